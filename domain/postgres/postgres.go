@@ -1,0 +1,195 @@
+// Package postgres is the only way to the database: a pool that nobody else holds, and three doors through which every
+// transaction goes. InTenant sees one tenant's rows and is what all features use; AsSystem sees the few tables that come
+// before a tenant is known; AsSupport reads one tenant's rows and writes nothing. Row-level security makes it so, not the
+// code behind the doors. Statements stand in the packages that own the tables.
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"bitb/domain"
+)
+
+const acquireTimeout = 2 * time.Second
+
+// Config says how to connect.
+type Config struct {
+	URL string // logs in as bitb_app, or as a role that may become it
+
+	// AllowPrivileged lets a superuser or an owner log in and become bitb_app at once. For development: such a session
+	// could take its rights back, so in production Open refuses it.
+	AllowPrivileged bool
+
+	MaxConns int32 // 0: four for each processor, ten at least
+}
+
+// DB is an open database.
+type DB struct {
+	pool  *pgxpool.Pool
+	queue *pgxpool.Pool
+}
+
+// Open connects, checks that the role cannot look past row-level security, and returns the database. It fails when
+// the server does not answer within ten seconds.
+func Open(ctx context.Context, c Config) (*DB, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	become, err := appRole(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	maxConns := c.MaxConns
+	if maxConns == 0 {
+		maxConns = int32(max(10, 4*runtime.NumCPU()))
+	}
+	pool, err := newPool(ctx, c.URL, become, maxConns, 15*time.Second)
+	if err != nil {
+		return nil, err
+	}
+	queue, err := newPool(ctx, c.URL, become, 6, time.Minute)
+	if err != nil {
+		pool.Close()
+		return nil, err
+	}
+	return &DB{pool: pool, queue: queue}, nil
+}
+
+// Close waits for running transactions and closes all connections.
+func (db *DB) Close() {
+	db.queue.Close()
+	db.pool.Close()
+}
+
+// Ping reports whether the database answers.
+func (db *DB) Ping(ctx context.Context) error { return toDomain(db.pool.Ping(ctx)) }
+
+// QueuePool is for the job queue, which brings its own statements and its own schema. Without a tenant set, row-level
+// security shows it no tenant's rows.
+func (db *DB) QueuePool() *pgxpool.Pool { return db.queue }
+
+// InTenant runs fn in a transaction that sees and writes the rows of one tenant. It commits when fn returns nil.
+// No network call belongs into fn: a slow model must not hold a connection. Driver errors come back as domain errors.
+func (db *DB) InTenant(ctx context.Context, tenant domain.ID, fn func(pgx.Tx) error) error {
+	return db.in(ctx, pgx.TxOptions{}, func(tx pgx.Tx) error {
+		if err := SetTenant(ctx, tx, tenant); err != nil {
+			return err
+		}
+		return fn(tx)
+	})
+}
+
+// AsSystem runs fn in a transaction as bitb_system, which sees sign-ins, sessions and bot keys of all tenants and
+// no document, chunk or conversation of any.
+func (db *DB) AsSystem(ctx context.Context, fn func(pgx.Tx) error) error {
+	return db.in(ctx, pgx.TxOptions{}, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "set local role bitb_system"); err != nil {
+			return fmt.Errorf("become bitb_system: %w", err)
+		}
+		return fn(tx)
+	})
+}
+
+// AsSupport runs fn in a read-only transaction as bitb_support, which may select one tenant's rows and nothing else.
+func (db *DB) AsSupport(ctx context.Context, tenant domain.ID, fn func(pgx.Tx) error) error {
+	return db.in(ctx, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		if err := SetTenant(ctx, tx, tenant); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, "set local role bitb_support"); err != nil {
+			return fmt.Errorf("become bitb_support: %w", err)
+		}
+		return fn(tx)
+	})
+}
+
+// SetTenant makes the rest of tx see one tenant. For AsSystem, where a sign-up has just made the tenant.
+func SetTenant(ctx context.Context, tx pgx.Tx, tenant domain.ID) error {
+	if _, err := tx.Exec(ctx, "select set_config('app.tenant_id', $1, true)", tenant.String()); err != nil {
+		return fmt.Errorf("set the tenant: %w", err)
+	}
+	return nil
+}
+
+func (db *DB) in(ctx context.Context, opts pgx.TxOptions, fn func(pgx.Tx) error) error {
+	acquire, cancel := context.WithTimeout(ctx, acquireTimeout)
+	conn, err := db.pool.Acquire(acquire)
+	cancel()
+	if err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return unavailable(fmt.Errorf("acquire a connection: %w", err))
+	}
+	defer conn.Release()
+	return toDomain(pgx.BeginTxFunc(ctx, conn, opts, fn))
+}
+
+func newPool(ctx context.Context, url, become string, maxConns int32, statementTimeout time.Duration) (*pgxpool.Pool, error) {
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, errors.New("DATABASE_URL cannot be read as a PostgreSQL address") // the cause would print the password
+	}
+	config.MaxConns = maxConns
+	config.ConnConfig.ConnectTimeout = 5 * time.Second
+	for name, value := range map[string]string{
+		"application_name":                    "bitb",
+		"jit":                                 "off", // its compilation costs more than any statement here
+		"statement_timeout":                   fmt.Sprint(statementTimeout.Milliseconds()),
+		"idle_in_transaction_session_timeout": "30000",
+		"lock_timeout":                        "10000",
+	} {
+		config.ConnConfig.RuntimeParams[name] = value
+	}
+	if become != "" {
+		config.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
+			_, err := c.Exec(ctx, "set role "+pgx.Identifier{become}.Sanitize())
+			return err
+		}
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("open the database pool: %w", err)
+	}
+	if err := pool.Ping(ctx); err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("reach the database: %w", err)
+	}
+	return pool, nil
+}
+
+// appRole returns the role a connection has to take on, "" where the login role is harmless by itself.
+func appRole(ctx context.Context, c Config) (string, error) {
+	config, err := pgx.ParseConfig(c.URL)
+	if err != nil {
+		return "", errors.New("DATABASE_URL cannot be read as a PostgreSQL address")
+	}
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return "", fmt.Errorf("reach the database: %w", err)
+	}
+	defer conn.Close(ctx)
+	var role string
+	var privileged bool
+	err = conn.QueryRow(ctx, `
+		select current_user,
+		       rolsuper or rolbypassrls or rolcreaterole
+		         or pg_has_role(current_user, 'bitb_owner', 'member')
+		         or exists (select from pg_class where relowner = r.oid and relkind in ('r', 'p'))
+		from pg_roles r where rolname = current_user`).Scan(&role, &privileged)
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("read the database role: %w (is the database migrated?)", err)
+	case !privileged:
+		return "", nil
+	case !c.AllowPrivileged:
+		return "", fmt.Errorf("the database role %q can look past row-level security; log in as bitb_app", role)
+	}
+	return "bitb_app", nil
+}
