@@ -1,0 +1,488 @@
+#!/usr/bin/env bash
+# The private PostgreSQL and Redis of one checkout, for `make run` and `make test`.
+#
+#   services.sh install [browser]   install what is missing (root; says what to do otherwise)
+#   services.sh start               start both and return; does nothing when they are up
+#   services.sh stop                stop both; the data stays
+#   services.sh status              one line each; exit status 1 when one is down
+#   services.sh env                 shell lines with the addresses
+#   services.sh run COMMAND…        start, run COMMAND with the addresses in its environment,
+#                                   and stop again what this call started
+#
+# Everything lives below .local/ on ports of its own, so a server that already runs on 5432 or
+# 6379 is never touched. DATABASE_URL or REDIS_URL in the environment means: use that one, and
+# neither install nor start ours. `run --tests` ignores both: tests make and drop databases, and
+# must not do that in somebody's real one (BITB_TEST_DATABASE_URL and BITB_TEST_REDIS_URL do count).
+set -euo pipefail
+umask 022
+
+readonly pg_oldest=15            # the oldest PostgreSQL the SQL is written for
+readonly vector_oldest=0.8.2     # older ones have CVE-2026-3172 in parallel HNSW builds
+readonly pg_first_port=55432 redis_first_port=56379
+
+checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
+readonly checkout local_dir=$checkout/.local
+
+say() { printf '%s\n' "$*" >&2; }
+die() { say "services: $*"; exit 1; }
+is_root() { [ "$(id -u)" -eq 0 ]; }
+want_postgres() { [ -z "${DATABASE_URL:-}" ]; }
+want_redis() { [ -z "${REDIS_URL:-}" ]; }
+
+# PostgreSQL refuses to run as root, so root's servers run as the user the package made.
+as_server() {
+  if is_root; then setpriv --reuid=postgres --regid=postgres --init-groups -- "$@"; else "$@"; fi
+}
+
+# --- what is installed -------------------------------------------------------------------------
+
+at_least() { [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n1)" = "$2" ]; }
+
+# pg_major prints the newest installed server version that is new enough, pgvector's first.
+pg_major() {
+  local dir major best=''
+  for dir in /usr/lib/postgresql/*/; do
+    major=$(basename "$dir")
+    [ -x "${dir}bin/postgres" ] && [ -x "${dir}bin/initdb" ] && [ "$major" -ge "$pg_oldest" ] || continue
+    if has_vector "$major"; then echo "$major"; return; fi
+    if [ -z "$best" ] || [ "$major" -gt "$best" ]; then best=$major; fi
+  done
+  [ -n "$best" ] && echo "$best"
+}
+
+has_vector() {
+  local control=/usr/share/postgresql/$1/extension/vector.control version
+  [ -r "$control" ] || return 1
+  version=$(sed -n "s/^default_version *= *'\(.*\)'.*/\1/p" "$control")
+  at_least "${version:-0}" "$vector_oldest"
+}
+
+has_postgres() { local major; major=$(pg_major) && has_vector "$major"; }
+has_redis() { command -v redis-server >/dev/null && command -v redis-cli >/dev/null; }
+
+has_browser() {
+  local name
+  for name in chromium chromium-browser google-chrome; do
+    if command -v "$name" >/dev/null; then return 0; fi
+  done
+  return 1
+}
+
+missing() { # [browser] → one word a line
+  if want_postgres && ! has_postgres; then echo postgres; fi
+  if want_redis && ! has_redis; then echo redis; fi
+  if [ "${1:-}" = browser ] && ! has_browser; then echo browser; fi
+}
+
+# --- install -----------------------------------------------------------------------------------
+
+apt() {
+  DEBIAN_FRONTEND=noninteractive UCF_FORCE_CONFFOLD=1 apt-get -qq -y --no-install-recommends \
+    -o DPkg::Lock::Timeout=600 -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confold "$@" >&2
+}
+
+candidate() { apt-cache policy "$1" 2>/dev/null | sed -n 's/^ *Candidate: *//p' | grep -vx '(none)'; }
+
+# apt_major prints the PostgreSQL version this release of Debian or Ubuntu offers.
+apt_major() { apt-cache depends postgresql 2>/dev/null | sed -n 's/.*Depends: postgresql-\([0-9]*\)$/\1/p' | head -n1; }
+
+install() {
+  local browser=${1:-} need
+  need=$(missing "$browser" | tr '\n' ' ')
+  [ -n "$need" ] || return 0
+  command -v apt-get >/dev/null ||
+    die "missing: $need- and this is neither Debian nor Ubuntu. Install PostgreSQL $pg_oldest or later with pgvector $vector_oldest or later, and Redis; or set DATABASE_URL and REDIS_URL."
+  is_root || die "missing: $need- and installing needs root. Run:  sudo $checkout/deploy/local/services.sh install $browser$(plain_apt "$need")"
+  say "services: installing: $need"
+  apt update || say "services: apt-get update failed; trying with the lists that are there"
+  case $need in *postgres*) install_postgres ;; esac
+  case $need in *redis*) install_redis ;; esac
+  case $need in *browser*) install_browser ;; esac
+}
+
+# plain_apt names the packages for somebody who would rather install them by hand.
+plain_apt() { # what is missing, in words
+  local major list=''
+  major=$(pg_major || apt_major)
+  case $1 in *postgres*) list="postgresql-$major"
+    if at_least "$(candidate "postgresql-$major-pgvector" || echo 0)" "$vector_oldest"; then
+      list+=" postgresql-$major-pgvector"
+    else
+      list+=" (and pgvector $vector_oldest, which this release does not package and the line above builds)"
+    fi ;;
+  esac
+  case $1 in *redis*) list="redis-server $list" ;; esac
+  case $1 in *browser*) list="chromium fonts-droid-fallback $list" ;; esac
+  printf '\n          or:  sudo apt-get install %s' "$list"
+}
+
+install_postgres() {
+  local major
+  if ! major=$(pg_major); then
+    major=$(apt_major)
+    [ -n "$major" ] && [ "$major" -ge "$pg_oldest" ] ||
+      die "this release packages PostgreSQL ${major:-none}; BITB needs $pg_oldest or later. Add the PostgreSQL project's apt repository, or set DATABASE_URL."
+    without_main_cluster apt install "postgresql-$major"
+  fi
+  has_vector "$major" && return
+  if at_least "$(candidate "postgresql-$major-pgvector" || echo 0)" "$vector_oldest"; then
+    apt install "postgresql-$major-pgvector"
+  else
+    build_vector "$major"
+  fi
+  has_vector "$major" || die "pgvector $vector_oldest or later is still missing after the installation"
+}
+
+# The package would make and start a cluster on 5432. Nobody asked for that one.
+without_main_cluster() {
+  local conf=/etc/postgresql-common/createcluster.conf saved=''
+  if [ ! -e "$conf" ]; then
+    mkdir -p "$(dirname "$conf")"
+    printf '%s\n' '# Written before PostgreSQL was installed for a private cluster: no cluster on port 5432.' \
+      'create_main_cluster = false' >"$conf"
+  else
+    saved=$(mktemp)
+    cp "$conf" "$saved"
+    echo 'create_main_cluster = false' >>"$conf"
+  fi
+  local status=0
+  "$@" || status=$?
+  if [ -n "$saved" ]; then cat "$saved" >"$conf"; rm -f "$saved"; fi
+  return "$status"
+}
+
+# build_vector compiles the distribution's own source package of a newer release. The archive,
+# proxy and keys are the ones apt is configured with here; only the suite differs.
+build_vector() { # PostgreSQL major
+  local work label uri
+  work=$(mktemp -d)
+  apt install "postgresql-server-dev-$1" dpkg-dev gcc make libc6-dev
+  read -r label uri < <(apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Created-By: Packages' |
+    grep -E '^(Debian|Ubuntu) ' | head -n1) || die "found no Debian or Ubuntu archive in the apt settings to take pgvector's source from"
+  say "services: building pgvector from $label's source package"
+  vector_source "$work" "$label" "$uri" || vector_pinned "$work" "$uri" ||
+    die "could not fetch pgvector's source package from the configured archive"
+  # OPTFLAGS is -march=native by default, which would tie the library to this very processor.
+  make -s -C "$work"/pgvector-*/ OPTFLAGS='' with_llvm=no "PG_CONFIG=/usr/lib/postgresql/$1/bin/pg_config" all install >&2 ||
+    die "building pgvector failed; its source is in $work"
+  rm -rf "$work"
+}
+
+vector_source() { # directory, archive's label, its address
+  local suite component name keyring='' private
+  case $2 in
+    Debian) suite=testing component=main name=debian ;;
+    *) suite=devel component=universe name=ubuntu ;;
+  esac
+  name=/usr/share/keyrings/$name-archive-keyring.gpg
+  if [ -r "$name" ]; then keyring="[signed-by=$name]"; fi
+  mkdir -p "$1/lists/partial" "$1/cache/archives/partial"
+  echo "deb-src $keyring $3 $suite $component" >"$1/sources.list"
+  private=(-o "Dir::Etc::SourceList=$1/sources.list" -o Dir::Etc::SourceParts=/dev/null
+    -o "Dir::State::Lists=$1/lists" -o "Dir::Cache=$1/cache" -o APT::Sandbox::User=root)
+  apt "${private[@]}" update && (cd "$1" && apt "${private[@]}" source pgvector)
+}
+
+# vector_pinned is for mirrors whose index is ahead of their pool: the upstream tarball of a Debian
+# source package, known by the checksum in its signed description.
+vector_pinned() { # directory, archive's address
+  local version=0.8.6 sum=25c9b78cfdaa43c66788d7490246ac24e4fe1c86f19c4b60c089b723f84a4a0d
+  say "services: the archive lists a source package it does not have; trying pgvector $version"
+  /usr/lib/apt/apt-helper -q -o APT::Sandbox::User=root download-file "${2%/}/pool/main/p/pgvector/pgvector_$version.orig.tar.gz" \
+    "$1/pgvector.tar.gz" "SHA256:$sum" >&2 && tar -C "$1" -xzf "$1/pgvector.tar.gz"
+}
+
+# The package starts a server on 6379 and at every boot. Ours is started by hand, on its own port.
+install_redis() {
+  if [ ! -d /run/systemd/system ] || command -v redis-server >/dev/null; then apt install redis-server; else
+    systemctl mask -q redis-server
+    apt install redis-server
+    systemctl unmask -q redis-server
+    systemctl disable -q redis-server
+    return
+  fi
+  if [ -s /run/redis/redis-server.pid ]; then service redis-server stop >&2 || true; fi
+}
+
+install_browser() {
+  apt install chromium fonts-dejavu-core fonts-droid-fallback # Latin and Arabic; Chinese, Japanese, Korean
+  has_browser || die "the chromium package brought no browser; install Chromium or Google Chrome by hand"
+}
+
+# --- where things are --------------------------------------------------------------------------
+
+# state_dir prints the directory that holds the servers' files: .local, or, when the servers' user
+# cannot get there (a checkout below /root), one of our own in /var/tmp that .local links to.
+state_dir() {
+  if [ -L "$local_dir/state" ]; then readlink "$local_dir/state"; else echo "$local_dir"; fi
+}
+
+make_state_dir() {
+  local dir
+  if [ -e "$local_dir" ] && [ ! -w "$local_dir" ]; then
+    die "$local_dir belongs to $(stat -c %U "$local_dir"); run this as that user, or remove it first"
+  fi
+  mkdir -p "$local_dir"
+  [ ! -L "$local_dir/state" ] || [ ! -d "$local_dir/state/" ] || return 0
+  rm -f "$local_dir/state"
+  if as_server test -x "$local_dir/." 2>/dev/null; then return; fi
+  dir=/var/tmp/bitb-$(printf '%s' "$checkout" | sha256sum | cut -c1-16)
+  # Anybody may write in /var/tmp: take the directory only when it is new, or already ours.
+  mkdir -m 0755 "$dir" 2>/dev/null || { [ ! -L "$dir" ] && [ -d "$dir" ] && [ -O "$dir" ]; } ||
+    die "$dir exists and belongs to somebody else"
+  ln -s "$dir" "$local_dir/state"
+  say "services: the database's user cannot enter $checkout, so its files are in $dir"
+}
+
+# secret prints the password kept in a file, after making it up the first time.
+secret() {
+  if [ ! -s "$1" ]; then (umask 077; od -An -N24 -tx1 /dev/urandom | tr -d ' \n' >"$1.new"; mv "$1.new" "$1"); fi
+  cat "$1"
+}
+
+port_free() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+free_port() {
+  local port=$1
+  until port_free "$port"; do port=$((port + 1)); done
+  echo "$port"
+}
+
+# alive tells whether the process of a pid file is the server of that directory, and not another
+# process that got the number after a kill -9 or a restart of the machine.
+alive() { # pid file, directory
+  local pid
+  pid=$(head -n1 "$1" 2>/dev/null) && [ -n "$pid" ] && [ "$(readlink "/proc/$pid/cwd" 2>/dev/null)" = "$2" ]
+}
+
+# --- PostgreSQL --------------------------------------------------------------------------------
+
+pg_dir() { echo "$(state_dir)/postgres"; }
+pg_bin() { echo "/usr/lib/postgresql/$(cat "$(pg_dir)/PG_VERSION" 2>/dev/null || pg_major)/bin"; }
+pg_port() { cat "$local_dir/postgres.port" 2>/dev/null; }
+
+pg_up() {
+  local dir port
+  dir=$(pg_dir)
+  port=$(pg_port) && alive "$dir/postmaster.pid" "$dir" && "$(pg_bin)/pg_isready" -q -h 127.0.0.1 -p "$port"
+}
+
+pg_init() {
+  local dir pwfile
+  dir=$(pg_dir)
+  [ -s "$dir/PG_VERSION" ] && [ -e "$dir/bitb.conf" ] && return
+  say "services: creating the private database in $dir"
+  rm -rf "$dir"
+  mkdir -m 0700 "$dir"
+  pwfile=$(mktemp)
+  secret "$local_dir/postgres.password" >"$pwfile"
+  if is_root; then chown postgres: "$dir" "$pwfile"; fi
+  as_server "$(pg_bin)/initdb" -D "$dir" -U postgres --pwfile="$pwfile" --auth=scram-sha-256 \
+    --encoding=UTF8 --locale=C.UTF-8 >/dev/null || { rm -f "$pwfile"; die "initdb failed"; }
+  rm -f "$pwfile"
+  echo "include 'bitb.conf'" >>"$dir/postgresql.conf"
+}
+
+# bitb.conf is written last by pg_init's caller, so a half-made cluster is made again.
+pg_configure() { # port
+  local dir socket
+  dir=$(pg_dir)
+  socket=$(state_dir)/run
+  mkdir -p "$socket"
+  if is_root; then chown postgres: "$socket"; fi
+  if [ "${#socket}" -gt 80 ]; then socket=''; fi # the kernel's limit for a socket's path is 107
+  cat >"$dir/bitb.conf" <<CONF
+# Written by deploy/local/services.sh at every start.
+listen_addresses = '127.0.0.1'
+port = $1
+unix_socket_directories = '$socket'
+max_connections = 200
+shared_buffers = 256MB
+maintenance_work_mem = 128MB
+jit = off
+max_wal_size = 512MB
+min_wal_size = 80MB
+wal_level = minimal
+max_wal_senders = 0
+logging_collector = off
+CONF
+}
+
+pg_start() {
+  local dir port attempt
+  pg_up && return
+  dir=$(pg_dir)
+  pg_init
+  if [ -e "$dir/postmaster.pid" ] && ! alive "$dir/postmaster.pid" "$dir"; then rm -f "$dir/postmaster.pid"; fi
+  port=$(pg_port || echo "$pg_first_port")
+  # A port can be taken between the look and the start, and backends of a killed server may need
+  # a moment to let go of its shared memory: hence more than one attempt.
+  for attempt in 1 2 3 4 5 6; do
+    port=$(free_port "$port")
+    pg_configure "$port"
+    # 9 is the lock: a server that inherits it would hold it for ever.
+    if as_server "$(pg_bin)/pg_ctl" -D "$dir" -l "$dir/server.log" -s -w -t 60 start >/dev/null 2>&1 9>&-; then
+      echo "$port" >"$local_dir/postgres.port"
+      pg_roles "$port"
+      return
+    fi
+    sleep 0.5
+    if ! grep -qE 'still in use|pre-existing shared memory' "$dir/server.log"; then port=$((port + 1)); fi
+  done
+  tail -n 20 "$dir/server.log" >&2
+  die "PostgreSQL did not start after $attempt attempts; its log is $dir/server.log"
+}
+
+# pg_roles makes the login role the product uses and its database; migrations do all the rest.
+pg_roles() { # port
+  local app password
+  app=$(secret "$local_dir/postgres.app.password")
+  password=$(secret "$local_dir/postgres.password")
+  PGPASSWORD=$password "$(pg_bin)/psql" -X -q -v ON_ERROR_STOP=1 -v app="$app" \
+    -h 127.0.0.1 -p "$1" -U postgres -d postgres <<'SQL'
+select 'create role bitb_app login nosuperuser nocreatedb nocreaterole nobypassrls'
+ where not exists (select from pg_roles where rolname = 'bitb_app') \gexec
+alter role bitb_app password :'app';
+select 'create database bitb' where not exists (select from pg_database where datname = 'bitb') \gexec
+SQL
+}
+
+pg_stop() {
+  local dir
+  dir=$(pg_dir)
+  alive "$dir/postmaster.pid" "$dir" || return 0
+  as_server "$(pg_bin)/pg_ctl" -D "$dir" -s -w -m fast stop
+}
+
+# --- Redis -------------------------------------------------------------------------------------
+
+redis_dir() { echo "$(state_dir)/redis"; }
+redis_port() { cat "$local_dir/redis.port" 2>/dev/null; }
+
+redis_up() {
+  local dir port
+  dir=$(redis_dir)
+  port=$(redis_port) && alive "$dir/pid" "$dir" && [ "$(redis-cli -h 127.0.0.1 -p "$port" ping 2>/dev/null)" = PONG ]
+}
+
+redis_configure() { # port
+  cat >"$(redis_dir)/redis.conf" <<CONF
+# Written by deploy/local/services.sh at every start. Nothing in it may be worth keeping.
+bind 127.0.0.1
+port $1
+maxmemory 128mb
+maxmemory-policy allkeys-lru
+save ""
+appendonly no
+daemonize yes
+dir $(redis_dir)
+pidfile $(redis_dir)/pid
+logfile $(redis_dir)/server.log
+CONF
+}
+
+redis_start() {
+  local dir port attempt wait
+  redis_up && return
+  dir=$(redis_dir)
+  mkdir -p "$dir"
+  if is_root; then chown postgres: "$dir"; fi
+  port=$(redis_port || echo "$redis_first_port")
+  for attempt in 1 2 3; do
+    rm -f "$dir/pid" "$dir/server.log"
+    port=$(free_port "$port")
+    redis_configure "$port"
+    echo "$port" >"$local_dir/redis.port"
+    as_server redis-server "$dir/redis.conf" >/dev/null 9>&-
+    for wait in {1..100}; do
+      redis_up && return
+      grep -qs 'Address already in use' "$dir/server.log" && break
+      sleep 0.05
+    done
+    port=$((port + 1))
+  done
+  tail -n 20 "$dir/server.log" >&2
+  die "Redis did not start after $attempt attempts of $((wait / 20)) s; its log is $dir/server.log"
+}
+
+redis_stop() {
+  local dir pid
+  dir=$(redis_dir)
+  alive "$dir/pid" "$dir" || return 0
+  pid=$(cat "$dir/pid")
+  kill "$pid"
+  while alive "$dir/pid" "$dir" || [ -d "/proc/$pid/fd" ] && kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
+}
+
+# --- the verbs ---------------------------------------------------------------------------------
+
+# locked keeps two calls in one checkout from starting or stopping at the same time.
+locked() {
+  make_state_dir
+  exec 9>>"$local_dir/lock"
+  flock -w 120 9 || die "another start or stop in this checkout has not ended after two minutes"
+  "$@"
+  exec 9>&-
+}
+
+both_up() { { ! want_postgres || pg_up; } && { ! want_redis || redis_up; }; }
+
+start() {
+  local need
+  both_up && return
+  need=$(missing | tr '\n' ' ')
+  [ -z "$need" ] || die "missing: $need- run:  ${checkout}/deploy/local/services.sh install"
+  if want_postgres; then pg_start; fi
+  if want_redis; then redis_start; fi
+  (umask 077; env_lines >"$local_dir/services.env.new")
+  mv "$local_dir/services.env.new" "$local_dir/services.env"
+}
+
+stop() {
+  redis_stop
+  if [ -d "$(pg_dir)" ]; then pg_stop; fi
+}
+
+env_lines() {
+  local port
+  if ! want_postgres; then
+    printf 'DATABASE_URL=%q\n' "$DATABASE_URL"
+    if [ -n "${BITB_MIGRATE_DATABASE_URL:-}" ]; then printf 'BITB_MIGRATE_DATABASE_URL=%q\n' "$BITB_MIGRATE_DATABASE_URL"; fi
+  elif port=$(pg_port); then
+    echo "DATABASE_URL=postgres://bitb_app:$(cat "$local_dir/postgres.app.password")@127.0.0.1:$port/bitb"
+    echo "BITB_MIGRATE_DATABASE_URL=postgres://postgres:$(cat "$local_dir/postgres.password")@127.0.0.1:$port/bitb"
+  fi
+  if ! want_redis; then
+    printf 'REDIS_URL=%q\n' "$REDIS_URL"
+  elif port=$(redis_port); then
+    echo "REDIS_URL=redis://127.0.0.1:$port/0"
+  fi
+}
+
+status() {
+  local ok=0
+  if ! want_postgres; then echo 'postgres  DATABASE_URL is set'
+  elif pg_up; then echo "postgres  up on 127.0.0.1:$(pg_port), files in $(pg_dir)"
+  else echo 'postgres  down'; ok=1; fi
+  if ! want_redis; then echo 'redis     REDIS_URL is set'
+  elif redis_up; then echo "redis     up on 127.0.0.1:$(redis_port)"
+  else echo 'redis     down'; ok=1; fi
+  return "$ok"
+}
+
+usage() { sed -n '2,/^set -/{/^set -/d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"; }
+
+main() {
+  local verb=${1:-}
+  [ $# -eq 0 ] || shift
+  case $verb in
+    install) install "$@" ;;
+    start) both_up || locked start ;;
+    stop) [ ! -d "$local_dir" ] || locked stop ;;
+    status) status ;;
+    env) env_lines ;;
+    *) usage; [ "$verb" = help ] || exit 2 ;;
+  esac
+}
+
+main "$@"
