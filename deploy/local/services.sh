@@ -6,13 +6,15 @@
 #   services.sh stop                stop both; the data stays
 #   services.sh status              one line each; exit status 1 when one is down
 #   services.sh env                 shell lines with the addresses
-#   services.sh run COMMAND…        start, run COMMAND with the addresses in its environment,
-#                                   and stop again what this call started
+#   services.sh run COMMAND…        install, start, run COMMAND with the addresses in its environment,
+#                                   and afterwards stop what was not up before
+#   services.sh run --tests COMMAND…  the same with a browser, and the addresses as BITB_TEST_…
 #
 # Everything lives below .local/ on ports of its own, so a server that already runs on 5432 or
 # 6379 is never touched. DATABASE_URL or REDIS_URL in the environment means: use that one, and
-# neither install nor start ours. `run --tests` ignores both: tests make and drop databases, and
-# must not do that in somebody's real one (BITB_TEST_DATABASE_URL and BITB_TEST_REDIS_URL do count).
+# neither install nor start ours. `run --tests` ignores both, because tests make and drop databases
+# and must not do so in somebody's real one; BITB_TEST_DATABASE_URL (a superuser's) and
+# BITB_TEST_REDIS_URL take their place.
 set -euo pipefail
 umask 022
 
@@ -29,10 +31,18 @@ is_root() { [ "$(id -u)" -eq 0 ]; }
 want_postgres() { [ -z "${DATABASE_URL:-}" ]; }
 want_redis() { [ -z "${REDIS_URL:-}" ]; }
 
-# PostgreSQL refuses to run as root, so root's servers run as the user the package made.
-as_server() {
-  if is_root; then setpriv --reuid=postgres --regid=postgres --init-groups -- "$@"; else "$@"; fi
+# PostgreSQL refuses to run as root, so root's servers run as the user a package made.
+server_user() {
+  if ! is_root; then id -un; elif getent passwd postgres >/dev/null; then echo postgres; else echo redis; fi
 }
+
+as_server() {
+  local user
+  user=$(server_user)
+  if is_root; then setpriv --reuid="$user" --regid="$user" --init-groups -- "$@"; else "$@"; fi
+}
+
+own() { if is_root; then chown "$(server_user):" "$@"; fi; }
 
 # --- what is installed -------------------------------------------------------------------------
 
@@ -43,7 +53,7 @@ pg_major() {
   local dir major best=''
   for dir in /usr/lib/postgresql/*/; do
     major=$(basename "$dir")
-    [ -x "${dir}bin/postgres" ] && [ -x "${dir}bin/initdb" ] && [ "$major" -ge "$pg_oldest" ] || continue
+    if [ ! -x "${dir}bin/postgres" ] || [ ! -x "${dir}bin/initdb" ] || [ "$major" -lt "$pg_oldest" ]; then continue; fi
     if has_vector "$major"; then echo "$major"; return; fi
     if [ -z "$best" ] || [ "$major" -gt "$best" ]; then best=$major; fi
   done
@@ -76,7 +86,7 @@ missing() { # [browser] → one word a line
 
 # --- install -----------------------------------------------------------------------------------
 
-apt() {
+apt_get() {
   DEBIAN_FRONTEND=noninteractive UCF_FORCE_CONFFOLD=1 apt-get -qq -y --no-install-recommends \
     -o DPkg::Lock::Timeout=600 -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confold "$@" >&2
 }
@@ -94,14 +104,14 @@ install() {
     die "missing: $need- and this is neither Debian nor Ubuntu. Install PostgreSQL $pg_oldest or later with pgvector $vector_oldest or later, and Redis; or set DATABASE_URL and REDIS_URL."
   is_root || die "missing: $need- and installing needs root. Run:  sudo $checkout/deploy/local/services.sh install $browser$(plain_apt "$need")"
   say "services: installing: $need"
-  apt update || say "services: apt-get update failed; trying with the lists that are there"
+  apt_get update || say "services: apt-get update failed; trying with the lists that are there"
   case $need in *postgres*) install_postgres ;; esac
   case $need in *redis*) install_redis ;; esac
   case $need in *browser*) install_browser ;; esac
 }
 
 # plain_apt names the packages for somebody who would rather install them by hand.
-plain_apt() { # what is missing, in words
+plain_apt_get() { # what is missing, in words
   local major list=''
   major=$(pg_major || apt_major)
   case $1 in *postgres*) list="postgresql-$major"
@@ -120,13 +130,13 @@ install_postgres() {
   local major
   if ! major=$(pg_major); then
     major=$(apt_major)
-    [ -n "$major" ] && [ "$major" -ge "$pg_oldest" ] ||
+    [ "${major:-0}" -ge "$pg_oldest" ] ||
       die "this release packages PostgreSQL ${major:-none}; BITB needs $pg_oldest or later. Add the PostgreSQL project's apt repository, or set DATABASE_URL."
-    without_main_cluster apt install "postgresql-$major"
+    without_main_cluster apt_get install "postgresql-$major"
   fi
   has_vector "$major" && return
   if at_least "$(candidate "postgresql-$major-pgvector" || echo 0)" "$vector_oldest"; then
-    apt install "postgresql-$major-pgvector"
+    apt_get install "postgresql-$major-pgvector"
   else
     build_vector "$major"
   fi
@@ -156,7 +166,8 @@ without_main_cluster() {
 build_vector() { # PostgreSQL major
   local work label uri
   work=$(mktemp -d)
-  apt install "postgresql-server-dev-$1" dpkg-dev gcc make libc6-dev
+  apt_get install "postgresql-server-dev-$1" dpkg-dev gcc make libc6-dev
+  # shellcheck disable=SC2016 # the fields are apt's to expand
   read -r label uri < <(apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Created-By: Packages' |
     grep -E '^(Debian|Ubuntu) ' | head -n1) || die "found no Debian or Ubuntu archive in the apt settings to take pgvector's source from"
   say "services: building pgvector from $label's source package"
@@ -180,7 +191,7 @@ vector_source() { # directory, archive's label, its address
   echo "deb-src $keyring $3 $suite $component" >"$1/sources.list"
   private=(-o "Dir::Etc::SourceList=$1/sources.list" -o Dir::Etc::SourceParts=/dev/null
     -o "Dir::State::Lists=$1/lists" -o "Dir::Cache=$1/cache" -o APT::Sandbox::User=root)
-  apt "${private[@]}" update && (cd "$1" && apt "${private[@]}" source pgvector)
+  apt_get "${private[@]}" update && (cd "$1" && apt_get "${private[@]}" source pgvector)
 }
 
 # vector_pinned is for mirrors whose index is ahead of their pool: the upstream tarball of a Debian
@@ -194,9 +205,9 @@ vector_pinned() { # directory, archive's address
 
 # The package starts a server on 6379 and at every boot. Ours is started by hand, on its own port.
 install_redis() {
-  if [ ! -d /run/systemd/system ] || command -v redis-server >/dev/null; then apt install redis-server; else
+  if [ ! -d /run/systemd/system ] || command -v redis-server >/dev/null; then apt_get install redis-server; else
     systemctl mask -q redis-server
-    apt install redis-server
+    apt_get install redis-server
     systemctl unmask -q redis-server
     systemctl disable -q redis-server
     return
@@ -205,7 +216,7 @@ install_redis() {
 }
 
 install_browser() {
-  apt install chromium fonts-dejavu-core fonts-droid-fallback # Latin and Arabic; Chinese, Japanese, Korean
+  apt_get install chromium fonts-dejavu-core fonts-droid-fallback # Latin and Arabic; Chinese, Japanese, Korean
   has_browser || die "the chromium package brought no browser; install Chromium or Google Chrome by hand"
 }
 
@@ -223,7 +234,11 @@ make_state_dir() {
     die "$local_dir belongs to $(stat -c %U "$local_dir"); run this as that user, or remove it first"
   fi
   mkdir -p "$local_dir"
-  [ ! -L "$local_dir/state" ] || [ ! -d "$local_dir/state/" ] || return 0
+  dir=$(state_dir)/postgres
+  if [ -d "$dir" ] && [ "$(stat -c %U "$dir")" != "$(server_user)" ]; then
+    die "$dir was made by $(stat -c %U "$dir"); run this as that user, or remove $local_dir first"
+  fi
+  if [ -L "$local_dir/state" ] && [ -d "$local_dir/state/" ]; then return; fi
   rm -f "$local_dir/state"
   if as_server test -x "$local_dir/." 2>/dev/null; then return; fi
   dir=/var/tmp/bitb-$(printf '%s' "$checkout" | sha256sum | cut -c1-16)
@@ -267,29 +282,30 @@ pg_up() {
   port=$(pg_port) && alive "$dir/postmaster.pid" "$dir" && "$(pg_bin)/pg_isready" -q -h 127.0.0.1 -p "$port"
 }
 
+# pg_init makes the cluster beside its place and moves it there, so that one half made is never used.
 pg_init() {
-  local dir pwfile
-  dir=$(pg_dir)
-  [ -s "$dir/PG_VERSION" ] && [ -e "$dir/bitb.conf" ] && return
+  local dir new pwfile
+  dir=$(pg_dir) new=$(pg_dir).new
+  if [ -s "$dir/PG_VERSION" ]; then return; fi
   say "services: creating the private database in $dir"
-  rm -rf "$dir"
-  mkdir -m 0700 "$dir"
+  rm -rf "$new"
+  mkdir -m 0700 "$new"
   pwfile=$(mktemp)
   secret "$local_dir/postgres.password" >"$pwfile"
-  if is_root; then chown postgres: "$dir" "$pwfile"; fi
-  as_server "$(pg_bin)/initdb" -D "$dir" -U postgres --pwfile="$pwfile" --auth=scram-sha-256 \
+  own "$new" "$pwfile"
+  as_server "$(pg_bin)/initdb" -D "$new" -U postgres --pwfile="$pwfile" --auth=scram-sha-256 \
     --encoding=UTF8 --locale=C.UTF-8 >/dev/null || { rm -f "$pwfile"; die "initdb failed"; }
   rm -f "$pwfile"
-  echo "include 'bitb.conf'" >>"$dir/postgresql.conf"
+  echo "include 'bitb.conf'" >>"$new/postgresql.conf"
+  mv -T "$new" "$dir"
 }
 
-# bitb.conf is written last by pg_init's caller, so a half-made cluster is made again.
 pg_configure() { # port
   local dir socket
   dir=$(pg_dir)
   socket=$(state_dir)/run
   mkdir -p "$socket"
-  if is_root; then chown postgres: "$socket"; fi
+  own "$socket"
   if [ "${#socket}" -gt 80 ]; then socket=''; fi # the kernel's limit for a socket's path is 107
   cat >"$dir/bitb.conf" <<CONF
 # Written by deploy/local/services.sh at every start.
@@ -313,6 +329,8 @@ pg_start() {
   pg_up && return
   dir=$(pg_dir)
   pg_init
+  [ -x "$(pg_bin)/postgres" ] ||
+    die "$dir was made by PostgreSQL $(cat "$dir/PG_VERSION"), which is no longer installed; install it, or remove $dir to begin with an empty database"
   if [ -e "$dir/postmaster.pid" ] && ! alive "$dir/postmaster.pid" "$dir"; then rm -f "$dir/postmaster.pid"; fi
   port=$(pg_port || echo "$pg_first_port")
   # A port can be taken between the look and the start, and backends of a killed server may need
@@ -326,8 +344,8 @@ pg_start() {
       pg_roles "$port"
       return
     fi
+    if tail -n 5 "$dir/server.log" | grep -q 'could not bind'; then port=$((port + 1)); fi
     sleep 0.5
-    if ! grep -qE 'still in use|pre-existing shared memory' "$dir/server.log"; then port=$((port + 1)); fi
   done
   tail -n 20 "$dir/server.log" >&2
   die "PostgreSQL did not start after $attempt attempts; its log is $dir/server.log"
@@ -386,7 +404,7 @@ redis_start() {
   redis_up && return
   dir=$(redis_dir)
   mkdir -p "$dir"
-  if is_root; then chown postgres: "$dir"; fi
+  own "$dir"
   port=$(redis_port || echo "$redis_first_port")
   for attempt in 1 2 3; do
     rm -f "$dir/pid" "$dir/server.log"
@@ -411,7 +429,7 @@ redis_stop() {
   alive "$dir/pid" "$dir" || return 0
   pid=$(cat "$dir/pid")
   kill "$pid"
-  while alive "$dir/pid" "$dir" || [ -d "/proc/$pid/fd" ] && kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
+  while readlink -q "/proc/$pid/cwd" >/dev/null; do sleep 0.05; done
 }
 
 # --- the verbs ---------------------------------------------------------------------------------
@@ -429,18 +447,68 @@ both_up() { { ! want_postgres || pg_up; } && { ! want_redis || redis_up; }; }
 
 start() {
   local need
-  both_up && return
+  if both_up; then return; fi
   need=$(missing | tr '\n' ' ')
-  [ -z "$need" ] || die "missing: $need- run:  ${checkout}/deploy/local/services.sh install"
+  [ -z "$need" ] || die "missing: $need- run:  $checkout/deploy/local/services.sh install"
   if want_postgres; then pg_start; fi
   if want_redis; then redis_start; fi
-  (umask 077; env_lines >"$local_dir/services.env.new")
+  # The binary reads this file when DATABASE_URL and REDIS_URL are unset, so it holds ours alone.
+  (umask 077; DATABASE_URL='' REDIS_URL='' env_lines >"$local_dir/services.env.new")
   mv "$local_dir/services.env.new" "$local_dir/services.env"
 }
 
 stop() {
+  rm -f "$local_dir/services.env" "$local_dir/until-last-run"
   redis_stop
-  if [ -d "$(pg_dir)" ]; then pg_stop; fi
+  pg_stop
+}
+
+# keep is what `start` adds: the services outlive the runs that use them.
+start_and_keep() { start; rm -f "$local_dir/until-last-run"; }
+
+start_for_run() {
+  if ! both_up; then touch "$local_dir/until-last-run"; fi
+  start
+}
+
+# Every run holds a shared lock (8) while it lasts. The one that can have it alone is the last.
+stop_after_run() {
+  if [ -e "$local_dir/until-last-run" ] && flock -n -x 8; then stop; fi
+}
+
+run() {
+  local tests='' child again status=0
+  if [ "${1:-}" = --tests ]; then
+    tests=browser
+    shift
+    DATABASE_URL=${BITB_TEST_DATABASE_URL:-} REDIS_URL=${BITB_TEST_REDIS_URL:-} BITB_MIGRATE_DATABASE_URL=
+  fi
+  [ $# -gt 0 ] || die "run what?"
+  install "$tests"
+  mkdir -p "$local_dir"
+  exec 8>>"$local_dir/runs"
+  flock -s 8
+  locked start_for_run
+  set -a
+  eval "$(env_lines)"
+  if [ -n "$tests" ]; then
+    BITB_TEST_DATABASE_URL=${BITB_TEST_DATABASE_URL:-$BITB_MIGRATE_DATABASE_URL}
+    BITB_TEST_REDIS_URL=${BITB_TEST_REDIS_URL:-$REDIS_URL}
+    unset DATABASE_URL REDIS_URL BITB_MIGRATE_DATABASE_URL
+  fi
+  set +a
+  # A process group of its own, so that Ctrl-C reaches the command once, from here, and this
+  # script lives on to stop the services. Standard input stays ours: the command has none.
+  set -m
+  "$@" 8>&- 9>&- </dev/null &
+  child=$!
+  set +m
+  trap 'again=1; kill -INT -- "-$child" 2>/dev/null || true' INT
+  trap 'again=1; kill -TERM -- "-$child" 2>/dev/null || true' TERM HUP
+  while again=''; status=0; wait "$child" || status=$?; [ -n "$again" ]; do :; done
+  unset BITB_MIGRATE_DATABASE_URL DATABASE_URL REDIS_URL
+  locked stop_after_run
+  return "$status"
 }
 
 env_lines() {
@@ -477,8 +545,9 @@ main() {
   [ $# -eq 0 ] || shift
   case $verb in
     install) install "$@" ;;
-    start) both_up || locked start ;;
-    stop) [ ! -d "$local_dir" ] || locked stop ;;
+    start) if [ -e "$local_dir/until-last-run" ] || ! both_up; then locked start_and_keep; fi ;;
+    stop) if [ -d "$local_dir" ]; then locked stop; fi ;;
+    run) run "$@" ;;
     status) status ;;
     env) env_lines ;;
     *) usage; [ "$verb" = help ] || exit 2 ;;
