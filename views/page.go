@@ -1,0 +1,53 @@
+// Package views renders the dashboard: a .templ file for each screen, the layout around them and the parts they share.
+// It is given what the domain packages return and decides nothing: which data a page shows is for the handlers, what it
+// says and how it looks is said here. No page has an inline script or a style attribute, as the content policy forbids both.
+package views
+
+import (
+	"time"
+
+	"bitb/domain"
+	"bitb/domain/tenant"
+)
+
+// Page is what every page of a signed-in member needs.
+type Page struct {
+	Account       tenant.Account
+	Path          string // of the request, without query: marks the section in the navigation
+	Documents     int    // count beside the section's name
+	Conversations int
+	Flash         Flash     // what the last action did; zero says nothing
+	Now           time.Time // what "5 min" counts from; zero means the present
+}
+
+// Flash confirms an action on the page that follows it.
+type Flash struct {
+	Bad  bool // something did not work
+	Text string
+}
+
+// can reports whether the member may do what needs the role. The routes enforce it; pages only leave the button out.
+func (p Page) can(need domain.Role) bool { return p.Account.User.Role.Allows(need) }
+
+func (p Page) now() time.Time {
+	if p.Now.IsZero() {
+		return time.Now()
+	}
+	return p.Now
+}
+
+// message is the sentence of an error that is not tied to one field, or "".
+func message(err *domain.Error) string {
+	if err == nil || len(err.Fields) > 0 {
+		return ""
+	}
+	return err.Message
+}
+
+// fieldError is the sentence for one form field, or "".
+func fieldError(err *domain.Error, field string) string {
+	if err == nil {
+		return ""
+	}
+	return err.Fields[field]
+}

@@ -1,0 +1,120 @@
+package views
+
+import (
+	"time"
+
+	"bitb/domain"
+	"bitb/domain/chat"
+	"bitb/domain/document"
+)
+
+// SignInForm is what the person typed, with what was wrong with it.
+type SignInForm struct {
+	Email string
+	Next  string // local path to go on to, "" for the start page
+	Err   *domain.Error
+}
+
+// SignUpForm is what the person typed, with what was wrong with it. Fields: company, name, email, password.
+type SignUpForm struct {
+	Company, Name, Email string
+	Err                  *domain.Error
+}
+
+// ChunksView is a document taken apart: its chunks beside the text they were cut from.
+type ChunksView struct {
+	Document document.Document
+	Chunks   document.ChunkList
+	Source   document.Page   // the page shown beside the chunks; its range of Selected is marked
+	Selected *document.Chunk // nil: none
+}
+
+// TextView is what the reader made of one page of a document. Pages is how many there are to step through, 1 at least.
+type TextView struct {
+	Document document.Document
+	Page     document.Page
+	At       int // which page this is, from 1
+	Pages    int
+}
+
+// PlaygroundView is the playground with the conversation that is going on.
+type PlaygroundView struct {
+	Conversation chat.Conversation // zero ID: not begun
+	Suggestions  []string          // questions to begin with
+	Retrieval    *Retrieval        // of the last answer; nil: none
+	Ready        int               // documents that can answer; with 0 the page says what to do first
+	Model        string            // which model answers
+}
+
+// Retrieval is one search for passages, with its trace.
+type Retrieval struct {
+	ID           domain.ID
+	Question     string
+	Threshold    float64 // of Fused
+	Passages     []Passage
+	Timings      []chat.Timing
+	IndexVersion int64
+	CreatedAt    time.Time
+}
+
+// Passage is a chunk in a result list. Scores are 0 to 1; a rank of 0 means that side did not find it.
+type Passage struct {
+	ChunkID                domain.ID
+	DocumentID             domain.ID
+	DocumentName           string
+	Ordinal                int // of the chunk in its document
+	Heading                []string
+	PageFrom, PageTo       int
+	Text                   string
+	Lexical, Vector, Fused float64
+	LexicalRank            int
+	VectorRank             int
+	Used                   bool // reached the model
+}
+
+// RetrievalView explains one answer: the question, what was found for it, how long it took and what it used.
+type RetrievalView struct {
+	Retrieval Retrieval
+	Question  string
+	Answer    *chat.Message // nil: there was none
+	Back      string        // local path of the conversation
+}
+
+// ConversationsView is the list of conversations with one of them open, or none.
+type ConversationsView struct {
+	List chat.ConversationList
+	Open *chat.Conversation
+}
+
+// BotView is the bot's form: Bot holds what was typed when Err is set.
+type BotView struct {
+	Bot       chat.Bot
+	Err       *domain.Error // fields: name, greeting, suggestions, brand, corner, fallback
+	Origin    string        // what was typed into "allow a site", with OriginErr
+	OriginErr *domain.Error // field: origin
+	ScriptURL string        // absolute address of widget.js
+}
+
+// SettingsView is the settings page. Company holds what was typed when CompanyErr is set.
+type SettingsView struct {
+	Company     string
+	CompanyErr  *domain.Error // field: company
+	PasswordErr *domain.Error // fields: current, password
+	Models      Models
+}
+
+// Models says which models are at work.
+type Models struct {
+	Answer     string // name of the model that answers
+	Embedding  string
+	Dimensions int
+	BuiltIn    bool // no model service is set up: sentences are quoted from the passages
+}
+
+// ErrorView is an error page. Page is nil where nobody is signed in.
+type ErrorView struct {
+	Page      *Page
+	Status    int
+	Message   string // safe to show; "" takes the fixed sentence of the status
+	RequestID string
+}
