@@ -23,6 +23,7 @@ create table users (
   email      text not null,
   name       text not null,
   role       text not null check (role in ('owner', 'admin', 'editor', 'viewer')),
+  session_epoch integer not null default 1,  -- a session made under another number is over
   created_at timestamptz not null default now(),
   primary key (tenant_id, id),
   unique (tenant_id, email)
@@ -42,6 +43,7 @@ create table documents (
   pages           integer not null default 0,  -- 0: the format has none
   chunk_count     integer not null default 0,
   token_count     integer not null default 0,
+  attempt         integer not null default 0,  -- rises with each reading; what an older one writes is refused
   embedding_model text not null default '',
   notes           text[] not null default '{}', -- what the reader noticed, for the person
   failure_code    text not null default '',
@@ -248,17 +250,14 @@ create table auth.bot_keys (
 );
 create index bot_keys_bot on auth.bot_keys (tenant_id, bot_id);
 
--- token_hash: a dump of this table signs nobody in. user and tenant are null until sign-in.
+-- token_hash: a dump of this table signs nobody in. Whose session it is stands inside data, written by the session library;
+-- users.session_epoch ends all sessions of a user at once.
 create table auth.sessions (
   token_hash text primary key,
-  tenant_id  uuid,
-  user_id    uuid,
   data       bytea not null,
-  expires_at timestamptz not null,
-  foreign key (tenant_id, user_id) references users (tenant_id, id) on delete cascade
+  expires_at timestamptz not null
 );
 create index sessions_expires on auth.sessions (expires_at);
-create index sessions_user on auth.sessions (tenant_id, user_id);
 
 -- +goose StatementBegin
 do $$

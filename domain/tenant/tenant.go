@@ -27,6 +27,7 @@ type User struct {
 type Account struct {
 	Tenant Tenant
 	User   User
+	Epoch  int // a session made under another number is over
 }
 
 // Identity is the account as the request context carries it.
