@@ -1,0 +1,60 @@
+# Two commands matter: `make run` and `make test`. `make` alone lists the rest.
+SHELL    := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+services := deploy/local/services.sh
+generated := git ls-files -co --exclude-standard -- '*_templ.go' static ':!static/src'
+
+.PHONY: help run test services services-stop dev build generate generated lint check bench image go
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: build ## install what is missing, start everything with a demo tenant, and print the addresses
+	@exec $(services) run bin/bitb demo
+
+test: go ## install what is missing, then run every test, the browser's too
+	@exec $(services) run --tests go test ./...
+
+services: ## start the private PostgreSQL and Redis and leave them up for bin/bitb
+	@$(services) install && $(services) start && $(services) status
+
+services-stop: ## stop them; the data stays in .local
+	@$(services) stop
+
+dev: go ## run the demo and reload the browser whenever a page or Go file changes
+	@exec $(services) run go tool templ generate --watch --proxy=http://127.0.0.1:8080 --cmd='go run ./web demo'
+
+build: go ## build bin/bitb
+	@go build -trimpath -o bin/bitb ./web
+
+generate: go ## make the Go of the pages, app.css, app.js and widget.js again (needs Node)
+	@go tool templ generate -path views -log-level warn
+	@bash static/src/build.sh
+
+generated: ## fail when generate changes anything
+	@before=$$($(generated) | xargs sha256sum); $(MAKE) generate; after=$$($(generated) | xargs sha256sum); \
+	diff <(echo "$$before") <(echo "$$after") || { echo 'Generated files are not current: run make generate and commit them.' >&2; exit 1; }
+
+lint: go ## format, vet, golangci-lint, shellcheck
+	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l); \
+	[ -z "$$unformatted" ] || { printf 'not formatted (run gofmt -w):\n%s\n' "$$unformatted" >&2; exit 1; }
+	@go vet ./...
+	@go tool -modfile=tools/lint.mod golangci-lint run
+	@if command -v shellcheck >/dev/null; then git ls-files -co --exclude-standard '*.sh' .ci/run | xargs shellcheck; \
+	else echo 'shellcheck is not installed: shell scripts were not checked'; fi
+
+check: ## what CI runs: lint, generated files current, make test
+	@exec bash .ci/run
+
+bench: build ## measure what docs/ quotes
+	@exec $(services) run bin/bitb bench $(ARGS)
+
+image: ## build the container image bitb
+	@docker info >/dev/null 2>&1 || { echo 'No Docker engine answers here (docker info fails), and building the image needs one.' >&2; exit 1; }
+	docker build -t bitb .
+
+go:
+	@command -v go >/dev/null || { echo "Go $$(awk '$$1 == "go" {print $$2}' go.mod) or later is needed: https://go.dev/dl" >&2; exit 1; }
