@@ -1,0 +1,71 @@
+// widget.js: <script src="https://host/widget.js" data-bot="UUID" async></script>
+//
+// It adds one element to the page, with everything in a shadow root, and no global name. The shadow root is open: closing it protects
+// nothing from a page that runs before us, and would hide the chat from accessibility checkers. The script's own origin is the API.
+
+import { connect, Refusal, type Config } from "./api";
+import { mount } from "./panel";
+import { cleanRealm, type Realm } from "./realm";
+import { openStore } from "./store";
+import { warnings } from "./words";
+import css from "./widget.css" with { type: "text" };
+
+const TAG = "bitb-widget";
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+const AGAIN = [2_000, 8_000]; // pauses before the settings are asked for again: a phone in a tunnel, a server being replaced
+
+const script = (document.currentScript ?? document.querySelector("script[data-bot][src*='/widget.js']")) as HTMLScriptElement | null;
+if (script) void start(script.dataset.bot ?? "", new URL(script.src).origin);
+
+async function start(bot: string, origin: string): Promise<void> {
+  if (!UUID.test(bot)) return console.warn(warnings.badBot(bot));
+  if (!document.body) await new Promise((ready) => document.addEventListener("DOMContentLoaded", ready));
+  if (document.querySelector(TAG)) return;
+  // A child of <html>, not of <body>: a page that swaps or transforms its body does not take the chat with it.
+  const host = document.createElement(TAG);
+  const root = host.attachShadow(Object.assign(Object.create(null), { mode: "open" }));
+  document.documentElement.append(host);
+  let realm: Realm | null = null;
+  const store = openStore(bot);
+  const api = connect(origin, bot, store, () => (realm ??= cleanRealm(root)));
+  try {
+    const config = await settings(api.config);
+    dress(root);
+    mount(root, config, api, store);
+  } catch (e) {
+    host.remove();
+    console.warn(reason(e, bot, origin));
+  }
+}
+
+async function settings(fetchConfig: () => Promise<Config>): Promise<Config> {
+  for (const ms of AGAIN) {
+    try {
+      return await fetchConfig();
+    } catch (e) {
+      if (e instanceof Refusal && e.status >= 400 && e.status < 500) throw e;
+    }
+    await new Promise((done) => setTimeout(done, ms));
+  }
+  return fetchConfig();
+}
+
+function reason(e: unknown, bot: string, origin: string): string {
+  const status = e instanceof Refusal ? e.status : 0;
+  if (status === 403) return warnings.origin(location.origin);
+  if (status === 404) return warnings.unknown(bot);
+  return warnings.unreachable(origin);
+}
+
+/** A constructed style sheet needs no 'unsafe-inline'; a browser without one is too old for a strict CSP to be common. */
+function dress(root: ShadowRoot): void {
+  try {
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(css);
+    root.adoptedStyleSheets = [sheet];
+  } catch {
+    const style = document.createElement("style");
+    style.textContent = css;
+    root.append(style);
+  }
+}
