@@ -39,7 +39,9 @@ server_user() {
 as_server() {
   local user
   user=$(server_user)
-  if is_root; then setpriv --reuid="$user" --regid="$user" --init-groups -- "$@"; else "$@"; fi
+  if ! is_root; then "$@"; return; fi
+  # From /, because that user may not be allowed where we are.
+  (cd / && exec setpriv --reuid="$user" --regid="$user" --init-groups -- "$@")
 }
 
 own() { if is_root; then chown "$(server_user):" "$@"; fi; }
@@ -102,7 +104,7 @@ install() {
   [ -n "$need" ] || return 0
   command -v apt-get >/dev/null ||
     die "missing: $need- and this is neither Debian nor Ubuntu. Install PostgreSQL $pg_oldest or later with pgvector $vector_oldest or later, and Redis; or set DATABASE_URL and REDIS_URL."
-  is_root || die "missing: $need- and installing needs root. Run:  sudo $checkout/deploy/local/services.sh install $browser$(plain_apt "$need")"
+  is_root || die "missing: $need- and installing needs root. Run:  sudo $checkout/deploy/local/services.sh install $browser$(by_hand "$need")"
   say "services: installing: $need"
   apt_get update || say "services: apt-get update failed; trying with the lists that are there"
   case $need in *postgres*) install_postgres ;; esac
@@ -110,8 +112,8 @@ install() {
   case $need in *browser*) install_browser ;; esac
 }
 
-# plain_apt names the packages for somebody who would rather install them by hand.
-plain_apt_get() { # what is missing, in words
+# by_hand names the packages for somebody who would rather install them by hand.
+by_hand() { # what is missing, in words
   local major list=''
   major=$(pg_major || apt_major)
   case $1 in *postgres*) list="postgresql-$major"
