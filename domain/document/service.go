@@ -142,6 +142,13 @@ func (s *Service) List(ctx context.Context, tenantID domain.ID, f Filter) (List,
 	return list, err
 }
 
+// Counts returns the figures of the list without its documents.
+func (s *Service) Counts(ctx context.Context, tenantID domain.ID) (List, error) {
+	var list List
+	err := s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error { return countDocuments(ctx, tx, tenantID, &list) })
+	return list, err
+}
+
 const matchesFilter = `($2 = '' or strpos(lower(d.name), lower($2)) > 0)
 	and ($3 = '' or d.status = $3 or ($3 = 'busy' and d.status in ('queued', 'reading', 'embedding')))`
 

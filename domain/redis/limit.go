@@ -40,6 +40,12 @@ func (s *Store) Allow(ctx context.Context, key string, l Limit) (wait time.Durat
 	return time.Duration(ms) * time.Millisecond
 }
 
+// Forget empties the bucket of key, as after a sign-in that worked.
+func (s *Store) Forget(ctx context.Context, key string) {
+	s.local.forget(key)
+	_ = s.try(ctx, func(ctx context.Context) error { return s.client.Del(ctx, "limit:"+key).Err() })
+}
+
 func gapMillis(l Limit) float64 { return float64(l.Per.Milliseconds()) / float64(l.Events) }
 
 // maxKeys bounds the memory of the twin; beyond it, buckets that are empty again are dropped.
@@ -69,6 +75,12 @@ func (w *window) allow(key string, l Limit, now time.Time) time.Duration {
 	}
 	w.empty[key] = next
 	return 0
+}
+
+func (w *window) forget(key string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.empty, key)
 }
 
 // sweep forgets the buckets that are empty, and all of them if none is: a flood of new keys must not stop the server.

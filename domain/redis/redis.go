@@ -192,4 +192,3 @@ func (s *Store) Listen(ctx context.Context, topic string) <-chan struct{} {
 	}()
 	return c
 }
-

@@ -68,6 +68,10 @@ func TestLimit(t *testing.T) {
 			if s.Allow(t.Context(), key+"other", limit) != 0 {
 				t.Error("another key was refused")
 			}
+			s.Forget(t.Context(), key)
+			if s.Allow(t.Context(), key, limit) != 0 {
+				t.Error("a forgotten key was refused")
+			}
 		})
 	}
 }

@@ -1,0 +1,347 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/jackc/pgx/v5"
+
+	"bitb/domain"
+	"bitb/domain/llm"
+	"bitb/domain/postgres"
+	"bitb/domain/retrieve"
+)
+
+// Retriever finds passages; see retrieve.Service.
+type Retriever interface {
+	Retrieve(ctx context.Context, tenantID domain.ID, q retrieve.Query) (retrieve.Retrieval, error)
+}
+
+// QueryEmbedder turns a question into a vector for one tenant, from a cache where it can; see llm.Cached.
+type QueryEmbedder interface {
+	Model() string
+	EmbedQuery(ctx context.Context, tenantID domain.ID, text string) ([]float32, error)
+}
+
+// Config is what a Service is made of. Model answers; Quoter stands in when it cannot.
+type Config struct {
+	DB       *postgres.DB
+	Log      *slog.Logger
+	Retrieve Retriever
+	Embedder QueryEmbedder
+	Model    llm.Chat
+	Quoter   llm.Chat
+	Cache    llm.Cache
+	Metrics  Metrics
+}
+
+// Metrics counts how answers end and how long they take.
+type Metrics interface {
+	Answered(outcome Outcome, cached bool, firstByte, total time.Duration)
+	Retrieved(took time.Duration)
+	CacheLookup(cache string, hit bool)
+}
+
+// Service answers questions and keeps conversations.
+type Service struct {
+	Config
+	db *postgres.DB
+}
+
+// NewService returns the service.
+func NewService(c Config) *Service { return &Service{Config: c, db: c.DB} }
+
+// Question is one question to a bot.
+type Question struct {
+	ID       domain.ID // made by the client: asking again with the same id gives the same answer
+	TenantID domain.ID
+	Bot      Bot
+	Asker    Asker
+	Text     string
+}
+
+// Events tells how an answer comes about, from one goroutine. Each may be nil.
+type Events struct {
+	Stage     func(stage string) // "searching", "writing"
+	Retrieved func(retrieve.Retrieval)
+	Delta     func(text string) error // an error stops the model
+}
+
+func (e Events) stage(name string) {
+	if e.Stage != nil {
+		e.Stage(name)
+	}
+}
+
+func (e Events) delta(text string) error {
+	if e.Delta == nil || text == "" {
+		return nil
+	}
+	return e.Delta(text)
+}
+
+// Ask answers a question and keeps both. The answer is complete when Ask returns, whatever went wrong on the way: a model
+// that is down is stood in for by quotes, one that breaks off leaves its beginning. An error means that the question was
+// refused or nothing could be kept. When ctx ends early, what was said until then is kept as interrupted.
+func (s *Service) Ask(ctx context.Context, q Question, events Events) (Message, error) {
+	began := time.Now()
+	q.Text = strings.TrimSpace(q.Text)
+	if err := checkQuestion(q.Text); err != nil {
+		return Message{}, err
+	}
+	turn := &turn{Service: s, question: q, events: events, clock: clock{began: began}}
+	answered, err := turn.keepQuestion(ctx)
+	if err != nil || answered != nil {
+		return orEmpty(answered), err
+	}
+	events.stage("searching")
+	if err := turn.search(ctx); err != nil {
+		return Message{}, err
+	}
+	turn.answer(ctx)
+	if err := turn.keepAnswer(context.WithoutCancel(ctx)); err != nil {
+		return Message{}, err
+	}
+	s.Metrics.Answered(turn.message.Outcome, turn.cached, turn.clock.firstByte, time.Since(began))
+	return turn.message, nil
+}
+
+func checkQuestion(text string) error {
+	switch n := utf8.RuneCountInString(text); {
+	case n == 0:
+		return domain.InvalidField("question", "Write a question first.")
+	case n > MaxQuestionRunes:
+		return domain.InvalidField("question", fmt.Sprintf("A question can have 2,000 characters; this one has %s. Ask for less at once.", thousands(n)))
+	}
+	return nil
+}
+
+func thousands(n int) string {
+	if n < 1000 {
+		return fmt.Sprint(n)
+	}
+	return thousands(n/1000) + fmt.Sprintf(",%03d", n%1000)
+}
+
+func orEmpty(m *Message) Message {
+	if m == nil {
+		return Message{}
+	}
+	return *m
+}
+
+// turn is one question on its way to an answer.
+type turn struct {
+	*Service
+	question     Question
+	events       Events
+	conversation domain.ID
+	history      []Message
+	retrieval    retrieve.Retrieval
+	message      Message
+	cached       bool
+	clock        clock
+}
+
+// clock notes how long each stage takes.
+type clock struct {
+	began     time.Time
+	firstByte time.Duration
+	timings   []Timing
+}
+
+func (c *clock) note(stage string, from time.Time) {
+	c.timings = append(c.timings, Timing{Stage: stage, Start: millis(from.Sub(c.began)), Millis: millis(time.Since(from))})
+}
+
+func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// keepQuestion stores the question in the asker's conversation. When the same question was answered before, it returns
+// that answer.
+func (t *turn) keepQuestion(ctx context.Context) (answered *Message, err error) {
+	q := t.question
+	err = t.db.InTenant(ctx, q.TenantID, func(tx pgx.Tx) error {
+		id, err := currentConversation(ctx, tx, q.TenantID, q.Bot.ID, q.Asker)
+		if err == nil && id == (domain.ID{}) {
+			id, err = insertConversation(ctx, tx, q.TenantID, q.Bot.ID, q.Asker)
+		}
+		if err != nil {
+			return err
+		}
+		t.conversation = id
+		tag, err := tx.Exec(ctx, `insert into messages (tenant_id, id, conversation_id, author, text, status) values ($1, $2, $3, 'person', $4, 'complete')
+			on conflict (tenant_id, id) do nothing`, q.TenantID, q.ID, id, q.Text)
+		if err != nil {
+			return fmt.Errorf("insert a question: %w", err)
+		}
+		messages, err := listMessages(ctx, tx, q.TenantID, id)
+		if err != nil {
+			return err
+		}
+		if tag.RowsAffected() == 0 {
+			answered, err = repeated(messages, q)
+			return err
+		}
+		t.history = messages[:len(messages)-1]
+		_, err = tx.Exec(ctx, "update conversations set updated_at = now() where tenant_id = $1 and id = $2", q.TenantID, id)
+		return err
+	})
+	return answered, err
+}
+
+// repeated finds the answer to a question that came before. The same id for other words, or for somebody else's message,
+// is refused; one that is still being answered, or whose answer was lost, is answered again (nil).
+func repeated(messages []Message, q Question) (*Message, error) {
+	asked := false
+	for i, m := range messages {
+		if m.ID == q.ID {
+			if m.Text != q.Text {
+				break
+			}
+			asked = true
+		}
+		if m.ReplyTo == q.ID {
+			return &messages[i], nil
+		}
+	}
+	if !asked {
+		return nil, domain.NewError(domain.Conflict, "Another message has this id already. Send the question with a new one.")
+	}
+	return nil, nil
+}
+
+// search embeds the question and retrieves. Without the embedding service it goes on with words alone.
+func (t *turn) search(ctx context.Context) error {
+	from := time.Now()
+	vector, err := t.Embedder.EmbedQuery(ctx, t.question.TenantID, t.question.Text)
+	t.clock.note("embed", from)
+	if err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		t.Log.WarnContext(ctx, "question not embedded; searching by words alone", "error", err)
+		vector = nil
+	}
+	from = time.Now()
+	t.retrieval, err = t.Retrieve.Retrieve(ctx, t.question.TenantID, retrieve.Query{
+		Text: t.question.Text, Vector: vector, Model: t.Embedder.Model(), BotID: t.question.Bot.ID})
+	t.clock.note("retrieve", from)
+	t.Metrics.Retrieved(time.Since(from))
+	if err != nil {
+		return fmt.Errorf("retrieve: %w", err)
+	}
+	if t.events.Retrieved != nil {
+		t.events.Retrieved(t.retrieval)
+	}
+	return nil
+}
+
+// answer fills message, from the cache, the model, the quotes or the fallback. It never fails: each way down is an answer.
+func (t *turn) answer(ctx context.Context) {
+	t.message = Message{ID: domain.NewID(), ReplyTo: t.question.ID, Author: Answer, RetrievalID: t.retrieval.ID}
+	passages := t.passages()
+	if len(passages) == 0 {
+		t.fallback()
+		return
+	}
+	if t.fromCache(ctx) {
+		return
+	}
+	t.events.stage("writing")
+	err := t.stream(ctx, t.Model, passages)
+	switch {
+	case err == nil:
+		t.intoCache(ctx)
+	case errors.Is(err, llm.ErrNothingFits):
+		t.fallback()
+	case t.message.Text != "" || ctx.Err() != nil:
+		t.message.Outcome = Interrupted
+		t.Log.WarnContext(ctx, "answer broke off", "model", t.Model.Model(), "error", err)
+	default:
+		t.Log.WarnContext(ctx, "model did not answer; quoting instead", "model", t.Model.Model(), "error", err)
+		if err := t.stream(ctx, t.Quoter, passages); err != nil {
+			t.fallback()
+			return
+		}
+		t.message.Outcome = Quoted
+	}
+}
+
+func (t *turn) fallback() {
+	t.message.Text, t.message.Outcome, t.message.Citations = t.question.Bot.Fallback, Fallback, nil
+	if t.message.Model == "" {
+		t.message.Model = t.Model.Model()
+	}
+	_ = t.emit(t.message.Text) // a reader that went away finds it in the transcript
+}
+
+func (t *turn) emit(delta string) error {
+	if t.clock.firstByte == 0 {
+		t.clock.firstByte = time.Since(t.clock.began)
+	}
+	return t.events.delta(delta)
+}
+
+// keepAnswer stores the answer with its citations. Should another request have answered the same question first, its
+// answer stands.
+func (t *turn) keepAnswer(ctx context.Context) error {
+	q := t.question
+	t.message.Timings = t.clock.timings
+	t.message.CreatedAt = time.Now()
+	return t.db.InTenant(ctx, q.TenantID, func(tx pgx.Tx) error {
+		m := &t.message
+		tag, err := tx.Exec(ctx, `insert into messages (tenant_id, id, conversation_id, author, reply_to, text, status, model,
+				tokens_in, tokens_out, retrieval_id, timings, created_at)
+			values ($1, $2, $3, 'bot', $4, $5, $6, $7, $8, $9, $10, $11, $12)
+			on conflict (tenant_id, reply_to) do nothing`,
+			q.TenantID, m.ID, t.conversation, q.ID, m.Text, m.Outcome, m.Model, m.TokensIn, m.TokensOut, orNull(m.RetrievalID), m.Timings, m.CreatedAt)
+		if err != nil {
+			return fmt.Errorf("insert an answer: %w", err)
+		}
+		if tag.RowsAffected() == 0 {
+			return t.readAnswer(ctx, tx)
+		}
+		for _, c := range m.Citations {
+			if err := insertCitation(ctx, tx, q.TenantID, m.ID, c); err != nil {
+				return err
+			}
+		}
+		_, err = tx.Exec(ctx, "update conversations set updated_at = now() where tenant_id = $1 and id = $2", q.TenantID, t.conversation)
+		return err
+	})
+}
+
+func (t *turn) readAnswer(ctx context.Context, tx pgx.Tx) error {
+	rows, err := tx.Query(ctx, "select "+messageColumns+" from messages m where m.tenant_id = $1 and m.reply_to = $2", t.question.TenantID, t.question.ID)
+	if err != nil {
+		return err
+	}
+	stored, err := pgx.CollectRows(rows, scanMessage)
+	if err != nil || len(stored) == 0 {
+		return err
+	}
+	if err := attachCitations(ctx, tx, t.question.TenantID, stored); err != nil {
+		return err
+	}
+	t.message = stored[0]
+	return nil
+}
+
+// insertCitation points at the chunk and the document if they are still there: a document may be deleted while the model
+// writes, and its words stay readable.
+func insertCitation(ctx context.Context, tx pgx.Tx, tenantID, messageID domain.ID, c Citation) error {
+	_, err := tx.Exec(ctx, `insert into citations (tenant_id, message_id, number, chunk_id, document_id, document_name, heading, page, text)
+		values ($1, $2, $3,
+			(select id from chunks where tenant_id = $1 and id = $4 for key share),
+			(select id from documents where tenant_id = $1 and id = $5 for key share), $6, $7, $8, $9)`,
+		tenantID, messageID, c.Number, c.ChunkID, c.DocumentID, c.DocumentName, append([]string{}, c.Heading...), c.Page, c.Text)
+	if err != nil {
+		return fmt.Errorf("insert a citation: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,164 @@
+package handlers
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"bitb/domain"
+	"bitb/domain/redis"
+	"bitb/domain/tenant"
+	"bitb/views"
+)
+
+func (s *server) start(c echo.Context) error {
+	if _, err := s.sessionAccount(c.Request().Context()); err == nil {
+		return c.Redirect(http.StatusSeeOther, "/documents")
+	}
+	return c.Redirect(http.StatusSeeOther, "/signin")
+}
+
+func (s *server) signInPage(c echo.Context) error {
+	if _, err := s.sessionAccount(c.Request().Context()); err == nil {
+		return c.Redirect(http.StatusSeeOther, localPath(c.QueryParam("next")))
+	}
+	return render(c, http.StatusOK, views.SignIn(views.SignInForm{Next: c.QueryParam("next")}))
+}
+
+// Five wrong passwords in a quarter of an hour for one address from one place, and a hundred for one address from
+// everywhere: an attacker alone cannot lock somebody out from where they usually sign in.
+var (
+	signInHere       = redis.Limit{Events: 5, Per: 15 * time.Minute}
+	signInEverywhere = redis.Limit{Events: 100, Per: 15 * time.Minute}
+)
+
+func (s *server) signIn(c echo.Context) error {
+	ctx := c.Request().Context()
+	form := views.SignInForm{Email: text(c.FormValue("email")), Next: c.FormValue("next")}
+	address := strings.ToLower(strings.TrimSpace(form.Email))
+	here, everywhere := "signin:"+address+":"+c.RealIP(), "signin:"+address
+	err := s.count(c, here, signInHere)
+	if err == nil {
+		err = s.count(c, everywhere, signInEverywhere)
+	}
+	var account tenant.Account
+	if err == nil {
+		account, err = s.Tenants.SignIn(ctx, form.Email, c.FormValue("password"))
+	}
+	if e, ok := asError(err, domain.Unauthenticated, domain.RateLimited); ok {
+		if wantsJSON(c.Request()) {
+			return e
+		}
+		form.Err = e
+		if e.RetryAfter > 0 {
+			c.Response().Header().Set("Retry-After", fmt.Sprint(seconds(e.RetryAfter)))
+		}
+		return render(c, statuses[e.Code], views.SignIn(form))
+	}
+	if err != nil {
+		return err
+	}
+	s.Limiter.Forget(ctx, here)
+	s.Limiter.Forget(ctx, everywhere)
+	if err := s.beginSession(c, account, account.Epoch); err != nil {
+		return err
+	}
+	return c.Redirect(http.StatusSeeOther, localPath(form.Next))
+}
+
+// beginSession gives the browser a new token, so that one it was made to hold before is worth nothing.
+func (s *server) beginSession(c echo.Context, a tenant.Account, epoch int) error {
+	ctx := c.Request().Context()
+	if err := s.sessions.RenewToken(ctx); err != nil {
+		return fmt.Errorf("renew the session: %w", err)
+	}
+	s.sessions.Put(ctx, "tenant", a.Tenant.ID.String())
+	s.sessions.Put(ctx, "user", a.User.ID.String())
+	s.sessions.Put(ctx, "epoch", epoch)
+	return nil
+}
+
+func (s *server) signUpPage(c echo.Context) error {
+	return render(c, http.StatusOK, views.SignUp(views.SignUpForm{}))
+}
+
+func (s *server) signUp(c echo.Context) error {
+	form := views.SignUpForm{Company: text(c.FormValue("company")), Name: text(c.FormValue("name")), Email: text(c.FormValue("email"))}
+	account, err := s.Tenants.SignUp(c.Request().Context(), tenant.SignUp{
+		Company: form.Company, Name: form.Name, Email: form.Email, Password: c.FormValue("password")})
+	if e, ok := asError(err, domain.Invalid); ok {
+		if wantsJSON(c.Request()) {
+			return e
+		}
+		form.Err = e
+		return render(c, http.StatusUnprocessableEntity, views.SignUp(form))
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.beginSession(c, account, account.Epoch); err != nil {
+		return err
+	}
+	return c.Redirect(http.StatusSeeOther, "/documents")
+}
+
+func (s *server) signOut(c echo.Context) error {
+	if err := s.sessions.Destroy(c.Request().Context()); err != nil {
+		return fmt.Errorf("end the session: %w", err)
+	}
+	return c.Redirect(http.StatusSeeOther, "/signin")
+}
+
+func (s *server) settings(c echo.Context) error {
+	return s.settingsPage(c, http.StatusOK, views.SettingsView{})
+}
+
+func (s *server) settingsPage(c echo.Context, status int, v views.SettingsView) error {
+	page, err := s.page(c)
+	if err != nil {
+		return err
+	}
+	if v.CompanyErr == nil {
+		v.Company = page.Account.Tenant.Name
+	}
+	v.Models = s.Models
+	return render(c, status, views.Settings(page, v))
+}
+
+func (s *server) renameTenant(c echo.Context) error {
+	company := text(c.FormValue("company"))
+	err := s.Tenants.Rename(c.Request().Context(), tenantOf(c), company)
+	if e, ok := asError(err, domain.Invalid); ok {
+		return s.settingsPage(c, http.StatusUnprocessableEntity, views.SettingsView{Company: company, CompanyErr: e})
+	}
+	if err != nil {
+		return err
+	}
+	return s.done(c, "/settings", "The name was changed.")
+}
+
+func (s *server) changePassword(c echo.Context) error {
+	account, _ := accountOf(c)
+	epoch, err := s.Tenants.ChangePassword(c.Request().Context(), account, c.FormValue("current"), c.FormValue("password"))
+	if e, ok := asError(err, domain.Invalid); ok {
+		return s.settingsPage(c, http.StatusUnprocessableEntity, views.SettingsView{PasswordErr: e})
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.beginSession(c, account, epoch); err != nil {
+		return err
+	}
+	return s.done(c, "/settings", "Your password was changed. Everywhere else you are signed out.")
+}
+
+// localPath lets a sign-in go on to an address of this server and to no other.
+func localPath(next string) string {
+	if len(next) < 2 || next[0] != '/' || next[1] == '/' || strings.ContainsAny(next, "\\\r\n\t\x00") || strings.HasPrefix(next, "/signin") {
+		return "/documents"
+	}
+	return next
+}

@@ -1,0 +1,219 @@
+package handlers
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/a-h/templ"
+	"github.com/alexedwards/scs/v2"
+	"github.com/labstack/echo/v4"
+
+	"bitb/domain"
+	"bitb/domain/redis"
+	"bitb/domain/tenant"
+)
+
+// access says who may call a route.
+type access string
+
+const (
+	anyone  access = "anyone"
+	viewer  access = access(domain.Viewer)
+	editor  access = access(domain.Editor)
+	admin   access = access(domain.Admin)
+	owner   access = access(domain.Owner)
+	website access = "website" // a browser on one of the bot's allowed sites
+	visitor access = "visitor" // the same, with a visitor's token of this bot
+)
+
+// limit says how often, and counted by what.
+type limit struct {
+	redis.Limit
+	by string // "ip", "member", "tenant", "visitor" (with the bot as a second, larger bucket)
+}
+
+func per(n int, d time.Duration, by string) limit {
+	return limit{redis.Limit{Events: n, Per: d}, by}
+}
+
+// maxForm bounds the body of every route but the upload.
+const maxForm = 256 << 10
+
+// guard is the way into every handler: who is it, may they, how often, and is the request well formed.
+func (s *server) guard(r route) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		req := c.Request()
+		seenIn(req.Context()).route = r.path
+		if !r.upload {
+			req.Body = http.MaxBytesReader(c.Response(), req.Body, maxForm)
+		}
+		if r.who == website || r.who == visitor {
+			return s.guardSite(c, r)
+		}
+		if r.who != anyone {
+			if err := s.identify(c, domain.Role(r.who)); err != nil {
+				return s.signInFirst(c, err)
+			}
+			c.Response().Header().Set("Cache-Control", "no-store")
+		}
+		if err := s.limited(c, r.limit, "", r.path); err != nil {
+			return err
+		}
+		if err := s.oneTenant(c, r); err != nil {
+			return err
+		}
+		return r.handle(s, c)
+	}
+}
+
+// identify puts the account of the session into the request, as the database has it now: a changed role counts at once.
+func (s *server) identify(c echo.Context, need domain.Role) error {
+	ctx := c.Request().Context()
+	account, err := s.sessionAccount(ctx)
+	if err != nil {
+		return err
+	}
+	who := account.Identity()
+	seenIn(ctx).identity = who
+	c.Set("account", account)
+	c.SetRequest(c.Request().WithContext(domain.WithIdentity(ctx, who)))
+	if !who.Role.Allows(need) {
+		return domain.NewError(domain.Forbidden, "Your role does not allow this. Ask an owner of your account.")
+	}
+	return nil
+}
+
+var errSignedOut = domain.NewError(domain.Unauthenticated, "You are signed out. Sign in and try again.")
+
+func (s *server) sessionAccount(ctx context.Context) (tenant.Account, error) {
+	tenantID, err := domain.ParseID(s.sessions.GetString(ctx, "tenant"))
+	if err != nil {
+		return tenant.Account{}, errSignedOut
+	}
+	userID, err := domain.ParseID(s.sessions.GetString(ctx, "user"))
+	if err != nil {
+		return tenant.Account{}, errSignedOut
+	}
+	account, err := s.Tenants.Account(ctx, tenantID, userID)
+	if domain.CodeOf(err) == domain.NotFound {
+		return tenant.Account{}, errSignedOut
+	}
+	if err == nil && account.Epoch != s.sessions.GetInt(ctx, "epoch") {
+		return tenant.Account{}, errSignedOut
+	}
+	return account, err
+}
+
+// accountOf is who the guard found.
+func accountOf(c echo.Context) (tenant.Account, bool) {
+	account, ok := c.Get("account").(tenant.Account)
+	return account, ok
+}
+
+// tenantOf is the tenant of the session, the only one a handler ever passes on.
+func tenantOf(c echo.Context) domain.ID {
+	account, _ := accountOf(c)
+	return account.Tenant.ID
+}
+
+// signInFirst sends a person to the sign-in page and tells a machine 401.
+func (s *server) signInFirst(c echo.Context, err error) error {
+	req := c.Request()
+	if domain.CodeOf(err) != domain.Unauthenticated || wantsJSON(req) {
+		return err
+	}
+	to := "/signin"
+	if req.Method == http.MethodGet && req.URL.Path != "/" {
+		to += "?next=" + url.QueryEscape(req.URL.RequestURI())
+	}
+	if req.Header.Get("HX-Request") != "" {
+		c.Response().Header().Set("HX-Redirect", to)
+		return c.NoContent(http.StatusUnauthorized)
+	}
+	if req.Method == http.MethodGet && strings.Contains(req.Header.Get("Accept"), "text/html") {
+		return c.Redirect(http.StatusSeeOther, to)
+	}
+	return err
+}
+
+// oneTenant refuses a request that names a tenant other than the session's. Nothing reads these names; whoever sends one
+// believes that something does.
+func (s *server) oneTenant(c echo.Context, r route) error {
+	named := []string{c.Request().Header.Get("X-Tenant-Id"), c.QueryParam("tenant_id")}
+	if !r.upload && c.Request().Method == http.MethodPost && strings.HasPrefix(c.Request().Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
+		if err := c.Request().ParseForm(); err != nil {
+			return &domain.Error{Code: domain.BadRequest, Message: "The form cannot be read.", Err: err}
+		}
+		named = append(named, c.Request().PostForm["tenant_id"]...)
+	}
+	for _, name := range named {
+		if name != "" && name != tenantOf(c).String() {
+			return domain.NewError(domain.BadRequest, "The tenant is the one you are signed in to. Leave tenant_id out.")
+		}
+	}
+	return nil
+}
+
+// limited counts the request. id stands for the visitor where there is one.
+func (s *server) limited(c echo.Context, l limit, id, name string) error {
+	if l.Events == 0 {
+		return nil
+	}
+	account, _ := accountOf(c)
+	switch l.by {
+	case "ip":
+		id = c.RealIP()
+	case "member":
+		id = account.User.ID.String()
+	case "tenant":
+		id = account.Tenant.ID.String()
+	}
+	return s.count(c, name+":"+l.by+":"+id, l.Limit)
+}
+
+func (s *server) count(c echo.Context, key string, l redis.Limit) error {
+	wait := s.Limiter.Allow(c.Request().Context(), key, l)
+	if wait == 0 {
+		return nil
+	}
+	return tooOften(wait)
+}
+
+func tooOften(wait time.Duration) error {
+	return &domain.Error{Code: domain.RateLimited, RetryAfter: wait,
+		Message: "That was too often. Try again in " + inWords(wait) + "."}
+}
+
+// render writes a page from a buffer, so that a template that fails half way sends no half page.
+func render(c echo.Context, status int, page templ.Component) error {
+	var buf bytes.Buffer
+	if err := page.Render(c.Request().Context(), &buf); err != nil {
+		return err
+	}
+	return c.HTMLBlob(status, buf.Bytes())
+}
+
+func newSessions(d Deps) *scs.SessionManager {
+	m := scs.New()
+	m.Store = d.Sessions
+	m.HashTokenInStore = true
+	m.IdleTimeout = 12 * time.Hour
+	m.Lifetime = 7 * 24 * time.Hour
+	m.Cookie.Name = "bitb_session"
+	m.Cookie.SameSite = http.SameSiteLaxMode
+	m.Cookie.HttpOnly = true
+	if strings.HasPrefix(d.PublicURL, "https://") {
+		m.Cookie.Name = "__Host-bitb_session"
+		m.Cookie.Secure = true
+	}
+	m.ErrorFunc = func(w http.ResponseWriter, r *http.Request, err error) {
+		d.Log.WarnContext(r.Context(), "session store failed", "error", err)
+		w.Header().Set("Retry-After", "5")
+		http.Error(w, "The database does not answer right now. Try again in a moment.", http.StatusServiceUnavailable)
+	}
+	return m
+}

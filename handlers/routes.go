@@ -1,0 +1,78 @@
+package handlers
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+)
+
+// route is a line of the table: who may call it and how often stand beside its address.
+type route struct {
+	method, path string
+	who          access
+	limit        limit
+	handle       func(*server, echo.Context) error
+	upload       bool // takes files: the body is bounded by the handler
+}
+
+const (
+	get  = http.MethodGet
+	post = http.MethodPost
+)
+
+var unlimited = limit{}
+
+// routes is every address of the public interface. Echo is given no other; a test walks Echo's own list and this one, and
+// tries each line as nobody, as the wrong role, as another tenant and from another site.
+var routes = []route{
+	{method: get, path: "/", who: anyone, limit: unlimited, handle: (*server).start},
+	{method: get, path: "/signin", who: anyone, limit: per(60, time.Minute, "ip"), handle: (*server).signInPage},
+	{method: post, path: "/signin", who: anyone, limit: per(30, time.Minute, "ip"), handle: (*server).signIn},
+	{method: get, path: "/signup", who: anyone, limit: per(60, time.Minute, "ip"), handle: (*server).signUpPage},
+	{method: post, path: "/signup", who: anyone, limit: per(10, time.Hour, "ip"), handle: (*server).signUp},
+	{method: post, path: "/signout", who: anyone, limit: unlimited, handle: (*server).signOut},
+
+	{method: get, path: "/documents", who: viewer, limit: per(300, time.Minute, "member"), handle: (*server).documents},
+	{method: post, path: "/documents", who: editor, limit: per(600, time.Hour, "tenant"), handle: (*server).upload, upload: true},
+	{method: get, path: "/documents/events", who: viewer, limit: per(60, time.Minute, "member"), handle: (*server).documentEvents},
+	{method: get, path: "/documents/:id", who: viewer, limit: per(300, time.Minute, "member"), handle: (*server).documentChunks},
+	{method: get, path: "/documents/:id/text", who: viewer, limit: per(300, time.Minute, "member"), handle: (*server).documentText},
+	{method: get, path: "/documents/:id/details", who: viewer, limit: per(300, time.Minute, "member"), handle: (*server).documentDetails},
+	{method: get, path: "/documents/:id/file", who: viewer, limit: per(60, time.Minute, "member"), handle: (*server).documentFile},
+	{method: post, path: "/documents/:id/retry", who: editor, limit: per(60, time.Minute, "member"), handle: (*server).retryDocument},
+	{method: post, path: "/documents/:id/delete", who: editor, limit: per(120, time.Minute, "member"), handle: (*server).deleteDocument},
+	{method: get, path: "/chunks/:id", who: viewer, limit: per(300, time.Minute, "member"), handle: (*server).chunk},
+
+	{method: get, path: "/playground", who: editor, limit: per(120, time.Minute, "member"), handle: (*server).playground},
+	{method: post, path: "/playground/messages", who: editor, limit: per(30, time.Minute, "member"), handle: (*server).playgroundAsk},
+	{method: post, path: "/playground/conversations", who: editor, limit: per(30, time.Minute, "member"), handle: (*server).playgroundStartOver},
+	{method: get, path: "/retrievals/:id", who: viewer, limit: per(300, time.Minute, "member"), handle: (*server).retrieval},
+
+	{method: get, path: "/conversations", who: viewer, limit: per(300, time.Minute, "member"), handle: (*server).conversations},
+	{method: get, path: "/conversations/:id", who: viewer, limit: per(300, time.Minute, "member"), handle: (*server).conversation},
+
+	{method: get, path: "/bot", who: viewer, limit: per(120, time.Minute, "member"), handle: (*server).bot},
+	{method: post, path: "/bot", who: admin, limit: per(60, time.Minute, "member"), handle: (*server).saveBot},
+	{method: post, path: "/bot/origins", who: admin, limit: per(60, time.Minute, "member"), handle: (*server).allowOrigin},
+	{method: post, path: "/bot/origins/delete", who: admin, limit: per(60, time.Minute, "member"), handle: (*server).forbidOrigin},
+	{method: get, path: "/bot/preview", who: viewer, limit: per(120, time.Minute, "member"), handle: (*server).botPreview},
+
+	{method: get, path: "/settings", who: viewer, limit: per(120, time.Minute, "member"), handle: (*server).settings},
+	{method: post, path: "/settings/tenant", who: owner, limit: per(20, time.Minute, "member"), handle: (*server).renameTenant},
+	{method: post, path: "/settings/password", who: viewer, limit: per(10, time.Minute, "member"), handle: (*server).changePassword},
+
+	{method: get, path: "/widget.js", who: anyone, limit: unlimited, handle: (*server).widgetScript},
+	{method: get, path: "/widget/v1/bots/:bot", who: website, limit: per(120, time.Minute, "ip"), handle: (*server).widgetConfig},
+	{method: post, path: "/widget/v1/bots/:bot/visitors", who: website, limit: per(10, time.Minute, "ip"), handle: (*server).widgetVisitor},
+	{method: get, path: "/widget/v1/bots/:bot/messages", who: visitor, limit: per(120, time.Minute, "visitor"), handle: (*server).widgetMessages},
+	{method: post, path: "/widget/v1/bots/:bot/messages", who: visitor, limit: per(30, time.Minute, "visitor"), handle: (*server).widgetAsk},
+	{method: post, path: "/widget/v1/bots/:bot/conversations", who: visitor, limit: per(30, time.Minute, "visitor"), handle: (*server).widgetStartOver},
+	{method: http.MethodOptions, path: "/widget/v1/bots/:bot", who: website, limit: unlimited, handle: (*server).preflight},
+	{method: http.MethodOptions, path: "/widget/v1/bots/:bot/*", who: website, limit: unlimited, handle: (*server).preflight},
+
+	{method: get, path: "/static/*", who: anyone, limit: unlimited, handle: (*server).static},
+	{method: http.MethodHead, path: "/static/*", who: anyone, limit: unlimited, handle: (*server).static},
+	{method: get, path: "/healthz", who: anyone, limit: unlimited, handle: (*server).healthz},
+	{method: get, path: "/readyz", who: anyone, limit: unlimited, handle: (*server).readyz},
+}

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+
+	"github.com/caarlos0/env/v11"
+)
+
+// Secret is a setting that is never printed.
+type Secret string
+
+func (s Secret) String() string       { return redacted(s) }
+func (s Secret) GoString() string     { return redacted(s) }
+func (s Secret) LogValue() slog.Value { return slog.StringValue(redacted(s)) }
+
+// MarshalText keeps it out of JSON too.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted(s)), nil }
+
+func redacted(s Secret) string {
+	if s == "" {
+		return ""
+	}
+	return "redacted"
+}
+
+// Config is every setting there is. This file alone reads the environment. Beside each Secret NAME, NAME_FILE names a
+// file that holds it.
+type Config struct {
+	DatabaseURL Secret `env:"DATABASE_URL"`
+	MigrateURL  Secret `env:"BITB_MIGRATE_DATABASE_URL"` // "": DatabaseURL
+	RedisURL    Secret `env:"REDIS_URL"`
+
+	OpenAIKey      Secret `env:"OPENAI_API_KEY"`
+	OpenAIBaseURL  string `env:"OPENAI_BASE_URL"`
+	ChatModel      string `env:"BITB_CHAT_MODEL"`      // "": gpt-4.1-mini with a key or a base URL, else "builtin"
+	EmbeddingModel string `env:"BITB_EMBEDDING_MODEL"` // "": text-embedding-3-small likewise
+
+	Listen        string     `env:"BITB_LISTEN" envDefault:"127.0.0.1:8080"`
+	MetricsListen string     `env:"BITB_METRICS_LISTEN" envDefault:"127.0.0.1:9464"` // "off": none
+	PublicURL     string     `env:"BITB_PUBLIC_URL"`                                 // "": http:// and Listen
+	TrustedProxy  []string   `env:"BITB_TRUSTED_PROXIES"`                            // address ranges, comma-separated
+	Production    bool       `env:"BITB_PRODUCTION"`
+	LogLevel      slog.Level `env:"BITB_LOG_LEVEL" envDefault:"INFO"`
+	Workers       int        `env:"BITB_WORKERS" envDefault:"2"` // documents read at once by this process; 0: none
+
+	DemoListen string `env:"BITB_DEMO_LISTEN" envDefault:"127.0.0.1:8090"` // of the demo customer's site
+}
+
+// loadConfig reads the settings and reports all that is wrong with them at once.
+func loadConfig(getenv func(string) string) (Config, error) {
+	var c Config
+	values, errs := environment(getenv)
+	if err := env.ParseWithOptions(&c, env.Options{Environment: values}); err != nil {
+		errs = append(errs, err)
+	}
+	if c.DatabaseURL == "" || c.RedisURL == "" {
+		c.useServices()
+	}
+	if c.MigrateURL == "" {
+		c.MigrateURL = c.DatabaseURL
+	}
+	if c.PublicURL == "" {
+		c.PublicURL = "http://" + c.Listen
+	}
+	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
+	c.chooseModels()
+	return c, errors.Join(append(errs, c.check()...)...)
+}
+
+func (c *Config) chooseModels() {
+	builtin := c.OpenAIKey == "" && c.OpenAIBaseURL == ""
+	for _, m := range []struct {
+		name  *string
+		usual string
+	}{{&c.ChatModel, "gpt-4.1-mini"}, {&c.EmbeddingModel, "text-embedding-3-small"}} {
+		switch {
+		case *m.name != "":
+		case builtin:
+			*m.name = builtinModel
+		default:
+			*m.name = m.usual
+		}
+	}
+}
+
+const builtinModel = "builtin"
+
+func (c *Config) check() []error {
+	var errs []error
+	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if c.DatabaseURL == "" {
+		wrong("DATABASE_URL is not set, and there are no local services; run `make services` or set it")
+	}
+	if c.RedisURL == "" {
+		wrong("REDIS_URL is not set, and there are no local services; run `make services` or set it")
+	}
+	if u, err := url.Parse(c.PublicURL); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || u.Path != "" {
+		wrong("BITB_PUBLIC_URL must be like https://chat.example.com")
+	} else if c.Production && u.Scheme != "https" {
+		wrong("BITB_PUBLIC_URL must begin with https:// in production")
+	}
+	if c.Production && strings.Contains(string(c.DatabaseURL), "sslmode=disable") && !local(string(c.DatabaseURL)) {
+		wrong("DATABASE_URL turns encryption off for a database on another machine")
+	}
+	if (c.ChatModel != builtinModel || c.EmbeddingModel != builtinModel) && c.OpenAIKey == "" && c.OpenAIBaseURL == "" {
+		wrong("a model is chosen, but neither OPENAI_API_KEY nor OPENAI_BASE_URL is set")
+	}
+	for _, proxy := range c.TrustedProxy {
+		if _, err := netip.ParsePrefix(strings.TrimSpace(proxy)); err != nil {
+			wrong("BITB_TRUSTED_PROXIES: %q is not an address range such as 10.0.0.0/8", proxy)
+		}
+	}
+	if c.Workers < 0 || c.Workers > 64 {
+		wrong("BITB_WORKERS must be 0 to 64")
+	}
+	return errs
+}
+
+func local(address string) bool {
+	u, err := url.Parse(address)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() == "" || u.Hostname() == "localhost" || (ip != nil && ip.IsLoopback())
+}
+
+// environment gathers the variables that Config names, and reads the files of secrets.
+func environment(getenv func(string) string) (map[string]string, []error) {
+	values := map[string]string{}
+	var errs []error
+	t := reflect.TypeFor[Config]()
+	for i := range t.NumField() {
+		name, ok := t.Field(i).Tag.Lookup("env")
+		if !ok {
+			continue
+		}
+		if v := getenv(name); v != "" {
+			values[name] = v
+		}
+		if file := getenv(name + "_FILE"); file != "" && t.Field(i).Type == reflect.TypeFor[Secret]() {
+			content, err := os.ReadFile(file)
+			if err != nil {
+				errs = append(errs, fmt.Errorf("%s_FILE cannot be read: %w", name, err))
+			}
+			values[name] = strings.TrimSpace(string(content))
+		}
+	}
+	return values, errs
+}
+
+// useServices takes what is not set from the private services of this checkout, if there are any. Not in production.
+func (c *Config) useServices() {
+	if c.Production {
+		return
+	}
+	f, err := os.Open(filepath.Join(".local", "services.env"))
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	values := map[string]string{}
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		if name, value, ok := strings.Cut(strings.TrimPrefix(lines.Text(), "export "), "="); ok {
+			values[name] = strings.Trim(value, `'"`)
+		}
+	}
+	if c.DatabaseURL == "" {
+		c.DatabaseURL = Secret(values["DATABASE_URL"])
+		if c.MigrateURL == "" {
+			c.MigrateURL = Secret(values["BITB_MIGRATE_DATABASE_URL"])
+		}
+	}
+	if c.RedisURL == "" {
+		c.RedisURL = Secret(values["REDIS_URL"])
+	}
+}
