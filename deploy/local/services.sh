@@ -88,9 +88,19 @@ missing() { # [browser] → one word a line
 
 # --- install -----------------------------------------------------------------------------------
 
+# quiet runs a command whose output is only worth reading when it fails.
+quiet() {
+  local log status=0
+  log=$(mktemp)
+  "$@" >"$log" 2>&1 </dev/null || status=$?
+  [ "$status" -eq 0 ] || tail -n 40 "$log" >&2
+  rm -f "$log"
+  return "$status"
+}
+
 apt_get() {
-  DEBIAN_FRONTEND=noninteractive UCF_FORCE_CONFFOLD=1 apt-get -qq -y --no-install-recommends \
-    -o DPkg::Lock::Timeout=600 -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confold "$@" >&2
+  DEBIAN_FRONTEND=noninteractive UCF_FORCE_CONFFOLD=1 quiet apt-get -qq -y --no-install-recommends \
+    -o DPkg::Lock::Timeout=600 -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confold "$@"
 }
 
 candidate() { apt-cache policy "$1" 2>/dev/null | sed -n 's/^ *Candidate: *//p' | grep -vx '(none)'; }
@@ -166,31 +176,28 @@ without_main_cluster() {
 # build_vector compiles the distribution's own source package of a newer release. The archive,
 # proxy and keys are the ones apt is configured with here; only the suite differs.
 build_vector() { # PostgreSQL major
-  local work label uri
+  local work label uri suite=testing component=main name=debian
   work=$(mktemp -d)
   apt_get install "postgresql-server-dev-$1" dpkg-dev gcc make libc6-dev
   # shellcheck disable=SC2016 # the fields are apt's to expand
   read -r label uri < <(apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Created-By: Packages' |
     grep -E '^(Debian|Ubuntu) ' | head -n1) || die "found no Debian or Ubuntu archive in the apt settings to take pgvector's source from"
+  if [ "$label" = Ubuntu ]; then suite=devel component=universe name=ubuntu; fi
   say "services: building pgvector from $label's source package"
-  vector_source "$work" "$label" "$uri" || vector_pinned "$work" "$uri" ||
-    die "could not fetch pgvector's source package from the configured archive"
+  vector_source "$work" "/usr/share/keyrings/$name-archive-keyring.gpg" "$uri $suite $component" ||
+    vector_pinned "$work" "${uri%/}/pool/$component/p/pgvector" ||
+    die "could not get pgvector's source package from $uri; install pgvector $vector_oldest or later for PostgreSQL $1 by hand, or set DATABASE_URL"
   # OPTFLAGS is -march=native by default, which would tie the library to this very processor.
-  make -s -C "$work"/pgvector-*/ OPTFLAGS='' with_llvm=no "PG_CONFIG=/usr/lib/postgresql/$1/bin/pg_config" all install >&2 ||
+  quiet make -C "$work"/pgvector-*/ OPTFLAGS='' with_llvm=no "PG_CONFIG=/usr/lib/postgresql/$1/bin/pg_config" all install ||
     die "building pgvector failed; its source is in $work"
   rm -rf "$work"
 }
 
-vector_source() { # directory, archive's label, its address
-  local suite component name keyring='' private
-  case $2 in
-    Debian) suite=testing component=main name=debian ;;
-    *) suite=devel component=universe name=ubuntu ;;
-  esac
-  name=/usr/share/keyrings/$name-archive-keyring.gpg
-  if [ -r "$name" ]; then keyring="[signed-by=$name]"; fi
+vector_source() { # directory, keyring, archive with suite and component
+  local signed='' private
+  if [ -r "$2" ]; then signed="[signed-by=$2]"; fi
   mkdir -p "$1/lists/partial" "$1/cache/archives/partial"
-  echo "deb-src $keyring $3 $suite $component" >"$1/sources.list"
+  echo "deb-src $signed $3" >"$1/sources.list"
   private=(-o "Dir::Etc::SourceList=$1/sources.list" -o Dir::Etc::SourceParts=/dev/null
     -o "Dir::State::Lists=$1/lists" -o "Dir::Cache=$1/cache" -o APT::Sandbox::User=root)
   apt_get "${private[@]}" update && (cd "$1" && apt_get "${private[@]}" source pgvector)
@@ -198,11 +205,11 @@ vector_source() { # directory, archive's label, its address
 
 # vector_pinned is for mirrors whose index is ahead of their pool: the upstream tarball of a Debian
 # source package, known by the checksum in its signed description.
-vector_pinned() { # directory, archive's address
+vector_pinned() { # directory, where the archive keeps the package
   local version=0.8.6 sum=25c9b78cfdaa43c66788d7490246ac24e4fe1c86f19c4b60c089b723f84a4a0d
   say "services: the archive lists a source package it does not have; trying pgvector $version"
-  /usr/lib/apt/apt-helper -q -o APT::Sandbox::User=root download-file "${2%/}/pool/main/p/pgvector/pgvector_$version.orig.tar.gz" \
-    "$1/pgvector.tar.gz" "SHA256:$sum" >&2 && tar -C "$1" -xzf "$1/pgvector.tar.gz"
+  quiet /usr/lib/apt/apt-helper -o APT::Sandbox::User=root download-file "$2/pgvector_$version.orig.tar.gz" \
+    "$1/pgvector.tar.gz" "SHA256:$sum" && tar -C "$1" -xzf "$1/pgvector.tar.gz"
 }
 
 # The package starts a server on 6379 and at every boot. Ours is started by hand, on its own port.
@@ -218,8 +225,11 @@ install_redis() {
 }
 
 install_browser() {
-  apt_get install chromium fonts-dejavu-core fonts-droid-fallback # Latin and Arabic; Chinese, Japanese, Korean
-  has_browser || die "the chromium package brought no browser; install Chromium or Google Chrome by hand"
+  local package=chromium
+  if ! candidate chromium >/dev/null; then package=chromium-browser; fi # Ubuntu's, which installs a snap
+  apt_get install "$package" fonts-dejavu-core fonts-droid-fallback # Latin and Arabic; Chinese, Japanese, Korean
+  "$package" --version >/dev/null 2>&1 ||
+    die "the package $package brought no browser that starts; install Chromium or Google Chrome by hand"
 }
 
 # --- where things are --------------------------------------------------------------------------
