@@ -134,7 +134,7 @@ by_hand() { # what is missing, in words
     fi ;;
   esac
   case $1 in *redis*) list="redis-server $list" ;; esac
-  case $1 in *browser*) list="chromium fonts-droid-fallback $list" ;; esac
+  case $1 in *browser*) list="$(browser_package) fonts-droid-fallback $list" ;; esac
   printf '\n          or:  sudo apt-get install %s' "$list"
 }
 
@@ -224,9 +224,12 @@ install_redis() {
   if [ -s /run/redis/redis-server.pid ]; then service redis-server stop >&2 || true; fi
 }
 
+# Ubuntu's chromium-browser installs a snap.
+browser_package() { if candidate chromium >/dev/null; then echo chromium; else echo chromium-browser; fi; }
+
 install_browser() {
-  local package=chromium
-  if ! candidate chromium >/dev/null; then package=chromium-browser; fi # Ubuntu's, which installs a snap
+  local package
+  package=$(browser_package)
   apt_get install "$package" fonts-dejavu-core fonts-droid-fallback # Latin and Arabic; Chinese, Japanese, Korean
   "$package" --version >/dev/null 2>&1 ||
     die "the package $package brought no browser that starts; install Chromium or Google Chrome by hand"
