@@ -4,6 +4,7 @@
 package views
 
 import (
+	"strings"
 	"time"
 
 	"bitb/domain"
@@ -28,6 +29,39 @@ type Flash struct {
 
 // can reports whether the member may do what needs the role. The routes enforce it; pages only leave the button out.
 func (p Page) can(need domain.Role) bool { return p.Account.User.Role.Allows(need) }
+
+// sections are the entries of the navigation that the member's role may open.
+func (p Page) sections() []section {
+	var open []section
+	for _, s := range sections {
+		if p.can(s.need) {
+			open = append(open, s)
+		}
+	}
+	return open
+}
+
+// in reports whether the page belongs to the section.
+func (p Page) in(s section) bool {
+	return p.Path == s.path || strings.HasPrefix(p.Path, s.path+"/")
+}
+
+func (p Page) count(s section) int {
+	switch s.path {
+	case "/documents":
+		return p.Documents
+	case "/conversations":
+		return p.Conversations
+	}
+	return 0
+}
+
+func goodOrBad(bad bool) string {
+	if bad {
+		return "bad"
+	}
+	return "good"
+}
 
 func (p Page) now() time.Time {
 	if p.Now.IsZero() {

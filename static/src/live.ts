@@ -1,0 +1,99 @@
+// Documents that change by themselves. The server sends rows as it would render them; this puts them in their places.
+
+import htmx from "htmx.org";
+import { parse } from "./parts";
+
+export function startLive(): void {
+  const main = () => document.querySelector<HTMLElement>("#main[data-events]");
+  let source: EventSource | null = null;
+  const open = () => {
+    const at = main();
+    if (!at || source) return;
+    source = new EventSource(at.dataset.events!);
+    source.onopen = () => catchUp();
+    source.onmessage = (e) => onRow(e.data);
+    source.addEventListener("counts", (e) => onCounts(e.data));
+  };
+  // A browser opens six connections to a server at most: a page that nobody looks at must not hold one.
+  const shown = () => {
+    if (document.visibilityState === "visible") open();
+    else {
+      source?.close();
+      source = null;
+    }
+  };
+  document.addEventListener("visibilitychange", shown);
+  document.addEventListener("toggle", () => stale && refreshList(), true);
+  shown();
+}
+
+/** What changed while nobody listened: between the page and the stream, or while the page was hidden. */
+function catchUp(): void {
+  const watch = document.querySelector("#main[data-watch]");
+  if (watch) void htmx.ajax("get", location.href, { target: "#main", select: "#main", swap: "outerHTML show:none" });
+  else refreshList();
+}
+
+let stale = false;
+
+/** Loads the list again as it is filtered now; later, while a menu of it is open. */
+export function refreshList(): void {
+  if (!document.querySelector("#document-search")) return void refreshFirst();
+  stale = document.querySelector("#documents details[open]") !== null;
+  if (stale) return;
+  void htmx.ajax("get", location.pathname + location.search, {
+    target: "#documents",
+    select: "#documents",
+    selectOOB: "#document-filter",
+    swap: "outerHTML show:none",
+  } as Parameters<typeof htmx.ajax>[2]);
+}
+
+/** The page of a tenant without documents is another one: it is fetched as a whole, and the uploads go on in it. */
+async function refreshFirst(): Promise<void> {
+  const main = document.querySelector("#main[data-empty]");
+  if (!main) return;
+  const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+  const next = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("#main:not([data-empty])");
+  if (!next || !main.isConnected) return;
+  const [list, place] = [main.querySelector("#uploads"), next.querySelector("#uploads")];
+  if (list && place) place.replaceWith(list);
+  next.querySelector("[data-uploads]")?.toggleAttribute("hidden", !list?.childElementCount);
+  main.replaceWith(next);
+  htmx.process(next);
+}
+
+function onRow(html: string): void {
+  const row = parse(html).querySelector<HTMLElement>("tr");
+  if (!row) return;
+  const main = document.querySelector<HTMLElement>("#main[data-watch]");
+  if (main) {
+    if (main.dataset.watch === row.id) onWatched(main, row);
+    return;
+  }
+  const old = document.getElementById(row.id);
+  if (!old) return;
+  const menu = old.querySelector<HTMLDetailsElement>("details");
+  const focused = old.contains(document.activeElement);
+  if (menu?.open) row.querySelector("details")!.open = true;
+  old.replaceWith(row);
+  htmx.process(row);
+  if (focused) row.querySelector("summary")!.focus();
+}
+
+/** The page of a document that is not ready: it moves on with its stages, and becomes the inspector at the end. */
+function onWatched(main: HTMLElement, row: HTMLElement): void {
+  if (row.dataset.status === "ready" || row.dataset.status === "failed") return location.reload();
+  const [from, to] = [row.querySelector("[data-stage]"), main.querySelector("[data-stage]")];
+  const state = from?.querySelector(".status")?.cloneNode(true);
+  if (from && to) to.replaceChildren(...from.childNodes);
+  if (state) main.querySelector(":scope > p .status")?.replaceWith(state);
+}
+
+function onCounts(html: string): void {
+  const all = () => document.getElementById("count-")?.textContent;
+  const before = all();
+  for (const part of [...parse(html).children]) document.getElementById(part.id)?.replaceWith(part);
+  // A document more or less changes which rows stand on the page; one with another status may belong into another filter.
+  if (before !== all() || new URLSearchParams(location.search).has("status") || !before) refreshList();
+}

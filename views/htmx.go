@@ -1,0 +1,29 @@
+package views
+
+import "github.com/a-h/templ"
+
+// What htmx does is said on each element: its attributes are never inherited, so that an element can be read by itself and
+// moved. The server may answer with the whole page or with the part alone, as the part is picked from the answer.
+
+// swap replaces the element target, and others beside it ("" for none), with those of the answer to url.
+func swap(url, target, beside string) templ.Attributes {
+	attributes := templ.Attributes{
+		"hx-get":      url,
+		"hx-target":   target,
+		"hx-select":   target,
+		"hx-swap":     "outerHTML show:none",
+		"hx-push-url": "true",
+	}
+	if beside != "" {
+		attributes["hx-select-oob"] = beside
+	}
+	return attributes
+}
+
+// swapAsTyped makes a form search while somebody types; the last request wins.
+func swapAsTyped(url, target, beside string) templ.Attributes {
+	attributes := swap(url, target, beside)
+	attributes["hx-trigger"] = "submit, input changed delay:250ms from:find input[type=search]"
+	attributes["hx-sync"] = "this:replace"
+	return attributes
+}

@@ -1,0 +1,137 @@
+package views
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// piece is a stretch of text that is marked as a whole or not at all.
+type piece struct {
+	text   string
+	marked bool
+}
+
+// matches cuts text into pieces, marked where a word of the search, or the search in quotation marks as a whole, occurs in
+// it. Case does not matter.
+func matches(text, search string) []piece {
+	needles := needles(search)
+	if len(needles) == 0 {
+		return []piece{{text: text}}
+	}
+	var pieces []piece
+	from := 0
+	for i := 0; i < len(text); {
+		n := 0
+		for _, needle := range needles {
+			n = max(n, prefixFold(text[i:], needle))
+		}
+		if n == 0 {
+			_, width := utf8.DecodeRuneInString(text[i:])
+			i += width
+			continue
+		}
+		if i > from {
+			pieces = append(pieces, piece{text: text[from:i]})
+		}
+		pieces = append(pieces, piece{text[i : i+n], true})
+		i += n
+		from = i
+	}
+	if from < len(text) {
+		pieces = append(pieces, piece{text: text[from:]})
+	}
+	return pieces
+}
+
+// needles are the words of a search, or its phrase.
+func needles(search string) []string {
+	search = strings.TrimSpace(search)
+	if phrase := strings.Trim(search, `"“”„`); len(phrase) < len(search) && phrase != "" {
+		return []string{strings.TrimSpace(phrase)}
+	}
+	return strings.FieldsFunc(search, unicode.IsSpace)
+}
+
+// prefixFold is the length in bytes of the beginning of text that equals needle without regard to case, or 0. The two
+// may differ in length: "ſ" folds to "s".
+func prefixFold(text, needle string) int {
+	at := 0
+	for _, want := range needle {
+		got, width := utf8.DecodeRuneInString(text[at:])
+		if width == 0 || !sameFold(got, want) {
+			return 0
+		}
+		at += width
+	}
+	return at
+}
+
+func sameFold(a, b rune) bool {
+	if a == b || unicode.ToLower(a) == unicode.ToLower(b) {
+		return true
+	}
+	for r := unicode.SimpleFold(a); r != a; r = unicode.SimpleFold(r) {
+		if r == b {
+			return true
+		}
+	}
+	return false
+}
+
+// line is one line of what the reader made of a page. kind is "head", "table" or "".
+type line struct {
+	kind   string
+	pieces []piece
+}
+
+// sourceLines cuts the Markdown of a page into lines for show, with the code points from start to end marked.
+func sourceLines(text string, start, end int) []line {
+	var lines []line
+	at := 0
+	for raw := range strings.SplitSeq(text, "\n") {
+		length := utf8.RuneCountInString(raw)
+		shown, cut := raw, 0
+		kind := ""
+		switch {
+		case strings.HasPrefix(raw, "#"):
+			trimmed := strings.TrimLeft(strings.TrimLeft(raw, "#"), " ")
+			cut = utf8.RuneCountInString(raw) - utf8.RuneCountInString(trimmed)
+			shown, kind = trimmed, "head"
+		case strings.HasPrefix(raw, "|"):
+			kind = "table"
+		}
+		lines = append(lines, line{kind, markRange(shown, start-at-cut, end-at-cut)})
+		at += length + 1
+	}
+	return lines
+}
+
+// markRange marks the code points from start to end of text, which may lie outside it.
+func markRange(text string, start, end int) []piece {
+	from, to := runeOffset(text, start), runeOffset(text, end)
+	if to <= from {
+		return []piece{{text: text}}
+	}
+	var pieces []piece
+	for _, p := range []piece{{text[:from], false}, {text[from:to], true}, {text[to:], false}} {
+		if p.text != "" {
+			pieces = append(pieces, p)
+		}
+	}
+	return pieces
+}
+
+// runeOffset is where in text the n-th code point begins, in bytes, kept inside it.
+func runeOffset(text string, n int) int {
+	if n <= 0 {
+		return 0
+	}
+	for i := range text {
+		if n == 0 {
+			return i
+		}
+		n--
+	}
+	return len(text)
+}

@@ -1,0 +1,146 @@
+package views
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"github.com/a-h/templ"
+
+	"bitb/domain"
+	"bitb/domain/chat"
+)
+
+func retrievalAddress(id domain.ID) templ.SafeURL { return templ.SafeURL("/retrievals/" + id.String()) }
+
+// evidenceAttributes show another answer's retrieval beside the conversation.
+func evidenceAttributes(id domain.ID) templ.Attributes {
+	return templ.Attributes{
+		"hx-get":    "/retrievals/" + id.String(),
+		"hx-target": "#evidence",
+		"hx-select": "#evidence > *",
+		"hx-swap":   "innerHTML show:none",
+	}
+}
+
+// lastAnswer is the newest answer of a conversation, nil when there is none.
+func lastAnswer(c chat.Conversation) *chat.Message {
+	for i := len(c.Messages) - 1; i >= 0; i-- {
+		if c.Messages[i].Author == chat.Answer {
+			return &c.Messages[i]
+		}
+	}
+	return nil
+}
+
+// citedChunks maps the chunks that an answer cites to their numbers in it.
+func citedChunks(answer *chat.Message) map[domain.ID]int {
+	cited := map[domain.ID]int{}
+	if answer != nil {
+		for _, c := range answer.Citations {
+			cited[c.ChunkID] = c.Number
+		}
+	}
+	return cited
+}
+
+// passageNumber is the number by which the model knew the i-th passage: its place among those it was given.
+func passageNumber(r Retrieval, i int, cited map[domain.ID]int) int {
+	if n := cited[r.Passages[i].ChunkID]; n > 0 {
+		return n
+	}
+	n := 0
+	for _, found := range r.Passages[:i+1] {
+		if found.Used {
+			n++
+		}
+	}
+	return n
+}
+
+func passageFact(r Retrieval) string {
+	used := 0
+	for _, found := range r.Passages {
+		if found.Used {
+			used++
+		}
+	}
+	return number(used) + " of " + number(len(r.Passages)) + " reached the model"
+}
+
+func fusedKind(found Passage) string {
+	if found.Used {
+		return "fused"
+	}
+	return "under"
+}
+
+func rankNote(rank int) string {
+	if rank == 0 {
+		return "Not found this way"
+	}
+	return ordinal(rank) + " this way"
+}
+
+// excerpt is the beginning of a passage, on one line.
+func excerpt(text string) string {
+	const most = 320
+	text = strings.Join(strings.Fields(text), " ")
+	if utf8.RuneCountInString(text) > most {
+		text = text[:runeOffset(text, most)] + "…"
+	}
+	return text
+}
+
+func citationPlace(c chat.Citation) string {
+	place := ""
+	if c.Page > 0 {
+		place += ", p. " + number(c.Page)
+	}
+	if len(c.Heading) > 0 {
+		place += ", " + c.Heading[len(c.Heading)-1]
+	}
+	return place
+}
+
+// totalMillis is when the last stage ended, counted from the question.
+func totalMillis(timings []chat.Timing) float64 {
+	end := 0.0
+	for _, t := range timings {
+		end = max(end, t.Start+t.Millis)
+	}
+	return end
+}
+
+// barWidth is a stage's share of the whole time; a very short one still shows.
+func barWidth(t chat.Timing, all []chat.Timing) float64 {
+	return max(0.004, t.Millis/totalMillis(all))
+}
+
+func timingFact(timings []chat.Timing) string {
+	for _, t := range timings {
+		if t.Stage == "write" {
+			return "first word after " + millis(t.Start) + ", done after " + millis(totalMillis(timings))
+		}
+	}
+	return "done after " + millis(totalMillis(timings))
+}
+
+func stageName(stage string) string {
+	switch stage {
+	case "embed":
+		return "Embed question"
+	case "retrieve":
+		return "Search"
+	case "lexical":
+		return "Lexical search"
+	case "vector":
+		return "Vector search"
+	case "fuse":
+		return "Fuse"
+	case "wait":
+		return "Wait for model"
+	case "write":
+		return "Write answer"
+	}
+	return stage
+}
