@@ -329,7 +329,10 @@ func (s *server) documentParam(c echo.Context) (document.Document, error) {
 func (s *server) documentEvents(c echo.Context) error {
 	account, _ := accountOf(c)
 	page := views.Page{Account: account, Path: "/documents"}
-	stream := s.openStream(c)
+	ctx, cancel := context.WithCancel(c.Request().Context())
+	defer cancel()
+	defer context.AfterFunc(s.stop, cancel)() // the browser connects again, to a server that goes on
+	stream := s.openStream(c, ctx)
 	defer stream.close()
 	hints := s.Hints.Listen(stream.ctx, document.Topic(account.Tenant.ID))
 	known, err := s.Documents.Versions(stream.ctx, account.Tenant.ID)

@@ -27,10 +27,9 @@ type stream struct {
 }
 
 // openStream sends the header. From here on errors are events: a status cannot be sent any more.
-func (s *server) openStream(c echo.Context) *stream {
-	ctx, cancel := context.WithCancel(c.Request().Context())
-	stopped := context.AfterFunc(s.stop, cancel)
-	st := &stream{ctx: ctx, close: func() { stopped(); cancel() }, out: c.Response(), pinged: time.Now()}
+func (s *server) openStream(c echo.Context, ctx context.Context) *stream {
+	ctx, cancel := context.WithCancel(ctx)
+	st := &stream{ctx: ctx, close: cancel, out: c.Response(), pinged: time.Now()}
 	h := c.Response().Header()
 	h.Set("Content-Type", "text/event-stream; charset=utf-8")
 	h.Set("Cache-Control", "no-store, no-transform")

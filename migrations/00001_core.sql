@@ -43,8 +43,10 @@ create table documents (
   pages           integer not null default 0,  -- 0: the format has none
   chunk_count     integer not null default 0,
   token_count     integer not null default 0,
+  term_count      integer not null default 0,  -- of all chunks together: what corpora.terms counts of this document
   attempt         integer not null default 0,  -- rises with each reading; what an older one writes is refused
   embedding_model text not null default '',
+  language        text not null default '',    -- ISO 639-1, as guessed from the text; '': not known
   notes           text[] not null default '{}', -- what the reader noticed, for the person
   failure_code    text not null default '',
   failure_title   text not null default '',

@@ -132,6 +132,27 @@ func (s *Service) Count(ctx context.Context, tenantID domain.ID) (int, error) {
 	return n, err
 }
 
+// ByRetrieval returns the answer that a retrieval was made for, and its conversation.
+func (s *Service) ByRetrieval(ctx context.Context, tenantID, retrievalID domain.ID) (answer Message, conversation domain.ID, err error) {
+	err = s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, "select "+messageColumns+" from messages m where m.tenant_id = $1 and m.retrieval_id = $2 and m.author = 'bot'",
+			tenantID, retrievalID)
+		if err != nil {
+			return err
+		}
+		if answer, err = pgx.CollectExactlyOneRow(rows, scanMessage); err != nil {
+			return err
+		}
+		one := []Message{answer}
+		if err := attachCitations(ctx, tx, tenantID, one); err != nil {
+			return err
+		}
+		answer = one[0]
+		return tx.QueryRow(ctx, "select conversation_id from messages where tenant_id = $1 and id = $2", tenantID, answer.ID).Scan(&conversation)
+	})
+	return answer, conversation, err
+}
+
 const conversationColumns = `
 	c.id, c.bot_id, c.origin, c.created_at, c.updated_at,
 	(select b.name from bots b where b.tenant_id = c.tenant_id and b.id = c.bot_id),

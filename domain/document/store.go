@@ -18,24 +18,24 @@ func Topic(tenantID domain.ID) string { return "documents:" + tenantID.String() 
 // ErrSuperseded says that the document was deleted, or taken up by a newer reading: what this one has is not wanted.
 var ErrSuperseded = errors.New("the document is gone or is being read anew")
 
-// Reading is one attempt at a document. Only the newest attempt may write.
-type Reading struct {
+// Attempt is one attempt at a document. Only the newest attempt may write.
+type Attempt struct {
 	TenantID   domain.ID
 	DocumentID domain.ID
-	Attempt    int
+	Number     int
 	Name       string
 	Content    []byte
 }
 
 // Begin takes up a document that is in line or was left half way, and returns its original. A document that is ready,
 // failed or gone is ErrSuperseded.
-func (s *Service) Begin(ctx context.Context, tenantID, id domain.ID) (Reading, error) {
-	r := Reading{TenantID: tenantID, DocumentID: id}
+func (s *Service) Begin(ctx context.Context, tenantID, id domain.ID) (Attempt, error) {
+	r := Attempt{TenantID: tenantID, DocumentID: id}
 	err := s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
 		err := tx.QueryRow(ctx, `
 			update documents set status = 'reading', attempt = attempt + 1, progress_done = 0, progress_total = 0, updated_at = now()
 			where tenant_id = $1 and id = $2 and status in ('queued', 'reading', 'embedding')
-			returning attempt, name`, tenantID, id).Scan(&r.Attempt, &r.Name)
+			returning attempt, name`, tenantID, id).Scan(&r.Number, &r.Name)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return ErrSuperseded
 		}
@@ -48,7 +48,7 @@ func (s *Service) Begin(ctx context.Context, tenantID, id domain.ID) (Reading, e
 }
 
 // Progress notes how far a reading got.
-func (s *Service) Progress(ctx context.Context, r Reading, status Status, done, total int) error {
+func (s *Service) Progress(ctx context.Context, r Attempt, status Status, done, total int) error {
 	return s.current(ctx, r, func(tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, `update documents set status = $3, progress_done = $4, progress_total = $5, updated_at = now()
 			where tenant_id = $1 and id = $2`, r.TenantID, r.DocumentID, status, done, total)
@@ -57,7 +57,7 @@ func (s *Service) Progress(ctx context.Context, r Reading, status Status, done, 
 }
 
 // Fail ends a reading with its reason. also runs in the same transaction.
-func (s *Service) Fail(ctx context.Context, r Reading, f Failure, also func(pgx.Tx) error) error {
+func (s *Service) Fail(ctx context.Context, r Attempt, f Failure, also func(pgx.Tx) error) error {
 	return s.current(ctx, r, func(tx pgx.Tx) error {
 		if err := failDocument(ctx, tx, r.TenantID, r.DocumentID, f); err != nil {
 			return err
@@ -92,12 +92,12 @@ func (s *Service) FailStranded(ctx context.Context, tenantID, id domain.ID, f Fa
 }
 
 // current runs fn in a transaction that holds the document's row, if r is still its newest reading.
-func (s *Service) current(ctx context.Context, r Reading, fn func(pgx.Tx) error) error {
+func (s *Service) current(ctx context.Context, r Attempt, fn func(pgx.Tx) error) error {
 	return s.db.InTenant(ctx, r.TenantID, func(tx pgx.Tx) error {
 		var attempt int
 		err := tx.QueryRow(ctx, `select attempt from documents where tenant_id = $1 and id = $2
 			and status in ('queued', 'reading', 'embedding') for update`, r.TenantID, r.DocumentID).Scan(&attempt)
-		if errors.Is(err, pgx.ErrNoRows) || (err == nil && attempt != r.Attempt) {
+		if errors.Is(err, pgx.ErrNoRows) || (err == nil && attempt != r.Number) {
 			return ErrSuperseded
 		}
 		if err != nil {
@@ -109,30 +109,32 @@ func (s *Service) current(ctx context.Context, r Reading, fn func(pgx.Tx) error)
 
 // Content is what a reading found: all that is stored of a document but its original.
 type Content struct {
-	Format string
-	Pages  int
-	Notes  []string
-	Text   []Page
-	Chunks []NewChunk
-	Model  string // that made the vectors
+	Format   string
+	Language string // ISO 639-1, "" when it is not known
+	Pages    int
+	Notes    []string
+	Text     []Page
+	Chunks   []NewChunk
+	Model    string // that made the vectors
 }
 
 // NewChunk is a chunk to store, with what makes it findable.
 type NewChunk struct {
 	Chunk
-	Terms   int               // its length in terms, BM25's len
-	Weights map[int32]float32 // BM25's part of the document by hash of the term; see package lexical
-	Vector  []float32         // of unit length
+	Terms   int       // its length in terms, BM25's len
+	Lexemes string    // its terms as hashes, an array of integers as PostgreSQL writes it; see lexical.Weights
+	Weights string    // BM25's part of the chunk by the same hashes, a sparsevec as pgvector writes it
+	Vector  []float32 // of unit length
 }
 
 // Complete replaces all chunks of the document by those of this reading and marks it ready: readers see the old or the new,
 // nothing between. also runs in the same transaction.
-func (s *Service) Complete(ctx context.Context, r Reading, c Content, also func(pgx.Tx) error) error {
+func (s *Service) Complete(ctx context.Context, r Attempt, c Content, also func(pgx.Tx) error) error {
 	return s.current(ctx, r, func(tx pgx.Tx) error {
 		if err := removeChunks(ctx, tx, r.TenantID, r.DocumentID); err != nil {
 			return err
 		}
-		for _, step := range []func(context.Context, pgx.Tx, Reading, Content) error{insertPages, insertChunks, insertVectors, insertLexemes, countChunks, markReady} {
+		for _, step := range []func(context.Context, pgx.Tx, Attempt, Content) error{insertPages, insertChunks, insertVectors, insertLexemes, countChunks, markReady} {
 			if err := step(ctx, tx, r, c); err != nil {
 				return err
 			}
@@ -141,7 +143,7 @@ func (s *Service) Complete(ctx context.Context, r Reading, c Content, also func(
 	})
 }
 
-func insertPages(ctx context.Context, tx pgx.Tx, r Reading, c Content) error {
+func insertPages(ctx context.Context, tx pgx.Tx, r Attempt, c Content) error {
 	var numbers, starts []int
 	var texts []string
 	for _, p := range c.Text {
@@ -155,7 +157,7 @@ func insertPages(ctx context.Context, tx pgx.Tx, r Reading, c Content) error {
 	return nil
 }
 
-func insertChunks(ctx context.Context, tx pgx.Tx, r Reading, c Content) error {
+func insertChunks(ctx context.Context, tx pgx.Tx, r Attempt, c Content) error {
 	n := len(c.Chunks)
 	ids, ordinals, texts, headings := make([]domain.ID, n), make([]int, n), make([]string, n), make([]string, n)
 	from, to, tokens, starts, ends := make([]int, n), make([]int, n), make([]int, n), make([]int, n), make([]int, n)
@@ -180,7 +182,7 @@ func insertChunks(ctx context.Context, tx pgx.Tx, r Reading, c Content) error {
 // headingSeparator stands in no text: the reader drops control characters.
 const headingSeparator = "\x1f"
 
-func insertVectors(ctx context.Context, tx pgx.Tx, r Reading, c Content) error {
+func insertVectors(ctx context.Context, tx pgx.Tx, r Attempt, c Content) error {
 	var ids []domain.ID
 	var vectors []string
 	for _, k := range c.Chunks {
@@ -207,15 +209,15 @@ func vectorText(v []float32) string {
 	return string(append(b, ']'))
 }
 
-func markReady(ctx context.Context, tx pgx.Tx, r Reading, c Content) error {
+func markReady(ctx context.Context, tx pgx.Tx, r Attempt, c Content) error {
 	tokens := 0
 	for _, k := range c.Chunks {
 		tokens += k.Tokens
 	}
 	_, err := tx.Exec(ctx, `update documents set status = 'ready', format = $3, pages = $4, notes = $5, chunk_count = $6, token_count = $7,
-			embedding_model = $8, progress_done = $6, progress_total = $6, updated_at = now()
+			embedding_model = $8, language = $9, progress_done = $6, progress_total = $6, updated_at = now()
 		where tenant_id = $1 and id = $2`,
-		r.TenantID, r.DocumentID, c.Format, c.Pages, append([]string{}, c.Notes...), len(c.Chunks), tokens, c.Model)
+		r.TenantID, r.DocumentID, c.Format, c.Pages, append([]string{}, c.Notes...), len(c.Chunks), tokens, c.Model, c.Language)
 	if err != nil {
 		return fmt.Errorf("mark a document ready: %w", err)
 	}

@@ -1,0 +1,126 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"bitb/domain"
+	"bitb/domain/document"
+)
+
+// lease shows the other processes that this one lives: a session-level advisory lock, which PostgreSQL lets go the moment
+// the connection ends, also by kill -9. Whoever can take the lock of a running job's process knows that it is dead, and
+// puts the job back in line. https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS
+type lease struct {
+	*Service
+	conn *pgxpool.Conn
+}
+
+func newLease(s *Service) *lease { return &lease{Service: s} }
+
+func (l *lease) hold(ctx context.Context) error {
+	conn, err := l.DB.QueuePool().Acquire(ctx)
+	if err != nil {
+		return fmt.Errorf("hold a connection for the queue: %w", err)
+	}
+	if _, err := conn.Exec(ctx, "select pg_advisory_lock(hashtextextended($1, 0))", l.id); err != nil {
+		conn.Release()
+		return fmt.Errorf("show that this process lives: %w", err)
+	}
+	l.conn = conn
+	return nil
+}
+
+// keep looks for the jobs of dead processes and for documents that nothing works on, until ctx ends.
+func (l *lease) keep(ctx context.Context) {
+	tick := time.NewTicker(rescueEvery)
+	defer tick.Stop()
+	for {
+		if err := l.rescue(ctx); err != nil && ctx.Err() == nil {
+			l.Log.WarnContext(ctx, "jobs of dead processes not looked for", "error", err)
+			l.renew(ctx)
+		}
+		select {
+		case <-ctx.Done():
+			l.release()
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// renew takes a new connection when the old one broke, as in a restart of the database.
+func (l *lease) renew(ctx context.Context) {
+	if l.conn != nil && l.conn.Ping(ctx) == nil {
+		return
+	}
+	l.release()
+	if err := l.hold(ctx); err != nil && ctx.Err() == nil {
+		l.Log.WarnContext(ctx, "queue lease not renewed", "error", err)
+	}
+}
+
+func (l *lease) release() {
+	if l.conn != nil {
+		// Closing rather than returning it: the pool must not hand out a connection that holds the lock.
+		conn := l.conn.Hijack()
+		l.conn = nil
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_ = conn.Close(ctx)
+	}
+}
+
+func (l *lease) rescue(ctx context.Context) error {
+	if l.conn == nil {
+		return fmt.Errorf("no connection")
+	}
+	if err := l.conn.Ping(ctx); err != nil {
+		return err
+	}
+	pool := l.DB.QueuePool()
+	tag, err := pool.Exec(ctx, `
+		with running as materialized (
+			select id, attempted_by[array_upper(attempted_by, 1)] as worker from river.river_job
+			where state = 'running' and kind = $1 and attempted_by[array_upper(attempted_by, 1)] <> $2)
+		update river.river_job j set state = 'available', scheduled_at = now()
+		from running r
+		where j.id = r.id and j.state = 'running' and pg_try_advisory_xact_lock(hashtextextended(r.worker, 0))`, jobKind, l.id)
+	if err != nil {
+		return fmt.Errorf("take over jobs: %w", err)
+	}
+	if n := tag.RowsAffected(); n > 0 {
+		l.Log.InfoContext(ctx, "took over jobs of a process that died", "jobs", n)
+	}
+	return l.failStranded(ctx, pool)
+}
+
+// failStranded ends documents whose last job was given up without a word, as when a process died at the last attempt.
+func (l *lease) failStranded(ctx context.Context, pool *pgxpool.Pool) error {
+	rows, err := pool.Query(ctx, `
+		select (j.args->>'tenant_id')::uuid, (j.args->>'document_id')::uuid from river.river_job j
+		where j.kind = $1 and j.state in ('discarded', 'cancelled') and j.finalized_at > now() - interval '10 minutes'
+			and not exists (select from river.river_job l where l.kind = j.kind and l.args = j.args
+				and l.state in ('available', 'pending', 'running', 'retryable', 'scheduled'))`, jobKind)
+	if err != nil {
+		return fmt.Errorf("look for stranded documents: %w", err)
+	}
+	type stranded struct{ TenantID, DocumentID domain.ID }
+	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[stranded])
+	if err != nil {
+		return fmt.Errorf("look for stranded documents: %w", err)
+	}
+	for _, d := range found {
+		if err := l.documents.FailStranded(ctx, d.TenantID, d.DocumentID, gaveUp); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var gaveUp = document.Failure{Code: "internal", Title: "Reading stopped",
+	Message: "Something on our side failed five times. Your file is fine; try again later."}

@@ -1,0 +1,274 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"bitb/domain"
+	"bitb/domain/dbtest"
+	"bitb/domain/postgres"
+)
+
+// fixtures makes one row in each table with a tenant, as a superuser. A new table without a line here fails the test.
+// $1 is the tenant; ids of rows are md5 of the tenant and the table's name.
+var fixtures = []struct{ table, insert string }{
+	{"public.tenants", "insert into tenants (id, name) values ($1, 'T')"},
+	{"public.corpora", "insert into corpora (tenant_id) values ($1)"},
+	{"public.users", "insert into users (tenant_id, id, email, name, role) values ($1, {users}, $1 || '@example.com', 'U', 'owner')"},
+	{"public.bots", "insert into bots (tenant_id, id, key, name, greeting, fallback) values ($1, {bots}, {key}, 'B', 'G', 'F')"},
+	{"public.documents", "insert into documents (tenant_id, id, name, format, size_bytes, sha256) values ($1, {documents}, 'D', 'text', 1, 'x')"},
+	{"public.document_files", "insert into document_files (tenant_id, document_id, content) values ($1, {documents}, 'x')"},
+	{"public.document_pages", "insert into document_pages (tenant_id, document_id, page, start_offset, text) values ($1, {documents}, 0, 0, 'x')"},
+	{"public.chunks", "insert into chunks (tenant_id, id, document_id, ordinal, text, tokens, start_offset, end_offset) values ($1, {chunks}, {documents}, 1, 'x', 1, 0, 1)"},
+	{"public.chunk_embeddings", "insert into chunk_embeddings (tenant_id, chunk_id, model, embedding) values ($1, {chunks}, 'm', '[1,0]')"},
+	{"search.lexemes", "insert into search.lexemes (tenant_id, chunk_id, terms, weights) values ($1, {chunks}, '{1}', '{1:1}/1000000000')"},
+	{"search.term_stats", "insert into search.term_stats (tenant_id, term, chunks) values ($1, 1, 1)"},
+	{"public.retrievals", "insert into retrievals (tenant_id, id, question, index_version, trace) values ($1, {retrievals}, 'q', 1, '{}')"},
+	{"public.visitors", "insert into visitors (tenant_id, id, bot_id, token_hash) values ($1, {visitors}, {bots}, 'x')"},
+	{"public.conversations", "insert into conversations (tenant_id, id, bot_id, visitor_id) values ($1, {conversations}, {bots}, {visitors})"},
+	{"public.messages", "insert into messages (tenant_id, id, conversation_id, author, text, status) values ($1, {messages}, {conversations}, 'person', 'x', 'complete')"},
+	{"public.citations", "insert into citations (tenant_id, message_id, number, document_name, text) values ($1, {messages}, 1, 'D', 'x')"},
+}
+
+func seed(t *testing.T, db *dbtest.Database) (a, b domain.ID) {
+	t.Helper()
+	a, b = domain.NewID(), domain.NewID()
+	for _, tenant := range []domain.ID{a, b} {
+		for _, f := range fixtures {
+			db.Exec(t, forTenant(f.insert, tenant))
+		}
+	}
+	return a, b
+}
+
+func forTenant(sql string, tenant domain.ID) string {
+	id := fmt.Sprintf("'%s'", tenant)
+	sql = strings.ReplaceAll(sql, "$1 ||", id+" ||")
+	sql = strings.ReplaceAll(sql, "$1", id+"::uuid")
+	for _, name := range []string{"users", "bots", "key", "documents", "chunks", "retrievals", "visitors", "conversations", "messages"} {
+		sql = strings.ReplaceAll(sql, "{"+name+"}", fmt.Sprintf("md5('%s%s')::uuid", tenant, name))
+	}
+	return sql
+}
+
+// tenantTables are the tables of the catalog that the app can reach, whatever the fixtures say.
+func tenantTables(t *testing.T, db *dbtest.Database) []string {
+	t.Helper()
+	rows, err := db.Super(t).Query(t.Context(), `select n.nspname || '.' || c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
+		where c.relkind in ('r', 'p', 'v', 'm') and n.nspname in ('public', 'search', 'auth')
+			and has_any_column_privilege('bitb_app', c.oid, 'select')
+			and not exists (select from pg_depend d where d.objid = c.oid and d.deptype = 'e') order by 1`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tables, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tables
+}
+
+func TestEveryTableHasAFixture(t *testing.T) {
+	db := dbtest.New(t)
+	var known []string
+	for _, f := range fixtures {
+		known = append(known, f.table)
+	}
+	slices.Sort(known)
+	if diff := cmp.Diff(tenantTables(t, db), known); diff != "" {
+		t.Errorf("tables in the catalog (-) and in the fixtures (+):\n%s", diff)
+	}
+}
+
+func TestTenantsNeverMeet(t *testing.T) {
+	db := dbtest.New(t)
+	a, b := seed(t, db)
+	if leaks := leaks(t, db, a, b); len(leaks) > 0 {
+		t.Errorf("one tenant reached another's rows:\n%s", strings.Join(leaks, "\n"))
+	}
+}
+
+// The control: with one policy dropped, the test above must see it. A test that cannot fail shows nothing.
+func TestTenantsMeetWithoutPolicy(t *testing.T) {
+	db := dbtest.New(t)
+	a, b := seed(t, db)
+	for _, table := range tenantTables(t, db) {
+		db.Exec(t, "alter table "+table+" no force row level security")
+		db.Exec(t, "alter table "+table+" disable row level security")
+		found := leaks(t, db, a, b)
+		if !slices.ContainsFunc(found, func(l string) bool { return strings.HasPrefix(l, table+":") }) {
+			t.Errorf("row-level security of %s was off and nothing was found", table)
+		}
+		db.Exec(t, "alter table "+table+" enable row level security")
+		db.Exec(t, "alter table "+table+" force row level security")
+	}
+}
+
+// leaks tries everything the app role may do to another tenant's rows, and without a tenant.
+func leaks(t *testing.T, db *dbtest.Database, a, b domain.ID) (found []string) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), db.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	if _, err := conn.Exec(t.Context(), "set role bitb_app"); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range fixtures {
+		key := "tenant_id"
+		if f.table == "public.tenants" {
+			key = "id"
+		}
+		report := func(format string, args ...any) { found = append(found, f.table+": "+fmt.Sprintf(format, args...)) }
+		count := func(tenant, where string) (n int) {
+			inTx(t, conn, tenant, func(tx pgx.Tx) {
+				if err := tx.QueryRow(t.Context(), "select count(*) from "+f.table+" where "+where).Scan(&n); err != nil {
+					t.Fatalf("%s: %v", f.table, err)
+				}
+			})
+			return n
+		}
+		if n := count("", "true"); n != 0 {
+			report("%d rows without a tenant", n)
+		}
+		if n := count(a.String(), "true"); n != 1 {
+			report("%d rows of its own", n)
+		}
+		foreign := fmt.Sprintf("%s = '%s'", key, b)
+		if n := count(a.String(), foreign); n != 0 {
+			report("%d rows of another tenant", n)
+		}
+		for _, sql := range []string{
+			"delete from " + f.table + " where " + foreign,
+			"update " + f.table + " set " + key + " = " + key + " where " + foreign,
+			fmt.Sprintf("update %s set %s = '%s' where %s = '%s'", f.table, key, b, key, a),
+			forTenant(f.insert, b),
+		} {
+			if outcome := try(t, conn, a, sql); outcome != "" {
+				report("%s: %s", strings.Fields(sql)[0], outcome)
+			}
+		}
+	}
+	return found
+}
+
+// try runs a statement that must reach nothing: refused by the policy (42501), by a missing grant, or without a row.
+func try(t *testing.T, conn *pgx.Conn, tenant domain.ID, sql string) (outcome string) {
+	inTx(t, conn, tenant.String(), func(tx pgx.Tx) {
+		tag, err := tx.Exec(t.Context(), sql)
+		refused, isPg := errors.AsType[*pgconn.PgError](err)
+		switch {
+		case err == nil && tag.RowsAffected() > 0:
+			outcome = fmt.Sprintf("%d rows", tag.RowsAffected())
+		case err != nil && (!isPg || refused.Code != "42501"):
+			outcome = err.Error()
+		}
+	})
+	return outcome
+}
+
+func inTx(t *testing.T, conn *pgx.Conn, tenant string, fn func(pgx.Tx)) {
+	t.Helper()
+	tx, err := conn.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback(t.Context())
+	if tenant != "" {
+		if _, err := tx.Exec(t.Context(), "select set_config('app.tenant_id', $1, true)", tenant); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fn(tx)
+}
+
+// The setting ends with its transaction, on the same connection, and leaves '' behind, which must mean nobody.
+func TestTenantEndsWithTransaction(t *testing.T) {
+	db := dbtest.New(t)
+	a, _ := seed(t, db)
+	one, err := postgres.Open(t.Context(), postgres.Config{URL: db.URL, AllowPrivileged: true, MaxConns: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer one.Close()
+	for range 3 {
+		var seen int
+		count := func(tx pgx.Tx) error {
+			return tx.QueryRow(t.Context(), "select count(*) from documents").Scan(&seen)
+		}
+		if err := one.InTenant(t.Context(), a, count); err != nil || seen != 1 {
+			t.Fatalf("in the tenant: %d rows, %v", seen, err)
+		}
+		err := one.AsSystem(t.Context(), count)
+		if refused, ok := errors.AsType[*pgconn.PgError](err); !ok || refused.Code != "42501" {
+			t.Fatalf("the system read documents: %d rows, %v", seen, err)
+		}
+		if err := one.InTenant(t.Context(), domain.NewID(), count); err != nil || seen != 0 {
+			t.Fatalf("in a tenant without rows: %d rows, %v", seen, err)
+		}
+	}
+}
+
+func TestSupportOnlyReads(t *testing.T) {
+	db := dbtest.New(t)
+	a, _ := seed(t, db)
+	var n int
+	err := db.AsSupport(t.Context(), a, func(tx pgx.Tx) error {
+		return tx.QueryRow(t.Context(), "select count(*) from documents").Scan(&n)
+	})
+	if err != nil || n != 1 {
+		t.Fatalf("support sees %d documents, %v", n, err)
+	}
+	conn := db.Super(t)
+	for _, table := range tenantTables(t, db) {
+		var writes bool
+		err := conn.QueryRow(t.Context(), "select has_table_privilege('bitb_support', $1, 'insert, update, delete, truncate')", table).Scan(&writes)
+		if err != nil || writes {
+			t.Errorf("%s: support may write: %v, %v", table, writes, err)
+		}
+	}
+}
+
+func TestRefusesPrivilegedRole(t *testing.T) {
+	db := dbtest.New(t)
+	if other, err := postgres.Open(t.Context(), postgres.Config{URL: db.OwnerURL}); err == nil {
+		other.Close()
+		t.Error("a superuser was let in")
+	}
+}
+
+// The lint finds what is reviewed and nothing else; an entry nobody finds any more goes from the list.
+func TestLint(t *testing.T) {
+	db := dbtest.New(t)
+	rows, err := db.Super(t).Query(t.Context(), postgres.LintSQL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (string, error) {
+		var rule, object string
+		err := row.Scan(&rule, &object)
+		return rule + " " + object, err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(found)
+	want := slices.Sorted(slices.Values(postgres.Reviewed))
+	if diff := cmp.Diff(want, found); diff != "" {
+		t.Errorf("reviewed (-) and found (+):\n%s", diff)
+	}
+	for _, f := range found {
+		if strings.Contains(f, " public.") {
+			t.Errorf("schema public has a finding: %s", f)
+		}
+	}
+}
