@@ -51,7 +51,8 @@ export function sameSite(url: string): string | null {
   try {
     const u = new URL(url);
     if (u.protocol === "mailto:") {
-      return !u.search && !u.pathname.includes("%") && below(u.pathname.slice(u.pathname.lastIndexOf("@") + 1)) ? u.href : null;
+      const mail = /^[\w.+-]+@([\w.-]+)$/.exec(u.pathname); // one address, and nothing else for the mail program to fill in
+      return mail && !u.search && below(mail[1]) ? u.href : null;
     }
     const web = u.protocol === "https:" || u.protocol === "http:";
     return web && !u.username && !u.password && below(u.hostname) ? u.href : null;

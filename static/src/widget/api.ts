@@ -1,7 +1,7 @@
 // The widget's side of /widget/v1: one bot, one anonymous visitor, no cookies. The browser's Origin header is what the server trusts.
 
 import { eventReader } from "./sse";
-import type { Realm } from "./realm";
+import { OwnPromise, type Realm } from "./realm";
 import type { Store } from "./store";
 import { words } from "./words";
 
@@ -42,6 +42,8 @@ export class Refusal extends Error {
 
 export interface Api {
   config(): Promise<Config>;
+  /** Whether the server answers at all, in whatever way. */
+  reachable(): Promise<boolean>;
   /** The conversation so far; none, and no request, for somebody who never asked. */
   history(): Promise<Message[]>;
   /** Asks, or picks up, the question with this id: the server answers an id once. heard gets the stage, then the whole text so far. */
@@ -66,7 +68,7 @@ type Data = { [key: string]: unknown };
 const bare = (init: object) => Object.assign(Object.create(null), init); // so that a polluted Object.prototype adds nothing to it
 const text = (v: unknown) => (typeof v === "string" ? v : "");
 const list = (v: unknown) => (Array.isArray(v) ? v : []);
-const pause = (ms: number) => new Promise((done) => setTimeout(done, ms));
+const pause = (ms: number) => new OwnPromise((done) => setTimeout(done, ms));
 
 /** A UUID v7 (RFC 9562): crypto.randomUUID is missing on pages without https. */
 export function newId(): string {
@@ -186,7 +188,7 @@ export function connect(origin: string, bot: string, store: Store, realm: () => 
 
   /** The stream and, when it stays silent, polling beside it: whichever has the answer first. */
   function ask(id: string, question: string, heard: Heard, signal: AbortSignal): Promise<Message> {
-    return new Promise((resolve, reject) => {
+    return new OwnPromise((resolve, reject) => {
       const race = new AbortController();
       const end = (settle: () => void) => {
         clearTimeout(quiet);
@@ -211,6 +213,7 @@ export function connect(origin: string, bot: string, store: Store, realm: () => 
     ask,
     answerTo,
     config: async () => config(parse(await (await request("", bare({}))).text())),
+    reachable: () => realm().fetch(base, bare({ mode: "no-cors", credentials: "omit" })).then(() => true, () => false),
     startOver: async () => void (await asVisitor("/conversations", bare({ method: "POST" }))),
   };
 }

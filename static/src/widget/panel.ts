@@ -69,7 +69,7 @@ export function mount(root: ShadowRoot, config: Config, api: Api, store: Store):
     grow();
     if (!loaded) void load();
     // On a phone the field would bring up the keyboard over the greeting.
-    if (byHand) (matchMedia("(hover: none)").matches ? panel : box).focus();
+    if (byHand) (matchMedia("(pointer: coarse)").matches ? panel : box).focus();
   }
 
   function shut(): void {
@@ -351,11 +351,13 @@ export function mount(root: ShadowRoot, config: Config, api: Api, store: Store):
 
   log.addEventListener("scroll", () => (away = log.scrollTop < mark - 8));
   box.addEventListener("input", typed);
-  box.addEventListener("keydown", (e) => {
-    if (e.key !== "Enter" || e.shiftKey || e.isComposing || e.keyCode === 229) return;
-    e.preventDefault();
-    submit();
-  });
+  for (const type of ["keydown", "keypress"] as const) {
+    box.addEventListener(type, (e) => {
+      if (e.key !== "Enter" || e.shiftKey || e.isComposing || e.keyCode === 229) return; // 229: Safari's Enter that ends a composition
+      e.preventDefault();
+      if (type === "keydown") submit();
+    });
+  }
   panel.addEventListener("keydown", (e) => {
     if (e.key !== "Escape" || e.isComposing) return;
     if (passage.hidden) shut();

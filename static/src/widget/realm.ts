@@ -1,6 +1,9 @@
 // The page may have replaced fetch or JSON: a monitoring script that adds headers no preflight allows, an old library, worse.
 // Then ours come from an empty frame of our own, whose globals nobody has touched. It has the page's origin and the page's CSP.
 
+/** The language's own Promise, whatever window.Promise has become. */
+export const OwnPromise = (async () => {})().constructor as PromiseConstructor;
+
 export interface Realm {
   fetch: typeof fetch;
   JSON: JSON;

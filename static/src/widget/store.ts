@@ -9,7 +9,7 @@ export interface Store {
 }
 
 export function openStore(bot: string): Store {
-  const memory = new Map<string, string>();
+  const memory: { [key: string]: string | null } = Object.create(null);
   const area = (key: Key) => (key === "token" || key === "fresh" ? localStorage : sessionStorage);
   const name = (key: Key) => `bitb:${bot}:${key}`;
   return {
@@ -17,12 +17,11 @@ export function openStore(bot: string): Store {
       try {
         return area(key).getItem(name(key));
       } catch {
-        return memory.get(key) ?? null;
+        return memory[key] ?? null;
       }
     },
     set(key, value) {
-      if (value === null) memory.delete(key);
-      else memory.set(key, value);
+      memory[key] = value;
       try {
         if (value === null) area(key).removeItem(name(key));
         else area(key).setItem(name(key), value);

@@ -3,9 +3,9 @@
 // It adds one element to the page, with everything in a shadow root, and no global name. The shadow root is open: closing it protects
 // nothing from a page that runs before us, and would hide the chat from accessibility checkers. The script's own origin is the API.
 
-import { connect, Refusal, type Config } from "./api";
+import { connect, Refusal, type Api, type Config } from "./api";
 import { mount } from "./panel";
-import { cleanRealm, type Realm } from "./realm";
+import { cleanRealm, OwnPromise, type Realm } from "./realm";
 import { openStore } from "./store";
 import { warnings } from "./words";
 import css from "./widget.css" with { type: "text" };
@@ -19,7 +19,7 @@ if (script) void start(script.dataset.bot ?? "", new URL(script.src).origin);
 
 async function start(bot: string, origin: string): Promise<void> {
   if (!UUID.test(bot)) return console.warn(warnings.badBot(bot));
-  if (!document.body) await new Promise((ready) => document.addEventListener("DOMContentLoaded", ready));
+  if (!document.body) await new OwnPromise((ready) => document.addEventListener("DOMContentLoaded", ready));
   if (document.querySelector(TAG)) return;
   // A child of <html>, not of <body>: a page that swaps or transforms its body does not take the chat with it.
   const host = document.createElement(TAG);
@@ -29,7 +29,7 @@ async function start(bot: string, origin: string): Promise<void> {
   const store = openStore(bot);
   const api = connect(origin, bot, store, () => (realm ??= cleanRealm(root)));
   try {
-    const config = await settings(api.config);
+    const config = await settings(api);
     dress(root);
     mount(root, config, api, store);
   } catch (e) {
@@ -38,16 +38,18 @@ async function start(bot: string, origin: string): Promise<void> {
   }
 }
 
-async function settings(fetchConfig: () => Promise<Config>): Promise<Config> {
+async function settings(api: Api): Promise<Config> {
   for (const ms of AGAIN) {
     try {
-      return await fetchConfig();
+      return await api.config();
     } catch (e) {
       if (e instanceof Refusal && e.status >= 400 && e.status < 500) throw e;
+      // A site that is not allowed gets no CORS headers, so all that script may know is that the server is there and its answer withheld.
+      if (await api.reachable()) throw new Refusal("origin", "", 403);
     }
-    await new Promise((done) => setTimeout(done, ms));
+    await new OwnPromise((done) => setTimeout(done, ms));
   }
-  return fetchConfig();
+  return api.config();
 }
 
 function reason(e: unknown, bot: string, origin: string): string {
