@@ -98,7 +98,7 @@ func walks(s string) bool {
 func checkEmail(email string) string {
 	local, host, ok := strings.Cut(email, "@")
 	if !ok || local == "" || !strings.Contains(host, ".") || strings.HasPrefix(host, ".") || strings.HasSuffix(host, ".") ||
-		len(email) > 254 || strings.ContainsAny(email, " \t\r\n<>\"(),;:\\") || strings.Contains(host, "@") || !utf8.ValidString(email) {
+		len(email) > 254 || strings.ContainsAny(email, " \t\r\n<>\"(),;:\\") || strings.Contains(host, "@") || !printable(email) {
 		return "Enter an e-mail address, such as name@example.com."
 	}
 	return ""

@@ -1,0 +1,158 @@
+package tenant_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"bitb/domain"
+	"bitb/domain/dbtest"
+	"bitb/domain/tenant"
+)
+
+const password = "vier wörter ohne sinn"
+
+func signUp(email string) tenant.SignUp {
+	return tenant.SignUp{Company: "Harbour Loop", Name: "Owner", Email: email, Password: password}
+}
+
+func service(db *dbtest.Database) *tenant.Service {
+	return tenant.NewService(db.DB, func(context.Context, pgx.Tx, domain.ID, string) error { return nil })
+}
+
+func TestSignUpAndIn(t *testing.T) {
+	s := service(dbtest.New(t))
+	made, err := s.SignUp(t.Context(), signUp(" Owner@Example.com "))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if made.User.Role != domain.Owner || made.User.Email != "owner@example.com" {
+		t.Errorf("made %+v", made)
+	}
+	got, err := s.SignIn(t.Context(), "OWNER@example.com", password)
+	if err != nil || got.Tenant.ID != made.Tenant.ID || got.User.ID != made.User.ID {
+		t.Fatalf("signed in as %+v, %v", got, err)
+	}
+	for _, wrong := range [][2]string{
+		{"owner@example.com", password + "x"}, {"owner@example.com", ""}, {"nobody@example.com", password},
+		{"", password}, {"owner@example.com\x00", password}, {"' or 1=1 --", password},
+	} {
+		if _, err := s.SignIn(t.Context(), wrong[0], wrong[1]); !errors.Is(err, tenant.ErrSignIn) {
+			t.Errorf("%q: %v, want the one sentence for all", wrong[0], err)
+		}
+	}
+	_, err = s.SignUp(t.Context(), signUp("OWNER@EXAMPLE.COM"))
+	if e, ok := errors.AsType[*domain.Error](err); !ok || e.Fields["email"] == "" {
+		t.Errorf("the same address twice: %v", err)
+	}
+}
+
+// A sign-up is all or nothing: without its first bot there is no tenant and no sign-in.
+func TestSignUpIsWhole(t *testing.T) {
+	db := dbtest.New(t)
+	s := tenant.NewService(db.DB, func(context.Context, pgx.Tx, domain.ID, string) error { return errors.New("no bot") })
+	if _, err := s.SignUp(t.Context(), signUp("owner@example.com")); err == nil {
+		t.Fatal("signed up without a bot")
+	}
+	for _, table := range []string{"tenants", "users", "auth.logins", "corpora"} {
+		if n := db.Count(t, "select count(*) from "+table); n != 0 {
+			t.Errorf("%s: %d rows were left", table, n)
+		}
+	}
+}
+
+func TestSignUpRefuses(t *testing.T) {
+	s := service(dbtest.New(t))
+	for name, c := range map[string]struct {
+		field  string
+		change func(*tenant.SignUp)
+	}{
+		"no company":        {"company", func(f *tenant.SignUp) { f.Company = " " }},
+		"long company":      {"company", func(f *tenant.SignUp) { f.Company = strings.Repeat("x", 121) }},
+		"no name":           {"name", func(f *tenant.SignUp) { f.Name = "" }},
+		"control character": {"name", func(f *tenant.SignUp) { f.Name = "a\x00b" }},
+		"no address":        {"email", func(f *tenant.SignUp) { f.Email = "owner" }},
+		"two lines":         {"email", func(f *tenant.SignUp) { f.Email = "a@example.com\nb@example.com" }},
+		"14 characters":     {"password", func(f *tenant.SignUp) { f.Password = "kurze-14-worte" }},
+		"one word again":    {"password", func(f *tenant.SignUp) { f.Password = "passwordpassword" }},
+		"keyboard":          {"password", func(f *tenant.SignUp) { f.Password = "qwertyuiopasdfgh" }},
+		"own address":       {"password", func(f *tenant.SignUp) { f.Password = "OWNER@example.com" }},
+		"too long":          {"password", func(f *tenant.SignUp) { f.Password = strings.Repeat("äb c", 100) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			form := signUp("owner@example.com")
+			c.change(&form)
+			_, err := s.SignUp(t.Context(), form)
+			e, ok := errors.AsType[*domain.Error](err)
+			if !ok || e.Code != domain.Invalid || e.Fields[c.field] == "" || len(e.Fields) != 1 {
+				t.Errorf("%v, want a sentence for %s alone", err, c.field)
+			}
+		})
+	}
+	form := signUp("long@example.com")
+	form.Password = strings.Repeat("säbelzahntiger ", 6)
+	if _, err := s.SignUp(t.Context(), form); err != nil {
+		t.Errorf("a long password was refused: %v", err)
+	}
+}
+
+func TestChangePasswordEndsSessions(t *testing.T) {
+	s := service(dbtest.New(t))
+	a, err := s.SignUp(t.Context(), signUp("owner@example.com"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := "ganz andere wörter hier"
+	if _, err := s.ChangePassword(t.Context(), a, "wrong", next); domain.CodeOf(err) != domain.Invalid {
+		t.Errorf("with a wrong password: %v", err)
+	}
+	epoch, err := s.ChangePassword(t.Context(), a, password, next)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now, err := s.Account(t.Context(), a.Tenant.ID, a.User.ID)
+	if err != nil || now.Epoch == a.Epoch || now.Epoch != epoch {
+		t.Errorf("epoch %d, was %d, %v", now.Epoch, a.Epoch, err)
+	}
+	if _, err := s.SignIn(t.Context(), a.User.Email, password); !errors.Is(err, tenant.ErrSignIn) {
+		t.Errorf("the old password: %v", err)
+	}
+	if _, err := s.SignIn(t.Context(), a.User.Email, next); err != nil {
+		t.Errorf("the new password: %v", err)
+	}
+}
+
+func TestSessions(t *testing.T) {
+	db := dbtest.New(t)
+	s := tenant.NewSessions(db.DB)
+	if err := s.CommitCtx(t.Context(), "live", []byte("a"), time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.CommitCtx(t.Context(), "over", []byte("b"), time.Now().Add(-time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if data, found, err := s.FindCtx(t.Context(), "live"); string(data) != "a" || !found || err != nil {
+		t.Errorf("found %q, %v, %v", data, found, err)
+	}
+	for _, token := range []string{"over", "never"} {
+		if _, found, err := s.FindCtx(t.Context(), token); found || err != nil {
+			t.Errorf("%s: %v, %v", token, found, err)
+		}
+	}
+	if err := s.DeleteExpired(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := db.Count(t, "select count(*) from auth.sessions"); n != 1 {
+		t.Errorf("%d sessions are left", n)
+	}
+	if err := s.DeleteCtx(t.Context(), "live"); err != nil {
+		t.Fatal(err)
+	}
+	if _, found, _ := s.FindCtx(t.Context(), "live"); found {
+		t.Error("a deleted session was found")
+	}
+}
