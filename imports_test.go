@@ -1,0 +1,90 @@
+package bitb_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// arrows says which of our packages a package may import. A package or an arrow that is not here fails the test, so that
+// a new one is a line somebody reads. docs/adr/0001 says why the table is as it is.
+var arrows = map[string][]string{
+	"":                      {},
+	"web":                   {"*"},
+	"handlers":              {"views", "domain", "domain/chat", "domain/document", "domain/redis", "domain/retrieve", "domain/tenant"},
+	"views":                 {"domain", "domain/chat", "domain/document", "domain/retrieve", "domain/tenant"},
+	"domain":                {},
+	"domain/postgres":       {"domain"},
+	"domain/redis":          {},
+	"domain/tenant":         {"domain", "domain/postgres"},
+	"domain/document":       {"domain", "domain/postgres"},
+	"domain/lexical":        {},
+	"domain/retrieve":       {"domain", "domain/lexical", "domain/postgres"},
+	"domain/llm":            {"domain", "domain/lexical"},
+	"domain/llm/llmtest":    {},
+	"domain/chat":           {"domain", "domain/llm", "domain/postgres", "domain/retrieve"},
+	"domain/ingest":         {"domain", "domain/document", "domain/ingest/extract", "domain/ingest/reader", "domain/lexical", "domain/llm", "domain/postgres"},
+	"domain/ingest/extract": {},
+	"domain/ingest/chunk":   {"domain/ingest/extract"},
+	"domain/ingest/reader":  {"domain/ingest/chunk", "domain/ingest/extract"},
+	"domain/dbtest":         {"", "domain", "domain/postgres"},
+}
+
+// fenced are dependencies that few may know. The key is a prefix of an import path.
+var fenced = map[string][]string{
+	"github.com/labstack/echo":    {"handlers", "web"},
+	"github.com/alexedwards/scs":  {"handlers"},
+	"github.com/a-h/templ":        {"handlers", "views"},
+	"github.com/redis/go-redis":   {"domain/redis"},
+	"github.com/sashabaranov":     {"domain/llm"},
+	"github.com/riverqueue/river": {"domain/ingest", "domain/postgres"},
+	"github.com/jackc/pgx":        {"domain/chat", "domain/dbtest", "domain/document", "domain/ingest", "domain/postgres", "domain/retrieve", "domain/tenant"},
+	"github.com/klippa-app":       {"domain/ingest/extract"},
+	"github.com/pressly/goose":    {"domain/postgres"},
+	"github.com/prometheus":       {"web"},
+}
+
+type listed struct {
+	ImportPath string
+	Imports    []string
+}
+
+func TestArrows(t *testing.T) {
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports", "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for d := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p listed
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		name := ours(p.ImportPath)
+		allowed, known := arrows[name]
+		if !known {
+			t.Errorf("package %s is not in the table of arrows", p.ImportPath)
+			continue
+		}
+		for _, path := range p.Imports {
+			if path == "bitb" || strings.HasPrefix(path, "bitb/") {
+				if target := ours(path); !slices.Contains(allowed, target) && !slices.Contains(allowed, "*") || target == "web" {
+					t.Errorf("%s imports %s", name, path)
+				}
+			}
+			for prefix, who := range fenced {
+				if strings.HasPrefix(path, prefix) && !slices.Contains(who, name) {
+					t.Errorf("%s imports %s, which is fenced", name, path)
+				}
+			}
+		}
+	}
+}
+
+func ours(path string) string { return strings.TrimPrefix(strings.TrimPrefix(path, "bitb"), "/") }

@@ -1,0 +1,91 @@
+// Package main is the one binary of the product: `serve` answers HTTP and reads documents, `work` only reads documents,
+// `migrate` brings the database up to date, `demo` does all of that with a sample customer. It wires the other packages
+// together, reads the environment, and starts and stops things in order; what they do is theirs.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"bitb"
+	"bitb/domain/ingest/reader"
+	"bitb/domain/postgres"
+	"bitb/handlers"
+)
+
+const usage = `bitb turns documents into a chatbot that cites them.
+
+  bitb serve            answer HTTP and read documents
+  bitb work             read documents only
+  bitb migrate          bring the database to the newest schema
+  bitb demo             all of that with a sample customer and their website
+  bitb extract FILE…    print what is read from files, as Markdown
+
+Settings come from the environment; README.md lists them.
+`
+
+func main() {
+	// The signal ends the context, which stops things in order; a second one ends the process.
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	err := run(ctx, os.Args[1:], os.Getenv, os.Stdout)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bitb:", err)
+		os.Exit(1)
+	}
+}
+
+// run is the program without the process: tests call it. It returns when ctx ends and all is stopped.
+func run(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
+	command := ""
+	if len(args) > 0 {
+		command = args[0]
+	}
+	switch command {
+	case "extract":
+		return reader.Print(ctx, args[1:], stdout)
+	case reader.ChildCommand:
+		return reader.ChildMain(os.Stdin, stdout)
+	case "serve", "work", "migrate", "demo":
+	case "", "help", "-h", "--help":
+		fmt.Fprint(stdout, usage)
+		return nil
+	default:
+		return fmt.Errorf("there is no command %q; bitb help lists them", command)
+	}
+	c, err := loadConfig(getenv)
+	if err != nil {
+		return fmt.Errorf("settings: %w", err)
+	}
+	log := slog.New(handlers.LogHandler{Handler: slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: c.LogLevel})})
+	switch command {
+	case "migrate":
+		return migrate(ctx, c)
+	case "demo":
+		return demo(ctx, c, log, stdout)
+	}
+	s, err := newServer(ctx, c, log)
+	if err != nil {
+		return err
+	}
+	return s.run(ctx, command == "serve", func() {
+		if command == "serve" {
+			log.Info("serving", "address", c.PublicURL, "model", s.models.Answer)
+		}
+	})
+}
+
+func migrate(ctx context.Context, c Config) error {
+	files, err := fs.Sub(bitb.Migrations, "migrations")
+	if err != nil {
+		return errors.New("the binary holds no migrations")
+	}
+	return postgres.Migrate(ctx, string(c.MigrateURL), files)
+}

@@ -1,0 +1,233 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"golang.org/x/sync/errgroup"
+
+	"bitb"
+	"bitb/domain"
+	"bitb/domain/chat"
+	"bitb/domain/document"
+	"bitb/domain/ingest"
+	"bitb/domain/ingest/reader"
+	"bitb/domain/llm"
+	"bitb/domain/postgres"
+	"bitb/domain/redis"
+	"bitb/domain/retrieve"
+	"bitb/domain/tenant"
+	"bitb/handlers"
+	"bitb/views"
+)
+
+// server holds what was started, in the order in which it is stopped.
+type server struct {
+	config    Config
+	log       *slog.Logger
+	metrics   *metrics
+	models    views.Models
+	redis     *redis.Store
+	db        *postgres.DB
+	queue     *ingest.Service
+	tenants   *tenant.Service
+	documents *document.Service
+	chat      *chat.Service
+	deps      handlers.Deps
+}
+
+// newServer puts the product together. Nothing runs yet.
+func newServer(ctx context.Context, c Config, log *slog.Logger) (*server, error) {
+	s := &server{config: c, log: log, metrics: newMetrics()}
+	var err error
+	if s.redis, err = redis.Open(string(c.RedisURL), log); err != nil {
+		return nil, err
+	}
+	if s.db, err = postgres.Open(ctx, postgres.Config{URL: string(c.DatabaseURL), AllowPrivileged: !c.Production}); err != nil {
+		return nil, err
+	}
+	answerer, embedder, err := s.newModels()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.newQueue(embedder); err != nil {
+		return nil, err
+	}
+	search := retrieve.NewService(s.db)
+	s.tenants = tenant.NewService(s.db, chat.FirstBot)
+	s.chat = chat.NewService(chat.Config{DB: s.db, Log: log, Retrieve: search, Model: answerer, Quoter: llm.Extractive{},
+		Embedder: llm.Cached(embedder, s.redis, s.metrics), Cache: s.redis, Metrics: s.metrics})
+	static, err := fs.Sub(bitb.Static, "static")
+	if err != nil {
+		return nil, err
+	}
+	s.deps = handlers.Deps{
+		Log: log, PublicURL: c.PublicURL, Static: static, Tenants: s.tenants, Sessions: tenant.NewSessions(s.db),
+		Documents: s.documents, Retrieve: search, Chat: s.chat, Limiter: s.redis, Hints: s.redis, Metrics: s.metrics,
+		Models: s.models, Sniff: sniff, Ready: s.db.Ping, ClientIP: clientIP(c.TrustedProxy),
+	}
+	return s, nil
+}
+
+func (s *server) newModels() (llm.Chat, llm.Embedder, error) {
+	c := s.config
+	openAI := llm.OpenAI{BaseURL: c.OpenAIBaseURL, Key: string(c.OpenAIKey), Observer: s.metrics}
+	var answerer llm.Chat = llm.Extractive{}
+	var embedder llm.Embedder = llm.Hashing{}
+	var err error
+	if c.ChatModel != builtinModel {
+		openAI.Model = c.ChatModel
+		if answerer, err = llm.NewChat(openAI); err != nil {
+			return nil, nil, fmt.Errorf("set up the answering model: %w", err)
+		}
+	}
+	if c.EmbeddingModel != builtinModel {
+		openAI.Model = c.EmbeddingModel
+		if embedder, err = llm.NewEmbedder(openAI); err != nil {
+			return nil, nil, fmt.Errorf("set up the embedding model: %w", err)
+		}
+	}
+	s.models = views.Models{Answer: answerer.Model(), Embedding: embedder.Model(), Dimensions: embedder.Dims(), BuiltIn: c.ChatModel == builtinModel}
+	return answerer, embedder, nil
+}
+
+// newQueue ties the knot: documents are put in line by the queue, and the queue works on documents.
+func (s *server) newQueue(embedder llm.Embedder) error {
+	executable, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find this program: %w", err)
+	}
+	s.queue, err = ingest.NewService(ingest.Config{DB: s.db, Log: s.log, Embedder: embedder, Workers: s.config.Workers,
+		Reader: reader.Child{Executable: executable}, Hints: s.redis, Metrics: s.metrics})
+	if err != nil {
+		return err
+	}
+	s.documents = document.NewService(s.db, s.queue)
+	return s.queue.Use(s.documents)
+}
+
+// run serves until ctx ends, then stops: no new requests, streams told to end, jobs finished or put back, connections closed.
+func (s *server) run(ctx context.Context, web bool, started func()) error {
+	defer s.close()
+	group, ctx := errgroup.WithContext(ctx)
+	if s.config.Workers > 0 || !web {
+		if err := s.queue.Start(context.WithoutCancel(ctx)); err != nil {
+			return fmt.Errorf("start reading documents: %w", err)
+		}
+		defer s.stopQueue()
+	}
+	if s.config.MetricsListen != "off" {
+		mux := http.NewServeMux()
+		mux.Handle("GET /metrics", s.metrics.handler())
+		if err := serve(ctx, group, s.config.MetricsListen, mux, "BITB_METRICS_LISTEN"); err != nil {
+			return err
+		}
+	}
+	if web {
+		handler, err := handlers.New(ctx, s.deps)
+		if err != nil {
+			return err
+		}
+		if err := serve(ctx, group, s.config.Listen, handler, "BITB_LISTEN"); err != nil {
+			return err
+		}
+	}
+	group.Go(func() error { s.sweep(ctx); return nil })
+	started()
+	return group.Wait()
+}
+
+func (s *server) stopQueue() {
+	ctx, cancel := context.WithTimeout(context.Background(), 25*time.Second)
+	defer cancel()
+	if err := s.queue.Stop(ctx); err != nil {
+		s.log.Warn("reading documents did not stop in time; what was begun is taken up again", "error", err)
+	}
+}
+
+func (s *server) close() {
+	s.db.Close()
+	if err := s.redis.Close(); err != nil {
+		s.log.Warn("redis did not close", "error", err)
+	}
+}
+
+// sweep removes what has expired, once an hour.
+func (s *server) sweep(ctx context.Context) {
+	tick := time.NewTicker(time.Hour)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := s.deps.Sessions.DeleteExpired(ctx); err != nil {
+				s.log.Warn("expired sessions not removed", "error", err)
+			}
+		}
+	}
+}
+
+// serve listens and answers until ctx ends; then it lets running requests finish for twenty seconds.
+func serve(ctx context.Context, group *errgroup.Group, address string, handler http.Handler, setting string) error {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return fmt.Errorf("listen on %s (%s): %w", address, setting, err)
+	}
+	srv := &http.Server{
+		Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 2 * time.Minute, WriteTimeout: 2 * time.Minute,
+		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+	}
+	group.Go(func() error {
+		if err := srv.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	group.Go(func() error {
+		<-ctx.Done()
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
+		defer cancel()
+		if err := srv.Shutdown(last); err != nil {
+			return srv.Close()
+		}
+		return nil
+	})
+	return nil
+}
+
+// clientIP takes the address of the connection, or what a trusted proxy says of it. Without a list none is trusted.
+func clientIP(trusted []string) echo.IPExtractor {
+	if len(trusted) == 0 {
+		return echo.ExtractIPDirect()
+	}
+	options := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
+	for _, text := range trusted {
+		prefix, err := netip.ParsePrefix(strings.TrimSpace(text))
+		if err != nil {
+			continue // the settings were checked
+		}
+		addr := prefix.Masked().Addr()
+		options = append(options, echo.TrustIPRange(&net.IPNet{IP: addr.AsSlice(), Mask: net.CIDRMask(prefix.Bits(), addr.BitLen())}))
+	}
+	return echo.ExtractIPFromXFFHeader(options...)
+}
+
+// sniff refuses a file that cannot be read before it is stored.
+func sniff(content []byte, name string) (string, error) {
+	format, err := reader.Detect(content, name)
+	if err == nil {
+		return format, nil
+	}
+	return "", &domain.Error{Code: domain.Unsupported, Message: err.Error(), Err: err}
+}
