@@ -20,6 +20,12 @@ npx tsc --noEmit
 } >node_modules/.nova.css
 npx tailwindcss -i app.css -o ../app.css --minify 2>/dev/null
 
-bundle() { go tool esbuild "$1" --bundle --minify --target=es2022 --charset=utf8 --log-level=warning --outfile="$2"; }
-bundle app.ts ../app.js
-if [ -f widget/widget.ts ]; then bundle widget/widget.ts ../widget.js; fi
+bundle() {
+	source=$1 result=$2
+	shift 2
+	go tool esbuild "$source" --bundle --minify --charset=utf8 --log-level=warning --outfile="$result" "$@"
+}
+bundle app.ts ../app.js --target=es2022
+# The widget carries its style sheet as text, which a bundler leaves as it is: it is made small first.
+bundle widget/widget.css node_modules/.widget.css
+bundle widget/widget.ts ../widget.js --target=es2020 --alias:widget.css=./node_modules/.widget.css

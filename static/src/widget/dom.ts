@@ -35,7 +35,7 @@ export function icon(name: Icon): SVGElement {
   const path = document.createElementNS(ns, "path");
   svg.setAttribute("viewBox", "0 0 24 24");
   svg.setAttribute("aria-hidden", "true");
-  svg.setAttribute("class", name);
+  svg.setAttribute("class", `i-${name}`);
   path.setAttribute("d", icons[name]);
   svg.append(path);
   return svg;

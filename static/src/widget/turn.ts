@@ -74,7 +74,7 @@ export function drawTurn(turn: Turn, on: TurnActions): void {
     : {
         cite(n) {
           const source = sources.find((s) => s.n === n);
-          if (!source) return null;
+          if (!source) return turn.state === "complete" ? null : mark(n); // of a cut answer the sources may be missing
           const b = button("cite", words.source(n, source.title), () => on.open(source, b), `${n}`);
           return b;
         },

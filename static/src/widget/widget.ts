@@ -4,11 +4,11 @@
 // nothing from a page that runs before us, and would hide the chat from accessibility checkers. The script's own origin is the API.
 
 import { connect, Refusal, type Api, type Config } from "./api";
-import { mount } from "./panel";
+import { Panel } from "./panel";
 import { cleanRealm, OwnPromise, type Realm } from "./realm";
 import { openStore } from "./store";
 import { warnings } from "./words";
-import css from "./widget.css" with { type: "text" };
+import css from "widget.css" with { type: "text" };
 
 const TAG = "bitb-widget";
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
@@ -31,7 +31,9 @@ async function start(bot: string, origin: string): Promise<void> {
   try {
     const config = await settings(api);
     dress(root);
-    mount(root, config, api, store);
+    const panel = new Panel(config, api, store);
+    root.append(panel.root);
+    panel.restore();
   } catch (e) {
     host.remove();
     console.warn(reason(e, bot, origin));

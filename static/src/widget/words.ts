@@ -4,7 +4,7 @@
 export const words = {
   launch: "Ask us",
   panel: (name: string) => `Chat with ${name}`,
-  subtitle: "Answers from our documents, with sources",
+  subtitle: "Answers from our documents",
   close: "Close chat",
   startOver: "Start over",
   startedOver: "New conversation.",
