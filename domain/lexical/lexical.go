@@ -1,0 +1,185 @@
+// Package lexical turns text into terms, and terms into the BM25 weights that retrieval ranks by. It is pure: it knows
+// nothing of tenants, tables or models. The terms decide what can be found: after a change of what Analyze returns,
+// chunks that were stored before match badly until they are analysed again.
+package lexical
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// maxTermRunes bounds what one "word" may be: base64 and the like are cut, not stemmed.
+const maxTermRunes = 40
+
+// Analyze returns the terms of text in reading order, repeats included. lang, from Guess, decides the stemmer of Latin
+// script; every other script is recognised word by word, whatever lang says. A code such as ERR-4012 or v2.3.1 yields the
+// whole and its parts. Scripts that put no spaces between words yield pairs of letters, and Han single ones too. Small
+// words ("the", "what") are terms like others: ParseQuery makes them weigh little.
+func Analyze(text string, lang Lang) []string {
+	toks := tokens(text)
+	terms := make([]string, len(toks))
+	for i, tok := range toks {
+		terms[i] = tok.term(lang)
+	}
+	return terms
+}
+
+// Keywords is Analyze without the small words, unless there are no others.
+func Keywords(text string, lang Lang) []string {
+	toks := tokens(text)
+	terms := make([]string, 0, len(toks))
+	for _, tok := range toks {
+		if !tok.isSmall(lang) {
+			terms = append(terms, tok.term(lang))
+		}
+	}
+	if len(terms) == 0 {
+		return Analyze(text, lang)
+	}
+	return terms
+}
+
+// titleWeight is how many times a word in a title or heading counts. Measured: 3 gains .01 to .04 nDCG@10 where titles
+// say what the text is about, and costs nothing where they do not.
+const titleWeight = 3
+
+// AnalyzeChunk returns the terms of a chunk below its document's title and its headings, which weigh more than the text.
+func AnalyzeChunk(title string, headings []string, text string, lang Lang) []string {
+	terms := Analyze(text, lang)
+	above := Analyze(title+"\n"+strings.Join(headings, "\n"), lang)
+	for range titleWeight {
+		terms = append(terms, above...)
+	}
+	return terms
+}
+
+// token is one word, or one thing to be found as it is.
+type token struct {
+	text   string // a Latin word as written, to be stemmed as the language has it; else the term
+	latin  bool
+	spared bool // in capitals among small letters: the IT department is not "it"
+	small  bool // a small word of a script other than Latin
+}
+
+// term is the token as documents in lang have it. A small word that is spared keeps its capitals.
+func (t token) term(lang Lang) string {
+	if !t.latin {
+		return t.text
+	}
+	lower := lang.lower(t.text)
+	if t.spared && lang.isSmall(lower) {
+		return t.text
+	}
+	return lang.stem(lower)
+}
+
+// isSmall reports a word that says little in a question in lang.
+func (t token) isSmall(lang Lang) bool {
+	return t.small || t.latin && !t.spared && lang.isSmall(lang.lower(t.text))
+}
+
+// tokens cuts a text into tokens. What it finds does not depend on the language.
+func tokens(text string) []token {
+	t := tokenizer{shouting: !strings.ContainsFunc(text, unicode.IsLower)}
+	t.out = make([]token, 0, len(text)/5)
+	for _, run := range runs(text) {
+		t.run(run)
+	}
+	return t.out
+}
+
+type tokenizer struct {
+	shouting bool // the text has no small letter, so that capitals say nothing
+	out      []token
+}
+
+func (t *tokenizer) asIs(term string) {
+	_, small := smallWords[otherScripts][term]
+	t.out = append(t.out, token{text: term, small: small})
+}
+
+// run takes one run of letters and digits, held together by joiners.
+func (t *tokenizer) run(run string) {
+	parts, joiners := splitRun(run)
+	if len(parts) == 1 {
+		t.word(parts[0])
+		return
+	}
+	if number := plainNumber(parts, joiners); number != "" {
+		t.asIs(number)
+		return
+	}
+	if whole := wholeCode(parts, joiners); whole != "" {
+		t.asIs(whole)
+		if number := strings.TrimLeftFunc(whole, unicode.IsLetter); strings.Contains(number, ".") && startsWithDigit(number) && number != whole {
+			t.asIs(number) // v2.3.1 is version 2.3.1
+		}
+	}
+	elided := strings.ContainsAny(joiners, "'’")
+	for i, part := range parts {
+		if elided && utf8.RuneCountInString(part) == 1 && i < len(joiners) {
+			continue // l'eau, d'accord
+		}
+		if elided && i > 0 && contractions[strings.ToLower(part)] {
+			continue // it's, we'll
+		}
+		t.word(part)
+	}
+}
+
+// word takes letters and digits without joiners.
+func (t *tokenizer) word(word string) {
+	if word == "" {
+		return
+	}
+	if utf8.RuneCountInString(word) > maxTermRunes {
+		t.asIs(strings.ToLower(string([]rune(word)[:maxTermRunes])))
+		return
+	}
+	switch first, _ := utf8.DecodeRuneInString(word); scriptOf(first) {
+	case unspaced:
+		t.pairs(word)
+	case latin, plain:
+		t.latin(word)
+	default:
+		lower := strings.ToLower(word)
+		_, small := smallWords[otherScripts][lower]
+		t.out = append(t.out, token{text: stemScript(lower), small: small})
+	}
+}
+
+// latin takes a word of Latin letters and digits. covid19 yields covid19, covid and 19.
+func (t *tokenizer) latin(word string) {
+	spared := !t.shouting && len(word) > 1 && strings.ToUpper(word) == word
+	t.out = append(t.out, token{text: word, latin: true, spared: spared})
+	letters, digits := splitDigits(word)
+	if utf8.RuneCountInString(letters) > 1 {
+		t.out = append(t.out, token{text: letters, latin: true}, token{text: digits})
+	}
+}
+
+// pairs adds each two letters that follow each other, and single ones where they are words or alone.
+func (t *tokenizer) pairs(word string) {
+	runes := []rune(word)
+	for i, r := range runes {
+		if len(runes) == 1 || unicode.Is(unicode.Han, r) {
+			t.asIs(string(r))
+		}
+		if i > 0 {
+			t.asIs(string(runes[i-1 : i+1]))
+		}
+	}
+}
+
+func startsWithDigit(s string) bool { return s != "" && '0' <= s[0] && s[0] <= '9' }
+
+// normalize brings a text to compatibility form: ﬁ → fi, full width → half.
+func normalize(text string) string {
+	if !norm.NFKC.IsNormalString(text) {
+		text = norm.NFKC.String(text)
+	}
+	return text
+}

@@ -1,0 +1,178 @@
+package lexical
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+func TestAnalyze(t *testing.T) {
+	for name, c := range map[string]struct {
+		lang Lang
+		text string
+		want string
+	}{
+		"english":              {English, "The refunds were Refunded, don't worry", "the refund were refund don worri"},
+		"possessive":           {English, "the company's policy", "the compani polici"},
+		"german":               {German, "Die Versicherungen für Häuser", "die versicher fur haus"},
+		"french elision":       {French, "l'école d’été", "ecol ete"},
+		"spanish":              {Spanish, "las informaciones", "las inform"},
+		"turkish capitals":     {Turkish, "IŞIK İZMİR", "isik izmir"},
+		"unknown language":     {None, "Świadczenia", "swiadczenia"},
+		"vietnamese tones":     {Vietnamese, "má mà", "má mà"},
+		"russian":              {English, "документами ёлки", "документ елк"},
+		"arabic":               {English, "والكتاب أمريكيين", "كتاب امريك"},
+		"greek":                {English, "Λόγος λόγους", "λογ λογ"},
+		"hebrew points":        {English, "שָׁלוֹם", "שלום"},
+		"han":                  {English, "退款政策", "退 款 退款 政 款政 策 政策"},
+		"han beside latin":     {English, "用GitHub吗", "用 github 吗"},
+		"katakana":             {English, "サーバー", "サー ーバ バー"},
+		"thai":                 {English, "คืน", "คื ืน"},
+		"korean":               {English, "환불 정책", "환불 정책"},
+		"code":                 {English, "ERR-4012", "err4012 err 4012"},
+		"code without hyphen":  {English, "err4012", "err4012 err 4012"},
+		"version":              {English, "v2.3.1.", "v2.3.1 2.3.1 v2 3 1"},
+		"number":               {English, "1,000,000.50 and 3.14", "1000000.50 and 3.14"},
+		"address":              {English, "Mail help@example.com!", "mail help@example.com help exampl com"},
+		"file name":            {English, "config.yaml", "config.yaml config yaml"},
+		"sentence end":         {English, "the end.Then", "the end then"},
+		"hyphen":               {English, "long-term e-mail", "longterm long term email e mail"},
+		"sign":                 {English, "C++ and C#, not #1", "c++ and c# not 1"},
+		"capitals spare":       {English, "ask the IT team about it", "ask the IT team about it"},
+		"shouting":             {English, "ASK IT", "ask it"},
+		"ligature, full width": {English, "ofﬁce ＡＢＣ１２", "offic abc12 abc 12"},
+		"soft hyphen":          {English, "re\u00adfund", "refund"},
+		"emoji and signs":      {English, "🎉 ?! — …", ""},
+		"empty":                {English, "", ""},
+		"long junk":            {English, strings.Repeat("Ab", 5000), strings.Repeat("ab", 20)},
+		"broken utf-8":         {English, "a\xffb", "a b"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(c.want, strings.Join(Analyze(c.text, c.lang), " ")); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestKeywords(t *testing.T) {
+	if got := strings.Join(Keywords("What is the refund policy of the WHO?", English), " "); got != "refund polici WHO" {
+		t.Error(got)
+	}
+	if got := strings.Join(Keywords("who are you", English), " "); got != "who are you" {
+		t.Error("a question of small words has no words left:", got)
+	}
+}
+
+func TestGuess(t *testing.T) {
+	for want, text := range map[Lang]string{
+		English:    "You can return an item within 30 days if it is not damaged.",
+		German:     "Sie können den Artikel innerhalb von 30 Tagen zurückgeben, wenn er nicht beschädigt ist.",
+		French:     "Vous pouvez retourner un article dans les 30 jours s'il n'est pas endommagé.",
+		Spanish:    "Puede devolver un artículo en un plazo de 30 días si no está dañado, y le haremos el reembolso.",
+		Italian:    "Puoi restituire un articolo entro 30 giorni se non è danneggiato, e ti rimborsiamo.",
+		Portuguese: "Você pode devolver um artigo em até 30 dias se ele não estiver danificado.",
+		Dutch:      "U kunt een artikel binnen 30 dagen terugsturen als het niet beschadigd is.",
+		Swedish:    "Du kan lämna tillbaka en vara inom 30 dagar om den inte är skadad.",
+		Danish:     "Du kan returnere en vare inden for 30 dage, hvis den ikke er beskadiget af dig.",
+		Norwegian:  "Du kan ikke returnere en vare etter 30 dager hvis den har blitt skadet av deg.",
+		Finnish:    "Voit palauttaa tuotteen 30 päivän kuluessa, jos se ei ole vahingoittunut, ja me korvaamme sen.",
+		Polish:     "Możesz zwrócić towar w ciągu 30 dni, jeśli nie jest on uszkodzony.",
+		Turkish:    "Bir ürünü 30 gün içinde iade edebilirsiniz, ama hasarlı olan ürün için bu çok zor.",
+	} {
+		if got := Guess(text); got != want {
+			t.Errorf("%q for %s", got, want)
+		}
+	}
+	if got := Guess(strings.Repeat("lorem ipsum dolor amet consectetur adipiscing elit ", 20)); got != None {
+		t.Errorf("%q for no language", got)
+	}
+	if got := Guess("退款政策 GitHub"); got != English {
+		t.Errorf("%q for Han with a Latin word", got)
+	}
+}
+
+func TestQueryInSeveralLanguages(t *testing.T) {
+	var tenant [16]byte
+	doc := DocWeights(tenant, Analyze("Die Versicherungen zahlen nicht.", German), 4)
+	q := ParseQuery(tenant, "Versicherung", []Lang{English, German})
+	df := map[int32]int{}
+	for h := range doc {
+		df[h] = 1
+	}
+	w := q.Weigh(10, df)
+	if w.Weights.Dot(doc) == 0 {
+		t.Error("a German word is not found among English and German documents")
+	}
+	if len(w.Rarest) != 1 {
+		t.Errorf("candidates from %d terms", len(w.Rarest))
+	}
+}
+
+func TestWeigh(t *testing.T) {
+	var tenant [16]byte
+	q := ParseQuery(tenant, "what about the refund refund zebra ERR-4012", []Lang{English})
+	h := func(term string) int32 { return Hash(tenant, term) }
+	w := q.Weigh(1000, map[int32]int{h("the"): 900, h("what"): 100, h("refund"): 20, h("err"): 30, h("4012"): 2})
+	if diff := cmp.Diff([]int32{h("4012"), h("refund"), h("err"), h("what"), h("the")}, w.Rarest); diff != "" {
+		t.Error(diff)
+	}
+	if got, full := w.Weights[h("what")], IDF(1000, 100); float64(got) > full/4 {
+		t.Errorf("a small word weighs %f of %f", got, full)
+	}
+	if _, ok := w.Weights[h("zebra")]; ok {
+		t.Error("a word that no document has is searched for")
+	}
+	if want := (IDF(1100, 0) + IDF(1100, 0) + IDF(1100, 2)) * 2.2; math.Abs(w.Possible-want) > 1e-9 {
+		t.Errorf("possible %f, not %f: zebra, err4012 and 4012", w.Possible, want)
+	}
+	big := q.Weigh(1e6, map[int32]int{h("the"): 900000, h("what"): 100000, h("refund"): 20000, h("err"): 30000, h("4012"): 2})
+	if len(big.Rarest) != 4 {
+		t.Errorf("candidates from %d terms of a large tenant", len(big.Rarest))
+	}
+}
+
+func TestHashDiffersByTenant(t *testing.T) {
+	if Hash([16]byte{1}, "refund") == Hash([16]byte{2}, "refund") {
+		t.Error("two tenants share the number of a word")
+	}
+}
+
+func TestAnyText(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.String().Draw(t, "text")
+		lang := rapid.SampledFrom([]Lang{None, English, Turkish, Finnish, Vietnamese}).Draw(t, "lang")
+		terms := Analyze(text, lang)
+		for _, term := range terms {
+			if term == "" || len([]rune(term)) > 2*maxTermRunes {
+				t.Fatalf("term %q", term)
+			}
+		}
+		var tenant [16]byte
+		weights := DocWeights(tenant, terms, 100)
+		if s := weights.Sparse(); !strings.HasSuffix(s, "}/1000000000") {
+			t.Fatal(s)
+		}
+		df := map[int32]int{}
+		for h, w := range weights {
+			if df[h] = 1; h < 0 || h >= Dimensions || !(w > 0 && w < k1+1) {
+				t.Fatalf("weight %d: %f", h, w)
+			}
+		}
+		// A text finds itself: the question's terms are the document's, whatever the language was taken for.
+		if q := ParseQuery(tenant, text, []Lang{lang}).Weigh(1, df); len(terms) > 0 && q.Weights.Dot(weights) <= 0 {
+			t.Fatal("a text does not find itself")
+		}
+	})
+}
+
+func BenchmarkAnalyze(b *testing.B) {
+	text := strings.Repeat("Customers who bought the annual plan may cancel within 14 days and receive a full refund. ", 20)
+	b.SetBytes(int64(len(text)))
+	for b.Loop() {
+		Analyze(text, English)
+	}
+}
