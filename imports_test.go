@@ -28,7 +28,7 @@ var arrows = map[string][]string{
 	"domain/llm":            {"domain", "domain/lexical"},
 	"domain/llm/llmtest":    {},
 	"domain/chat":           {"domain", "domain/llm", "domain/postgres", "domain/retrieve"},
-	"domain/ingest":         {"domain", "domain/document", "domain/ingest/extract", "domain/ingest/reader", "domain/lexical", "domain/llm", "domain/postgres"},
+	"domain/ingest":         {"domain", "domain/document", "domain/ingest/chunk", "domain/ingest/extract", "domain/ingest/reader", "domain/lexical", "domain/llm", "domain/postgres"},
 	"domain/ingest/extract": {},
 	"domain/ingest/chunk":   {"domain/ingest/extract"},
 	"domain/ingest/reader":  {"domain/ingest/chunk", "domain/ingest/extract"},

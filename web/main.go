@@ -36,10 +36,25 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	err := run(ctx, os.Args[1:], os.Getenv, os.Stdout)
+	if status, ok := errors.AsType[exitCode](err); ok {
+		os.Exit(int(status))
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bitb:", err)
 		os.Exit(1)
 	}
+}
+
+// exitCode ends the process with a status when everything has been said already.
+type exitCode int
+
+func (c exitCode) Error() string { return fmt.Sprintf("exit status %d", int(c)) }
+
+func exitStatus(status int) error {
+	if status == 0 {
+		return nil
+	}
+	return exitCode(status)
 }
 
 // run is the program without the process: tests call it. It returns when ctx ends and all is stopped.
@@ -50,9 +65,9 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	}
 	switch command {
 	case "extract":
-		return reader.Print(ctx, args[1:], stdout)
-	case reader.ChildCommand:
-		return reader.ChildMain(os.Stdin, stdout)
+		return exitStatus((&reader.Child{}).Print(ctx, args[1:], stdout, os.Stderr))
+	case reader.Argument:
+		return exitStatus(reader.ChildMain())
 	case "serve", "work", "migrate", "demo":
 	case "", "help", "-h", "--help":
 		fmt.Fprint(stdout, usage)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
 	"strings"
 	"time"
 
@@ -21,6 +21,7 @@ import (
 	"bitb/domain/chat"
 	"bitb/domain/document"
 	"bitb/domain/ingest"
+	"bitb/domain/ingest/extract"
 	"bitb/domain/ingest/reader"
 	"bitb/domain/llm"
 	"bitb/domain/postgres"
@@ -103,12 +104,9 @@ func (s *server) newModels() (llm.Chat, llm.Embedder, error) {
 
 // newQueue ties the knot: documents are put in line by the queue, and the queue works on documents.
 func (s *server) newQueue(embedder llm.Embedder) error {
-	executable, err := os.Executable()
-	if err != nil {
-		return fmt.Errorf("find this program: %w", err)
-	}
+	var err error
 	s.queue, err = ingest.NewService(ingest.Config{DB: s.db, Log: s.log, Embedder: embedder, Workers: s.config.Workers,
-		Reader: reader.Child{Executable: executable}, Hints: s.redis, Metrics: s.metrics})
+		Reader: &reader.Child{}, Hints: s.redis, Metrics: s.metrics})
 	if err != nil {
 		return err
 	}
@@ -225,9 +223,14 @@ func clientIP(trusted []string) echo.IPExtractor {
 
 // sniff refuses a file that cannot be read before it is stored.
 func sniff(content []byte, name string) (string, error) {
-	format, err := reader.Detect(content, name)
-	if err == nil {
-		return format, nil
+	format, err := extract.Detect(bytes.NewReader(content), int64(len(content)), name)
+	e, ok := errors.AsType[*extract.Error](err)
+	if !ok {
+		return string(format), err
 	}
-	return "", &domain.Error{Code: domain.Unsupported, Message: err.Error(), Err: err}
+	code := domain.Invalid
+	if e.Reason == extract.ReasonUnsupported {
+		code = domain.Unsupported
+	}
+	return "", &domain.Error{Code: code, Message: e.Title() + ". " + e.Message(), Err: err}
 }

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 
 	"bitb/domain"
 	"bitb/domain/document"
+	"bitb/domain/ingest/chunk"
 	"bitb/domain/ingest/reader"
 	"bitb/domain/llm"
 	"bitb/domain/postgres"
@@ -36,7 +38,7 @@ const (
 
 // Reader turns a file into text and chunks; see reader.Child.
 type Reader interface {
-	Read(ctx context.Context, content []byte, name string, progress func(done, total int)) (*reader.Result, error)
+	Read(ctx context.Context, r io.Reader, name string, o chunk.Options, progress func(done, total int)) (*reader.Result, error)
 }
 
 // Embedder makes the vectors of chunks; see llm.Embedder.

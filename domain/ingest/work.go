@@ -1,9 +1,12 @@
 package ingest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"path"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -12,6 +15,7 @@ import (
 
 	"bitb/domain"
 	"bitb/domain/document"
+	"bitb/domain/ingest/chunk"
 	"bitb/domain/ingest/extract"
 	"bitb/domain/ingest/reader"
 	"bitb/domain/lexical"
@@ -102,8 +106,11 @@ func (w *worker) process(ctx context.Context, r document.Attempt, complete func(
 	}
 	w.Metrics.Stage("read", time.Since(began))
 	began = time.Now()
-	content := w.contentOf(r, read)
-	if err := w.embed(ctx, r, read, &content); err != nil {
+	content, err := w.contentOf(ctx, r, read)
+	if err != nil {
+		return err
+	}
+	if err := w.embed(ctx, r, &content); err != nil {
 		return err
 	}
 	w.Metrics.Stage("embed", time.Since(began))
@@ -121,7 +128,7 @@ func (w *worker) read(ctx context.Context, r document.Attempt) (*reader.Result, 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	report := w.reporter(ctx, r, document.Reading, cancel)
-	read, err := w.Reader.Read(ctx, r.Content, r.Name, report)
+	read, err := w.Reader.Read(ctx, bytes.NewReader(r.Content), r.Name, chunk.Options{}, report)
 	if cause := context.Cause(ctx); errors.Is(cause, document.ErrSuperseded) {
 		return nil, cause
 	}
@@ -148,14 +155,56 @@ func (w *worker) changed(ctx context.Context, r document.Attempt) {
 	w.Hints.Publish(ctx, document.Topic(r.TenantID))
 }
 
-func (w *worker) contentOf(r document.Attempt, read *reader.Result) document.Content {
-	return document.Content{}
+// contentOf brings what was read to the form in which it is stored, with the words of each chunk weighed.
+func (w *worker) contentOf(ctx context.Context, r document.Attempt, read *reader.Result) (document.Content, error) {
+	chunks, terms, err := w.documents.Corpus(ctx, r.TenantID)
+	if err != nil {
+		return document.Content{}, err
+	}
+	mean := lexical.MeanLength(chunks, terms)
+	title, lang := titleOf(r.Name, read.Title), lexical.Guess(read.Text)
+	content := document.Content{Format: string(read.Format), Language: string(lang), Pages: read.Pages, Notes: read.Notes, Text: pagesOf(read),
+		Chunks: make([]document.NewChunk, len(read.Chunks))}
+	for i, k := range read.Chunks {
+		found := lexical.AnalyzeChunk(title, k.Heading, k.Text, lang)
+		weights := lexical.DocWeights(r.TenantID, found, mean)
+		content.Chunks[i] = document.NewChunk{
+			Chunk: document.Chunk{ID: domain.NewID(), DocumentID: r.DocumentID, Ordinal: i + 1, Text: k.Text, Heading: k.Heading,
+				PageFrom: k.PageFrom, PageTo: k.PageTo, Tokens: k.Tokens, Start: k.Start, End: k.End},
+			Terms: len(found), Lexemes: weights.Terms(), Weights: weights.Sparse(),
+		}
+	}
+	return content, nil
+}
+
+// titleOf is what the document is about in few words: its own title, or its name without the ending.
+func titleOf(name, title string) string {
+	if title != "" {
+		return title
+	}
+	return strings.TrimSuffix(name, path.Ext(name))
+}
+
+func pagesOf(read *reader.Result) []document.Page {
+	if read.Pages == 0 {
+		return []document.Page{{Text: read.Text}}
+	}
+	pages := make([]document.Page, len(read.PageStarts))
+	text := []rune(read.Text)
+	for i, start := range read.PageStarts {
+		end := len(text)
+		if i+1 < len(read.PageStarts) {
+			end = read.PageStarts[i+1]
+		}
+		pages[i] = document.Page{Number: i + 1, Start: start, Text: string(text[start:end])}
+	}
+	return pages
 }
 
 // embedBatch is how many chunks are embedded between two looks at the progress.
 const embedBatch = 64
 
-func (w *worker) embed(ctx context.Context, r document.Attempt, read *reader.Result, content *document.Content) error {
+func (w *worker) embed(ctx context.Context, r document.Attempt, content *document.Content) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	report := w.reporter(ctx, r, document.Embedding, cancel)
@@ -165,7 +214,7 @@ func (w *worker) embed(ctx context.Context, r document.Attempt, read *reader.Res
 		batch := content.Chunks[from:min(from+embedBatch, n)]
 		texts := make([]string, len(batch))
 		for i := range batch {
-			texts[i] = embeddedText(r.Name, &batch[i].Chunk)
+			texts[i] = embeddedText(&batch[i].Chunk)
 		}
 		vectors, _, err := w.Embedder.Embed(ctx, texts)
 		if cause := context.Cause(ctx); errors.Is(cause, document.ErrSuperseded) {
@@ -186,7 +235,10 @@ func (w *worker) embed(ctx context.Context, r document.Attempt, read *reader.Res
 	return nil
 }
 
-func embeddedText(name string, c *document.Chunk) string {
-	_ = lexical.None
-	return c.Text
+// embeddedText is what stands for a chunk in the vector: its headings say what its words are about.
+func embeddedText(c *document.Chunk) string {
+	if len(c.Heading) == 0 {
+		return c.Text
+	}
+	return strings.Join(c.Heading, " › ") + "\n\n" + c.Text
 }
