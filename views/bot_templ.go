@@ -76,7 +76,7 @@ func Bot(p Page, v BotView) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, "</div><div class=\"rule grid grid-cols-1 lg:grid-cols-[minmax(0,460px)_minmax(0,1fr)]\"><div class=\"min-w-0 lg:border-e\"><form id=\"bot-form\" method=\"post\" action=\"/bot\"><fieldset")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, "</div><div class=\"rule grid grid-cols-1 md:flex-1 lg:grid-cols-[minmax(0,460px)_minmax(0,1fr)]\"><div class=\"min-w-0 lg:border-e\"><form id=\"bot-form\" method=\"post\" action=\"/bot\"><fieldset")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -600,7 +600,7 @@ func botSnippet(v BotView) templ.Component {
 			templ_7745c5c3_Var23 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 46, "<section class=\"pad grid gap-3 border-b py-5\" aria-labelledby=\"snippet-title\"><div><h2 class=\"h2\" id=\"snippet-title\">Put it on your site</h2><p class=\"note mt-0.5\">Paste this before the closing body tag, once, on every page.</p></div><div class=\"flex items-start gap-2 rounded-md border bg-muted p-3\"><pre class=\"code\" tabindex=\"0\" aria-label=\"The snippet\"><code id=\"snippet\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 46, "<section class=\"pad grid grid-cols-[minmax(0,1fr)] gap-3 border-b py-5\" aria-labelledby=\"snippet-title\"><div><h2 class=\"h2\" id=\"snippet-title\">Put it on your site</h2><p class=\"note mt-0.5\">Paste this before the closing body tag, once, on every page.</p></div><div class=\"flex items-start gap-2 rounded-md border bg-muted p-3\"><pre class=\"code\" tabindex=\"0\" aria-label=\"The snippet\"><code id=\"snippet\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -663,7 +663,7 @@ func botOrigins(p Page, v BotView) templ.Component {
 			templ_7745c5c3_Var26 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 50, "<section class=\"pad grid gap-3 py-5\" id=\"origins\" aria-labelledby=\"origins-title\"><div><h2 class=\"h2\" id=\"origins-title\">Allowed sites</h2><p class=\"note mt-0.5\">The bot answers only on these. Anyone else who copies the snippet gets nothing.</p></div>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 50, "<section class=\"pad grid grid-cols-[minmax(0,1fr)] gap-3 py-5\" id=\"origins\" aria-labelledby=\"origins-title\"><div><h2 class=\"h2\" id=\"origins-title\">Allowed sites</h2><p class=\"note mt-0.5\">The bot answers only on these. Anyone else who copies the snippet gets nothing.</p></div>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

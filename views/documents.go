@@ -1,13 +1,11 @@
 package views
 
 import (
-	"github.com/a-h/templ"
-
 	"bitb/domain"
 	"bitb/domain/document"
 )
 
-func documentAddress(id domain.ID) templ.SafeURL { return templ.SafeURL("/documents/" + id.String()) }
+func documentAddress(id domain.ID) string { return "/documents/" + id.String() }
 
 // documentsAddress is the list's address with the filter. A filter without a Sort has no direction either.
 func documentsAddress(f document.Filter) string {

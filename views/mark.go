@@ -90,21 +90,34 @@ func sourceLines(text string, start, end int) []line {
 	var lines []line
 	at := 0
 	for raw := range strings.SplitSeq(text, "\n") {
+		kind, shown := lineKind(raw)
 		length := utf8.RuneCountInString(raw)
-		shown, cut := raw, 0
-		kind := ""
-		switch {
-		case strings.HasPrefix(raw, "#"):
-			trimmed := strings.TrimLeft(strings.TrimLeft(raw, "#"), " ")
-			cut = utf8.RuneCountInString(raw) - utf8.RuneCountInString(trimmed)
-			shown, kind = trimmed, "head"
-		case strings.HasPrefix(raw, "|"):
-			kind = "table"
-		}
-		lines = append(lines, line{kind, markRange(shown, start-at-cut, end-at-cut)})
+		begin := at + length - utf8.RuneCountInString(shown)
+		lines = append(lines, line{kind, markRange(shown, start-begin, end-begin)})
 		at += length + 1
 	}
 	return lines
+}
+
+// foundLines cuts the Markdown of a chunk into lines for show, with what a search matches marked.
+func foundLines(text, search string) []line {
+	var lines []line
+	for raw := range strings.SplitSeq(strings.Trim(text, "\n"), "\n") {
+		kind, shown := lineKind(raw)
+		lines = append(lines, line{kind, matches(shown, search)})
+	}
+	return lines
+}
+
+// lineKind tells a heading, whose signs are not shown, and a row of a table from other lines.
+func lineKind(raw string) (kind, shown string) {
+	switch {
+	case strings.HasPrefix(raw, "#"):
+		return "head", strings.TrimLeft(strings.TrimLeft(raw, "#"), " ")
+	case strings.HasPrefix(raw, "|"):
+		return "table", raw
+	}
+	return "", raw
 }
 
 // markRange marks the code points from start to end of text, which may lie outside it.

@@ -10,7 +10,7 @@ import (
 	"bitb/domain/chat"
 )
 
-func retrievalAddress(id domain.ID) templ.SafeURL { return templ.SafeURL("/retrievals/" + id.String()) }
+func retrievalAddress(id domain.ID) string { return "/retrievals/" + id.String() }
 
 // evidenceAttributes show another answer's retrieval beside the conversation.
 func evidenceAttributes(id domain.ID) templ.Attributes {

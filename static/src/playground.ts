@@ -22,12 +22,14 @@ function draw(answer: HTMLElement, text: string, options: AnswerOptions): void {
 function marks(turn: HTMLElement): AnswerOptions {
   return {
     cite: (n) => {
-      const at = `a[data-n="${n}"]`;
-      const source = turn.querySelector<HTMLAnchorElement>(`[data-foot] ${at}`) ?? (turn.dataset.live ? document.querySelector<HTMLAnchorElement>(`#passages ${at}`) : null);
+      const at = `[data-n="${n}"]`;
+      const source = turn.querySelector(`[data-foot] ${at}`) ?? (turn.dataset.live ? document.querySelector(`#passages ${at}`) : null);
       if (!source) return null;
-      const mark = document.createElement("a");
+      const open = source instanceof HTMLAnchorElement;
+      const mark = document.createElement(open ? "a" : "span");
       mark.className = "cite";
-      mark.href = source.href;
+      if (open) (mark as HTMLAnchorElement).href = source.href;
+      else mark.dataset.s = "none"; // deleted since
       mark.textContent = String(n);
       mark.setAttribute("aria-label", `Source ${n}`);
       return mark;

@@ -1,0 +1,378 @@
+package views
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/a-h/templ"
+
+	"bitb/domain"
+	"bitb/domain/chat"
+	"bitb/domain/document"
+	"bitb/domain/tenant"
+)
+
+// example is one component with one set of data. A page is a whole document, any other a fragment.
+type example struct {
+	component string // the exported function
+	variant   string // "full", "empty", "hostile" and what a component needs beyond these
+	page      bool
+	html      templ.Component
+}
+
+const (
+	hostile = `"><img src=x onerror=alert(1)><script>alert(1)</script>'&amp;{{7*7}}`
+	german  = "Wartungsvertrag Komfort – Allgemeine Geschäftsbedingungen, Donaudampfschifffahrtsgesellschaftskapitänsmützenverordnung und Preisliste 2026.pdf"
+	arabic  = "دليل صيانة القوارب للمستخدم، الإصدار الثاني.pdf"
+)
+
+var now = time.Date(2026, 3, 11, 14, 32, 0, 0, time.UTC)
+
+// nth is a fixed id, so that the same examples come out of each run.
+func nth(n int) domain.ID {
+	return domain.ID{1, 0x95, 0x8f, 0, 0, 0, 0x70, 0, 0x80, 0, 0, 0, 0, 0, byte(n >> 8), byte(n)}
+}
+
+func somebody(role domain.Role, path string) Page {
+	return Page{
+		Account: tenant.Account{
+			Tenant: tenant.Tenant{ID: nth(1), Name: "Harbour Canoe Rental"},
+			User:   tenant.User{ID: nth(2), Email: "service@canoe.example", Name: "Head of Service", Role: role},
+		},
+		Path: path, Documents: 42, Conversations: 348, Now: now,
+	}
+}
+
+func hostilePage(path string) Page {
+	p := somebody(domain.Owner, path)
+	p.Account.Tenant.Name = hostile + german
+	p.Account.User = tenant.User{ID: nth(2), Email: hostile, Name: hostile, Role: domain.Owner}
+	p.Flash = Flash{Bad: true, Text: hostile}
+	return p
+}
+
+func someDocuments() []document.Document {
+	at := func(d time.Duration) time.Time { return now.Add(-d) }
+	base := document.Document{UploadedBy: "Head of Service", Format: "pdf", EmbeddingModel: "hashing-1024", CreatedAt: at(80 * time.Hour)}
+	make := func(n int, change func(*document.Document)) document.Document {
+		d := base
+		d.ID, d.UpdatedAt = nth(100+n), at(time.Duration(n)*37*time.Minute)
+		change(&d)
+		return d
+	}
+	return []document.Document{
+		make(0, func(d *document.Document) {
+			d.Name, d.Status, d.Done, d.Total, d.SizeBytes, d.Pages = "Rental terms and prices, spring and summer 2026.pdf", document.Reading, 96, 148, 4_310_000, 148
+		}),
+		make(1, func(d *document.Document) {
+			d.Name, d.Status, d.Done, d.Total, d.Pages, d.Chunks, d.SizeBytes = german, document.Embedding, 310, 486, 58, 486, 4_300_000
+		}),
+		make(2, func(d *document.Document) {
+			d.Name, d.Status, d.QueuePlace, d.SizeBytes = arabic, document.Queued, 4, 7_000_000
+		}),
+		make(3, func(d *document.Document) {
+			d.Name, d.Format, d.Status, d.SizeBytes = "Staff rota and telephone list.docx", "docx", document.Failed, 912_000
+			d.Failure = &document.Failure{Code: "encrypted", Title: "Could not open the file", Message: "It is protected with a password. Save a copy without the password and upload that."}
+		}),
+		make(4, func(d *document.Document) {
+			d.Name, d.Status, d.SizeBytes = "Jetty inspection, scanned.pdf", document.Failed, 22_600_000
+			d.Failure = &document.Failure{Code: "embedding", Title: "Embedding stopped", Message: "The embedding service did not answer after 5 tries. Your file is fine.", Page: 12}
+		}),
+		make(5, func(d *document.Document) {
+			d.Name, d.Status, d.Pages, d.Chunks, d.Tokens, d.SizeBytes, d.CitedIn = "Lost and damaged equipment.pdf", document.Ready, 14, 61, 9_412, 410_000, 987
+		}),
+		make(30, func(d *document.Document) {
+			d.Name, d.Format, d.Status, d.Chunks, d.Tokens, d.SizeBytes = "How to get back into a canoe.md", "markdown", document.Ready, 17, 2_210, 11_800
+		}),
+		make(60, func(d *document.Document) {
+			d.Name, d.Format, d.Status, d.Chunks, d.Tokens, d.SizeBytes, d.UploadedBy = "Boats and serial numbers.csv", "csv", document.Ready, 1_204, 51_000, 1_480_000, ""
+			d.Notes = []string{"Rows 80 to 96 are empty."}
+		}),
+		make(9000, func(d *document.Document) {
+			d.Name, d.Format, d.Status, d.Chunks, d.SizeBytes = "Opening hours.html", "html", document.Ready, 2, 840
+		}),
+	}
+}
+
+func someList() document.List {
+	return document.List{
+		Documents: someDocuments(), Filter: document.Filter{Page: 2}, Matching: 42,
+		All: 42, ReadyN: 36, BusyN: 3, FailedN: 3, TotalChunks: 6842, TotalPages: 1206,
+	}
+}
+
+func hostileDocument() document.Document {
+	return document.Document{
+		ID: nth(200), Name: hostile, Format: hostile, Status: document.Failed, UploadedBy: hostile, Notes: []string{hostile},
+		Failure: &document.Failure{Code: "x", Title: hostile, Message: hostile}, CreatedAt: now, UpdatedAt: now, EmbeddingModel: hostile,
+	}
+}
+
+const sourceText = `# 2 Returning a boat
+
+Boats are handed out from 9:00. A boat is returned to the jetty by 19:00 on the day it was booked for; each started hour after that is charged at the hourly rate.
+
+## 2.1 Late returns
+
+Call the boathouse if you are held up. Nobody is charged for a storm warning that was given while they were on the water.
+
+| Boat | Hour | Day |
+|------|------|-----|
+| Single canoe | 9.00 | 38.00 |
+| Double canoe | 14.00 | 56.00 |
+
+- Life jackets are hung up to dry.
+- Paddles stand in the rack by size.`
+
+func someChunks() ChunksView {
+	d := someDocuments()[5]
+	cut := func(n, start, end int) document.Chunk {
+		runes := []rune(sourceText)
+		return document.Chunk{
+			ID: nth(300 + n), DocumentID: d.ID, Ordinal: n, Text: string(runes[start:end]), Heading: []string{"2 Returning a boat", "2.1 Late returns"},
+			PageFrom: 3, PageTo: 3 + n%2, Tokens: 88 + n, Chars: end - start, Start: 1000 + start, End: 1000 + end, EmbeddingModel: "hashing-1024",
+		}
+	}
+	v := ChunksView{
+		Document: d,
+		Source:   document.Page{Number: 3, Start: 1000, Text: sourceText},
+		Chunks:   document.ChunkList{Chunks: []document.Chunk{cut(411, 0, 54), cut(412, 54, 186), cut(413, 186, 329), cut(1414, 329, len([]rune(sourceText)))}, Matching: 61},
+	}
+	v.Chunks.Chunks[0].EmbeddingModel = ""
+	v.Chunks.Chunks[1].CitedIn = 143
+	long := cut(1415, 0, 329)
+	long.Text = strings.Repeat(long.Text+"\n", 4)
+	v.Chunks.Chunks = append(v.Chunks.Chunks, long)
+	v.Selected = &v.Chunks.Chunks[1]
+	return v
+}
+
+func hostileChunks() ChunksView {
+	v := someChunks()
+	v.Document.Name, v.Document.Format = hostile, hostile
+	v.Source = document.Page{Text: hostile + "\n# " + hostile + "\n|" + hostile, Start: 0}
+	v.Document.Pages = 0
+	c := document.Chunk{ID: nth(399), DocumentID: nth(200), Ordinal: 1, Text: hostile, Heading: []string{hostile, arabic}, Start: 3, End: 30, EmbeddingModel: hostile}
+	v.Chunks = document.ChunkList{Chunks: []document.Chunk{c}, Matching: 1, Filter: document.ChunkFilter{Search: `<img "`}}
+	v.Selected = &v.Chunks.Chunks[0]
+	return v
+}
+
+func someRetrieval() Retrieval {
+	r := Retrieval{ID: nth(500), Question: "How long may I keep a rented canoe?", Threshold: 0.45, CreatedAt: now}
+	scores := [][3]float64{{0.91, 0.84, 0.93}, {0.88, 0.79, 0.86}, {0.42, 0.81, 0.71}, {0.57, 0.62, 0.52}, {0.08, 0.58, 0.38}, {0.21, 0.33, 0.24}}
+	names := []string{"Rental terms and prices, spring and summer 2026.pdf", "Lost and damaged equipment.pdf", arabic, "How to get back into a canoe.md", german, "Opening hours.html"}
+	for i, s := range scores {
+		p := Passage{
+			ChunkID: nth(310 + i), DocumentID: nth(105), DocumentName: names[i], Ordinal: 40 + i, Heading: []string{"2 Returning a boat"},
+			PageFrom: 3 + i, PageTo: 3 + i, Text: strings.Repeat("A boat is returned to the jetty by 19:00 on the day it was booked for. ", 3),
+			Lexical: s[0], Vector: s[1], Fused: s[2], LexicalRank: i + 1, VectorRank: 6 - i, Used: s[2] >= 0.45,
+		}
+		r.Passages = append(r.Passages, p)
+	}
+	r.Passages[3].PageFrom, r.Passages[3].Heading = 0, nil
+	r.Passages[2].Text = "تُعاد القوارب إلى الرصيف قبل الساعة السابعة مساءً في يوم الحجز."
+	return r
+}
+
+func hostileRetrieval() Retrieval {
+	r := someRetrieval()
+	r.Question = hostile
+	for i := range r.Passages {
+		p := &r.Passages[i]
+		p.DocumentName, p.Text, p.Heading, p.Lexical, p.Vector, p.Fused = hostile, hostile, []string{hostile}, 7, -3, 2
+	}
+	return r
+}
+
+func anAnswer() chat.Message {
+	return chat.Message{
+		ID: nth(601), ReplyTo: nth(600), Author: chat.Answer, Outcome: chat.Complete, Model: "extractive-1", TokensIn: 2914, TokensOut: 231, RetrievalID: nth(500),
+		Text: "Until 19:00 on the day you booked. [1] After that **each started hour** is charged. [2]\n\n- Call the boathouse if you are held up. [1]\n- Nobody is charged for a storm warning. [3]\n\n| Boat | Hour |\n|---|---|\n| Single | 9.00 |\n| Double | 14.00 |",
+		Citations: []chat.Citation{
+			{Number: 1, ChunkID: nth(310), DocumentID: nth(105), DocumentName: "Rental terms and prices, spring and summer 2026.pdf", Heading: []string{"2 Returning a boat"}, Page: 3},
+			{Number: 2, ChunkID: nth(311), DocumentID: nth(105), DocumentName: "Lost and damaged equipment.pdf", Page: 4},
+			{Number: 3, DocumentName: "Deleted long ago.pdf"},
+		},
+		Timings:   []chat.Timing{{Stage: "embed", Millis: 0.4}, {Stage: "retrieve", Start: 0.4, Millis: 31}, {Stage: "wait", Start: 31.4, Millis: 612}, {Stage: "write", Start: 643.4, Millis: 2143}},
+		CreatedAt: now.Add(-3 * time.Minute),
+	}
+}
+
+func aConversation(n int, questions ...string) chat.Conversation {
+	c := chat.Conversation{ID: nth(700 + n), BotName: "Harbour Canoe Rental", Origin: "https://www.canoe.example", First: questions[0], Questions: len(questions), CreatedAt: now.Add(-time.Hour), UpdatedAt: now.Add(-time.Duration(n*n) * 11 * time.Minute)}
+	for i, q := range questions {
+		c.Messages = append(c.Messages, chat.Message{ID: nth(800 + 10*n + 2*i), Author: chat.Person, Text: q, CreatedAt: c.CreatedAt})
+		a := anAnswer()
+		a.ID = nth(801 + 10*n + 2*i)
+		c.Messages = append(c.Messages, a)
+	}
+	return c
+}
+
+func someConversations() ConversationsView {
+	v := ConversationsView{List: chat.ConversationList{Matching: 348, All: 348, Visitors: 301, Tests: 47, Unfound: 27}}
+	v.List.Conversations = []chat.Conversation{
+		aConversation(0, "How long may I keep a rented canoe?", "And what if a storm warning comes while we are out on the lake with three boats?"),
+		aConversation(1, "Wie lange dauert die Lieferung eines Ersatz-Doppelpaddels für Wanderkajaks, und wer bezahlt die Verpackungsverordnungskosten?"),
+		aConversation(2, "متى يجب إعادة القارب؟"),
+		aConversation(3, "Is there a discount for schools?"),
+	}
+	v.List.Conversations[2].Unfound, v.List.Conversations[3].Origin, v.List.Conversations[3].Member = 1, "", "Head of Service"
+	open := v.List.Conversations[0]
+	open.Messages = append([]chat.Message(nil), open.Messages...)
+	open.Messages[3].Outcome, open.Messages[3].Text, open.Messages[3].Citations = chat.Fallback, "I could not find this in our documents, so I would rather not guess.", nil
+	v.Open = &open
+	return v
+}
+
+func hostileConversations() ConversationsView {
+	v := someConversations()
+	c := aConversation(4, hostile, hostile)
+	c.Origin, c.Messages[1].Text, c.Messages[1].Model = hostile, hostile, hostile
+	c.Messages[1].Citations = []chat.Citation{{Number: 1, ChunkID: nth(1), DocumentID: nth(2), DocumentName: hostile, Heading: []string{hostile}}}
+	v.List.Conversations = append(v.List.Conversations, c)
+	v.List.Filter = chat.ConversationFilter{Search: hostile, Kind: hostile}
+	v.Open = &c
+	return v
+}
+
+func aBot() BotView {
+	return BotView{
+		Bot: chat.Bot{
+			ID: nth(3), Key: nth(4), Name: "Harbour Canoe Rental", Greeting: "What would you like to know about our boats?",
+			Suggestions: []string{"How long may I keep a boat?", "Wo kann ich das Kanu zurückgeben, wenn die Anlegestelle geschlossen ist?", "متى يجب إعادة القارب؟"},
+			Fallback:    "I could not find this in our documents, so I would rather not guess.", Brand: "#9a3b12", Corner: "right",
+			Origins: []string{"https://www.canoe.example", "https://shop.canoe.example:8443"},
+		},
+		ScriptURL: "https://bitb.example/widget.js",
+	}
+}
+
+func hostileBot() BotView {
+	wrong := &domain.Error{Code: domain.Invalid, Message: hostile, Fields: map[string]string{"name": hostile, "brand": hostile, "suggestions": hostile}}
+	return BotView{
+		Bot: chat.Bot{Name: hostile, Greeting: hostile, Suggestions: []string{hostile}, Fallback: "</textarea>" + hostile, Brand: hostile, Corner: hostile, Origins: []string{"javascript:alert(1)", hostile}},
+		Err: wrong, Origin: hostile, OriginErr: domain.InvalidField("origin", hostile), ScriptURL: "https://bitb.example/widget.js" + hostile,
+	}
+}
+
+// examples are all components, each with the data it meets in life and with data that somebody made to break it.
+func examples() []example {
+	var all []example
+	add := func(component, variant string, page bool, html templ.Component) {
+		all = append(all, example{component, variant, page, html})
+	}
+	wrong := &domain.Error{Code: domain.Invalid, Message: "Some fields need another look.", Fields: map[string]string{
+		"company": "Write the name of your company.", "email": "This is not an address.", "password": "Use at least 15 characters. Four or five words in a row do it.", "current": hostile}}
+	refused := domain.NewError(domain.Unauthenticated, "This address and password do not belong together. Check both and try again.")
+
+	add("SignIn", "empty", true, SignIn(SignInForm{}))
+	add("SignIn", "full", true, SignIn(SignInForm{Email: "service@canoe.example", Next: "/bot", Err: refused}))
+	add("SignIn", "hostile", true, SignIn(SignInForm{Email: hostile, Next: hostile, Err: domain.NewError(domain.RateLimited, hostile)}))
+	add("SignUp", "empty", true, SignUp(SignUpForm{}))
+	add("SignUp", "full", true, SignUp(SignUpForm{Company: german, Name: arabic, Email: "x", Err: wrong}))
+	add("SignUp", "hostile", true, SignUp(SignUpForm{Company: hostile, Name: hostile, Email: hostile, Err: wrong}))
+
+	documentExamples(add)
+	chatExamples(add)
+
+	owner := somebody(domain.Owner, "/settings")
+	models := Models{Answer: "extractive-1", Embedding: "hashing-1024", Dimensions: 1024, BuiltIn: true}
+	add("Settings", "full", true, Settings(owner, SettingsView{Company: owner.Account.Tenant.Name, Models: models}))
+	add("Settings", "viewer", true, Settings(somebody(domain.Viewer, "/settings"), SettingsView{Company: german, Models: Models{Answer: "a", Embedding: "b"}}))
+	add("Settings", "wrong", true, Settings(owner, SettingsView{Company: "", CompanyErr: wrong, PasswordErr: wrong, Models: models}))
+	add("Settings", "hostile", true, Settings(hostilePage("/settings"), SettingsView{Company: hostile, CompanyErr: wrong, PasswordErr: wrong, Models: Models{Answer: hostile, Embedding: hostile}}))
+
+	for _, status := range []int{400, 401, 403, 404, 405, 413, 429, 500, 503} {
+		add("ErrorPage", fmt.Sprint(status), true, ErrorPage(ErrorView{Page: &owner, Status: status, RequestID: nth(9).String()}))
+	}
+	add("ErrorPage", "nobody", true, ErrorPage(ErrorView{Status: 404}))
+	add("ErrorPage", "hostile", true, ErrorPage(ErrorView{Status: 404, Message: hostile, RequestID: hostile}))
+	return all
+}
+
+func documentExamples(add func(string, string, bool, templ.Component)) {
+	p := somebody(domain.Owner, "/documents")
+	confirmed := p
+	confirmed.Flash = Flash{Text: "“Opening hours.html” was deleted. The bot no longer answers from it."}
+	viewer := somebody(domain.Viewer, "/documents")
+	none := someList()
+	none.Documents, none.Filter = nil, document.Filter{Search: "kayak", Status: "failed", Sort: document.ByName}
+	evil := document.List{Documents: []document.Document{hostileDocument()}, All: 1, Matching: 1, Filter: document.Filter{Search: hostile, Status: hostile, Sort: hostile}}
+
+	add("Documents", "full", true, Documents(confirmed, someList()))
+	add("Documents", "empty", true, Documents(p, document.List{}))
+	add("Documents", "viewer", true, Documents(viewer, someList()))
+	add("Documents", "viewer-empty", true, Documents(viewer, document.List{}))
+	add("Documents", "none", true, Documents(p, none))
+	add("Documents", "hostile", true, Documents(hostilePage("/documents"), evil))
+	add("DocumentResults", "full", false, DocumentResults(p, someList()))
+	done := someDocuments()[0]
+	done.Status, done.Chunks = document.Ready, 1022
+	add("DocumentRow", "full", false, DocumentRow(p, done))
+	add("DocumentRow", "hostile", false, DocumentRow(p, hostileDocument()))
+	add("DocumentCounts", "full", false, DocumentCounts(someList()))
+
+	full := someChunks()
+	search := someChunks()
+	search.Selected, search.Chunks.Filter.Search, search.Chunks.Matching = nil, "boat late", 4
+	nothing := someChunks()
+	nothing.Selected, nothing.Chunks = nil, document.ChunkList{Filter: document.ChunkFilter{Search: "kayak"}}
+	p.Path = "/documents/" + full.Document.ID.String()
+	add("DocumentChunks", "full", true, DocumentChunks(p, full))
+	add("DocumentChunks", "search", true, DocumentChunks(p, search))
+	add("DocumentChunks", "none", true, DocumentChunks(p, nothing))
+	add("DocumentChunks", "busy", true, DocumentChunks(p, ChunksView{Document: someDocuments()[1]}))
+	add("DocumentChunks", "failed", true, DocumentChunks(p, ChunksView{Document: someDocuments()[4]}))
+	add("DocumentChunks", "hostile", true, DocumentChunks(hostilePage(p.Path), hostileChunks()))
+	add("DocumentText", "full", true, DocumentText(p, TextView{Document: full.Document, Page: full.Source, At: 3, Pages: 14}))
+	add("DocumentText", "empty", true, DocumentText(p, TextView{Document: full.Document, Page: document.Page{Number: 4}, At: 4, Pages: 14}))
+	add("DocumentText", "hostile", true, DocumentText(p, TextView{Document: hostileChunks().Document, Page: hostileChunks().Source, At: 1, Pages: 1}))
+	add("DocumentDetails", "full", true, DocumentDetails(p, someDocuments()[7]))
+	add("DocumentDetails", "hostile", true, DocumentDetails(hostilePage(p.Path), hostileDocument()))
+}
+
+func chatExamples(add func(string, string, bool, templ.Component)) {
+	p := somebody(domain.Owner, "/playground")
+	r, evil := someRetrieval(), hostileRetrieval()
+	talk := aConversation(5, "How long may I keep a rented canoe?", "متى يجب إعادة القارب؟")
+	talk.Messages[3].Text, talk.Messages[3].Outcome = "تُعاد القوارب إلى الرصيف قبل الساعة السابعة مساءً في يوم الحجز. [1]", chat.Quoted
+	evilTalk := *hostileConversations().Open
+	first := PlaygroundView{Suggestions: aBot().Bot.Suggestions, Ready: 36, Model: "extractive-1"}
+
+	add("Playground", "full", true, Playground(p, PlaygroundView{Conversation: talk, Retrieval: &r, Ready: 36, Model: "extractive-1"}))
+	add("Playground", "first", true, Playground(p, first))
+	add("Playground", "empty", true, Playground(p, PlaygroundView{Model: "extractive-1"}))
+	add("Playground", "hostile", true, Playground(hostilePage("/playground"), PlaygroundView{Conversation: evilTalk, Suggestions: []string{hostile}, Retrieval: &evil, Ready: 1, Model: hostile}))
+	add("RetrievalPanel", "full", false, RetrievalPanel(r))
+	add("RetrievalPanel", "empty", false, RetrievalPanel(Retrieval{}))
+	add("RetrievalPanel", "hostile", false, RetrievalPanel(evil))
+	add("AnswerMeta", "full", false, AnswerMeta(anAnswer()))
+	add("AnswerMeta", "hostile", false, AnswerMeta(evilTalk.Messages[1]))
+	answer := anAnswer()
+	p.Path = "/retrievals/" + r.ID.String()
+	add("RetrievalPage", "full", true, RetrievalPage(p, RetrievalView{Retrieval: r, Question: r.Question, Answer: &answer, Back: "/conversations/" + nth(700).String()}))
+	add("RetrievalPage", "hostile", true, RetrievalPage(hostilePage(p.Path), RetrievalView{Retrieval: evil, Question: hostile, Back: "javascript:alert(1)"}))
+
+	p.Path = "/conversations"
+	list := someConversations()
+	list.Open = nil
+	none := someConversations()
+	none.Open, none.List.Conversations, none.List.Filter.Search = nil, nil, "kayak"
+	add("Conversations", "full", true, Conversations(p, someConversations()))
+	add("Conversations", "list", true, Conversations(p, list))
+	add("Conversations", "none", true, Conversations(p, none))
+	add("Conversations", "empty", true, Conversations(p, ConversationsView{}))
+	add("Conversations", "hostile", true, Conversations(hostilePage("/conversations"), hostileConversations()))
+
+	p.Path = "/bot"
+	empty := BotView{Bot: chat.Bot{Name: "Harbour Canoe Rental", Brand: "#00617a"}, ScriptURL: "https://bitb.example/widget.js"}
+	add("Bot", "full", true, Bot(p, aBot()))
+	add("Bot", "empty", true, Bot(p, empty))
+	add("Bot", "viewer", true, Bot(somebody(domain.Viewer, "/bot"), aBot()))
+	add("Bot", "hostile", true, Bot(hostilePage("/bot"), hostileBot()))
+	add("BotPreview", "full", true, BotPreview(BotView{Bot: aBot().Bot, ScriptURL: "/widget.js"}))
+	add("BotPreview", "hostile", true, BotPreview(hostileBot()))
+}
