@@ -34,7 +34,7 @@ type Upload struct {
 	Name    string
 	Format  string
 	Content []byte
-	By      domain.ID // the member
+	By      domain.ID // the member; zero: nobody
 }
 
 // Stored tells what became of an upload.
@@ -54,7 +54,7 @@ func (s *Service) Store(ctx context.Context, tenantID domain.ID, up Upload) (Sto
 	err := s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, `
 			insert into documents (tenant_id, id, name, format, size_bytes, sha256, uploaded_by)
-			values ($1, $2, $3, $4, $5, $6, $7)
+			values ($1, $2, $3, $4, $5, $6, nullif($7, '00000000-0000-0000-0000-000000000000'::uuid))
 			on conflict (tenant_id, sha256) do nothing`,
 			tenantID, stored.ID, stored.Name, up.Format, len(up.Content), sum[:], up.By)
 		if err != nil {

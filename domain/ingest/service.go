@@ -121,9 +121,13 @@ func NewService(c Config) (*Service, error) {
 	return s, nil
 }
 
-type retryPolicy struct{ after func(attempt int) time.Duration }
+type retryPolicy struct {
+	after func(attempt int) time.Duration
+}
 
-func (p retryPolicy) NextRetry(j *rivertype.JobRow) time.Time { return time.Now().Add(p.after(j.Attempt)) }
+func (p retryPolicy) NextRetry(j *rivertype.JobRow) time.Time {
+	return time.Now().Add(p.after(j.Attempt))
+}
 
 // Use ties the line to the documents it works on.
 func (s *Service) Use(documents *document.Service) error {

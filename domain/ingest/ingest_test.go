@@ -1,0 +1,369 @@
+package ingest_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"bitb/domain"
+	"bitb/domain/dbtest"
+	"bitb/domain/document"
+	"bitb/domain/ingest"
+	"bitb/domain/ingest/reader"
+	"bitb/domain/llm"
+	"bitb/domain/postgres"
+)
+
+// The test binary is also the reader's child, and a process that works on the line until it is killed.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == reader.Argument {
+		os.Exit(reader.ChildMain())
+	}
+	if url := os.Getenv("INGEST_TEST_WORK"); url != "" {
+		work(url)
+	}
+	os.Exit(m.Run())
+}
+
+// work reads documents from the line until the process ends.
+func work(url string) {
+	db, err := postgres.Open(context.Background(), postgres.Config{URL: url, AllowPrivileged: true})
+	if err != nil {
+		panic(err)
+	}
+	queue, _, err := start(db, llm.NewHashing())
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println("working")
+	_, _ = io.Copy(io.Discard, os.Stdin) // ends with the test
+	_ = queue.Stop(context.Background())
+	os.Exit(0)
+}
+
+type quiet struct{}
+
+func (quiet) Publish(context.Context, string) {}
+func (quiet) Stage(string, time.Duration)     {}
+func (quiet) Ended(string, int)               {}
+func (quiet) RetryAfter(int) time.Duration    { return 10 * time.Millisecond }
+
+func start(db *postgres.DB, embedder ingest.Embedder) (*ingest.Service, *document.Service, error) {
+	queue, err := ingest.NewService(ingest.Config{DB: db, Log: slog.New(slog.DiscardHandler), Reader: &reader.Child{}, Embedder: embedder,
+		Hints: quiet{}, Metrics: quiet{}, Workers: 2, RetryAfter: quiet{}.RetryAfter})
+	if err != nil {
+		return nil, nil, err
+	}
+	documents := document.NewService(db, queue)
+	if err := queue.Use(documents); err != nil {
+		return nil, nil, err
+	}
+	return queue, documents, queue.Start(context.Background())
+}
+
+// line is a working line over a scratch database.
+func line(t *testing.T, embedder ingest.Embedder) (*dbtest.Database, *document.Service, domain.ID) {
+	t.Helper()
+	db := dbtest.New(t)
+	queue, documents, err := start(db.DB, embedder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		if err := queue.Stop(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	return db, documents, newTenant(t, db)
+}
+
+func newTenant(t *testing.T, db *dbtest.Database) domain.ID {
+	t.Helper()
+	id := domain.NewID()
+	db.Exec(t, "insert into tenants (id, name) values ($1, 'T')", id)
+	db.Exec(t, "insert into corpora (tenant_id) values ($1)", id)
+	return id
+}
+
+// handbook is Markdown that becomes about one chunk for each of its sections.
+func handbook(sections int) []byte {
+	var b strings.Builder
+	for i := range sections {
+		fmt.Fprintf(&b, "# Section %d\n\n", i)
+		for j := range 12 {
+			fmt.Fprintf(&b, "Bicycle %d-%d is rented by the day and costs %d euros, which includes a helmet and a lock. ", i, j, i+j)
+		}
+		b.WriteString("\n\n")
+	}
+	return []byte(b.String())
+}
+
+func upload(t *testing.T, documents *document.Service, tenantID domain.ID, name string, content []byte) domain.ID {
+	t.Helper()
+	stored, err := documents.Store(t.Context(), tenantID, document.Upload{Name: name, Format: "markdown", Content: content})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stored.ID
+}
+
+// ended waits until the document is ready or failed.
+func ended(t *testing.T, documents *document.Service, tenantID, id domain.ID) document.Document {
+	t.Helper()
+	var d document.Document
+	dbtest.Eventually(t, 40*time.Second, "the document to end", func() bool {
+		var err error
+		if d, err = documents.Get(t.Context(), tenantID, id); err != nil {
+			t.Fatal(err)
+		}
+		return !d.Status.Busy()
+	})
+	return d
+}
+
+func TestUploadToReady(t *testing.T) {
+	db, documents, tenantID := line(t, llm.NewHashing())
+	id := upload(t, documents, tenantID, "handbook.md", handbook(5))
+	d := ended(t, documents, tenantID, id)
+	if d.Status != document.Ready || d.Chunks < 5 || d.EmbeddingModel == "" || d.Failure != nil {
+		t.Fatalf("ended as %+v, %+v", d, d.Failure)
+	}
+	list, err := documents.Chunks(t.Context(), tenantID, id, document.ChunkFilter{})
+	if err != nil || len(list.Chunks) != d.Chunks {
+		t.Fatalf("%d chunks, %v", len(list.Chunks), err)
+	}
+	for i, c := range list.Chunks {
+		if c.Ordinal != i+1 || c.Tokens == 0 || len(c.Heading) == 0 || c.EmbeddingModel == "" {
+			t.Errorf("chunk %+v", c)
+		}
+	}
+	checkIndex(t, db, tenantID)
+	if _, err := documents.Delete(t.Context(), tenantID, id); err != nil {
+		t.Fatal(err)
+	}
+	checkIndex(t, db, tenantID)
+	for _, table := range []string{"documents", "document_files", "document_pages", "chunks", "chunk_embeddings", "search.lexemes"} {
+		if n := db.Count(t, "select count(*) from "+table); n != 0 {
+			t.Errorf("%s: %d rows are left of a deleted document", table, n)
+		}
+	}
+}
+
+// checkIndex compares what searches count with to what is there.
+func checkIndex(t *testing.T, db *dbtest.Database, tenantID domain.ID) {
+	t.Helper()
+	for what, sql := range map[string]string{
+		"chunks without lexemes or vector": `select count(*) from chunks c where tenant_id = $1 and not (
+			exists (select from search.lexemes l where l.tenant_id = c.tenant_id and l.chunk_id = c.id) and
+			exists (select from chunk_embeddings e where e.tenant_id = c.tenant_id and e.chunk_id = c.id))`,
+		"chunks counted wrongly": `select abs(chunks - (select count(*) from chunks where tenant_id = $1)) from corpora where tenant_id = $1`,
+		"terms counted wrongly": `select count(*) from (select term, count(*) n from search.lexemes l, unnest(l.terms) term where tenant_id = $1 group by term) real
+			full join (select term, chunks from search.term_stats where tenant_id = $1 and chunks <> 0) kept using (term) where n is distinct from chunks`,
+		"documents counted wrongly": `select count(*) from documents d where tenant_id = $1 and chunk_count <> (select count(*) from chunks c where c.tenant_id = $1 and c.document_id = d.id)`,
+	} {
+		if n := db.Count(t, sql, tenantID); n != 0 {
+			t.Errorf("%s: %d", what, n)
+		}
+	}
+}
+
+func TestSameFileAtOnce(t *testing.T) {
+	db, documents, tenantID := line(t, llm.NewHashing())
+	content := handbook(2)
+	ids := make([]domain.ID, 50)
+	var group sync.WaitGroup
+	for i := range ids {
+		group.Go(func() {
+			stored, err := documents.Store(t.Context(), tenantID, document.Upload{Name: "handbook.md", Format: "markdown", Content: content})
+			if err != nil {
+				t.Error(err)
+			}
+			ids[i] = stored.ID
+		})
+	}
+	group.Wait()
+	for _, id := range ids {
+		if id != ids[0] {
+			t.Fatalf("stored as %s and as %s", ids[0], id)
+		}
+	}
+	ended(t, documents, tenantID, ids[0])
+	if n := db.Count(t, "select count(*) from documents"); n != 1 {
+		t.Errorf("%d documents", n)
+	}
+	checkIndex(t, db, tenantID)
+}
+
+func TestBadFileSaysWhy(t *testing.T) {
+	_, documents, tenantID := line(t, llm.NewHashing())
+	id := upload(t, documents, tenantID, "broken.pdf", []byte("%PDF-1.7\nnothing of a PDF follows"))
+	d := ended(t, documents, tenantID, id)
+	if d.Status != document.Failed || d.Failure.Code != "corrupt" || d.Failure.Title == "" || d.Failure.Message == "" {
+		t.Fatalf("ended as %+v %+v", d, d.Failure)
+	}
+	if err := documents.Retry(t.Context(), tenantID, id); err != nil {
+		t.Fatal(err)
+	}
+	if d := ended(t, documents, tenantID, id); d.Status != document.Failed {
+		t.Errorf("after a retry: %s", d.Status)
+	}
+}
+
+// failing embeds after it has failed some times.
+type failing struct {
+	llm.Embedder
+	left atomic.Int64
+	err  error
+}
+
+func (f *failing) Embed(ctx context.Context, texts []string) ([][]float32, llm.Usage, error) {
+	if f.left.Add(-1) >= 0 {
+		return nil, llm.Usage{}, f.err
+	}
+	return f.Embedder.Embed(ctx, texts)
+}
+
+func TestEmbeddingOutage(t *testing.T) {
+	for name, c := range map[string]struct {
+		failures int64
+		err      error
+		status   document.Status
+	}{
+		"short":        {3, errors.New("connection refused"), document.Ready},
+		"asks to wait": {1, &domain.Error{Code: domain.RateLimited, Message: "slow down"}, document.Ready},
+		"without end":  {1000, errors.New("connection refused"), document.Failed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			embedder := &failing{Embedder: llm.NewHashing(), err: c.err}
+			embedder.left.Store(c.failures)
+			db, documents, tenantID := line(t, embedder)
+			d := ended(t, documents, tenantID, upload(t, documents, tenantID, "handbook.md", handbook(2)))
+			if d.Status != c.status {
+				t.Fatalf("ended as %s %+v", d.Status, d.Failure)
+			}
+			if d.Status == document.Failed && (d.Failure.Code != "embedding" || !d.Failure.Retryable()) {
+				t.Errorf("failed with %+v", d.Failure)
+			}
+			checkIndex(t, db, tenantID)
+		})
+	}
+}
+
+func TestDeletedWhileRead(t *testing.T) {
+	db, documents, tenantID := line(t, &slow{llm.NewHashing()})
+	id := upload(t, documents, tenantID, "handbook.md", handbook(300))
+	dbtest.Eventually(t, 20*time.Second, "the document to be taken up", func() bool {
+		d, err := documents.Get(t.Context(), tenantID, id)
+		return err == nil && d.Status == document.Embedding
+	})
+	if _, err := documents.Delete(t.Context(), tenantID, id); err != nil {
+		t.Fatal(err)
+	}
+	dbtest.Eventually(t, 20*time.Second, "the job to end", func() bool {
+		return db.Count(t, "select count(*) from river.river_job where state in ('available', 'running', 'retryable', 'scheduled')") == 0
+	})
+	if n := db.Count(t, "select count(*) from chunks"); n != 0 {
+		t.Errorf("%d chunks of a deleted document", n)
+	}
+	checkIndex(t, db, tenantID)
+}
+
+// slow gives a test the time to do something in between.
+type slow struct{ llm.Embedder }
+
+func (s *slow) Embed(ctx context.Context, texts []string) ([][]float32, llm.Usage, error) {
+	select {
+	case <-time.After(50 * time.Millisecond):
+	case <-ctx.Done():
+		return nil, llm.Usage{}, ctx.Err()
+	}
+	return s.Embedder.Embed(ctx, texts)
+}
+
+// Processes that work on the line are killed with SIGKILL again and again, at no particular moment. Every document ends
+// ready, with its chunks once, soon after there is a process that lives.
+func TestKilled(t *testing.T) {
+	db := dbtest.New(t)
+	tenantID := newTenant(t, db)
+	idle, err := ingest.NewService(ingest.Config{DB: db.DB, Log: slog.New(slog.DiscardHandler), Workers: 0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	documents := document.NewService(db.DB, idle)
+	if err := idle.Use(documents); err != nil {
+		t.Fatal(err)
+	}
+	var ids []domain.ID
+	for i := range 6 {
+		ids = append(ids, upload(t, documents, tenantID, fmt.Sprintf("handbook-%d.md", i), handbook(20+i)))
+	}
+	for range 5 {
+		worker := worker(t, db.URL)
+		time.Sleep(time.Duration(rand.IntN(400)) * time.Millisecond) // the moment is what is tested
+		if err := worker.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = worker.Wait()
+	}
+	worker(t, db.URL)
+	for _, id := range ids {
+		if d := ended(t, documents, tenantID, id); d.Status != document.Ready {
+			t.Errorf("ended as %s, %+v", d.Status, d.Failure)
+		}
+	}
+	checkIndex(t, db, tenantID)
+	err = db.InTenant(t.Context(), tenantID, func(tx pgx.Tx) error {
+		var doubled int
+		err := tx.QueryRow(t.Context(), "select count(*) - count(distinct (document_id, ordinal)) from chunks").Scan(&doubled)
+		if doubled != 0 {
+			t.Errorf("%d chunks are there twice", doubled)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// worker is another process that works on the line, once it has begun.
+func worker(t *testing.T, url string) *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self)
+	cmd.Env = append(os.Environ(), "INGEST_TEST_WORK="+url)
+	cmd.Stderr = os.Stderr
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = stdin.Close(); _ = cmd.Wait() })
+	if line, err := bufio.NewReader(stdout).ReadString('\n'); err != nil || line != "working\n" {
+		t.Fatalf("the worker said %q, %v", line, err)
+	}
+	return cmd
+}
