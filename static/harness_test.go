@@ -328,6 +328,18 @@ func (s *server) forget(id string) {
 	delete(s.asked, id)
 }
 
+// sent tells for each message with this question how often it came.
+func (s *server) sent(question string) (times []int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, m := range s.messages {
+		if m.Role == "visitor" && m.Text == question {
+			times = append(times, s.asked[m.ID])
+		}
+	}
+	return times
+}
+
 func (s *server) count(line string) (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -177,13 +177,19 @@ func TestTrouble(t *testing.T) {
 	p.click(newest + ".act")
 	p.answered()
 	p.check(last(".src") + ` && $$(".turn").length === 2`)
+	if times := s.sent("broken"); len(times) != 1 || times[0] != 2 {
+		t.Errorf("the retry is not the same message again: %v", times)
+	}
 
 	p.ask("cut")
 	p.until(last(".note") + `?.innerText.includes("cut off")`)
 	p.check(last(".a") + `.textContent === "Half of an"`)
 	p.click(newest + ".act")
 	p.answered()
-	p.check(last(".src")) // a new id: the old one has its half answer for good
+	p.check(last(".src"))
+	if times := s.sent("cut"); len(times) != 2 {
+		t.Errorf("a message that has its half answer for good was asked again: %v", times)
+	}
 
 	p.ask("unknown")
 	p.until(last(".a.none"))

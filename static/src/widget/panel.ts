@@ -76,6 +76,7 @@ export class Panel {
 
   private open(byHand: boolean): void {
     this.panel.hidden = false;
+    this.panel.classList.toggle("still", !byHand);
     this.launcher.hidden = true;
     this.store.set("open", "1");
     this.fit();
