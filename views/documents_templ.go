@@ -263,7 +263,7 @@ func uploadForm(large bool) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		var templ_7745c5c3_Var9 = []any{"flex gap-1", templ.KV("flex-col items-center text-center", large), templ.KV("flex-wrap items-baseline gap-x-3 px-5 py-3", !large)}
+		var templ_7745c5c3_Var9 = []any{"flex gap-1", templ.KV("flex-col items-center text-center", large), templ.KV("flex-wrap content-center items-baseline gap-x-3 px-5 py-3", !large)}
 		templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var9...)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
@@ -383,7 +383,7 @@ func uploadForm(large bool) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 35, "</button></span><div class=\"col-start-2 col-end-4 mt-1 max-w-[320px]\" data-meter>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 35, "</button></span><div class=\"col-start-2 col-end-4 mt-1 max-w-[320px]\" data-meter hidden>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -10,6 +10,7 @@ import (
 	"bitb/domain"
 	"bitb/domain/chat"
 	"bitb/domain/document"
+	"bitb/domain/retrieve"
 	"bitb/domain/tenant"
 )
 
@@ -159,12 +160,12 @@ func hostileChunks() ChunksView {
 	return v
 }
 
-func someRetrieval() Retrieval {
-	r := Retrieval{ID: nth(500), Question: "How long may I keep a rented canoe?", Threshold: 0.45, CreatedAt: now}
+func someRetrieval() retrieve.Retrieval {
+	r := retrieve.Retrieval{ID: nth(500), Question: "How long may I keep a rented canoe?", Threshold: 0.45, CreatedAt: now}
 	scores := [][3]float64{{0.91, 0.84, 0.93}, {0.88, 0.79, 0.86}, {0.42, 0.81, 0.71}, {0.57, 0.62, 0.52}, {0.08, 0.58, 0.38}, {0.21, 0.33, 0.24}}
 	names := []string{"Rental terms and prices, spring and summer 2026.pdf", "Lost and damaged equipment.pdf", arabic, "How to get back into a canoe.md", german, "Opening hours.html"}
 	for i, s := range scores {
-		p := Passage{
+		p := retrieve.Passage{
 			ChunkID: nth(310 + i), DocumentID: nth(105), DocumentName: names[i], Ordinal: 40 + i, Heading: []string{"2 Returning a boat"},
 			PageFrom: 3 + i, PageTo: 3 + i, Text: strings.Repeat("A boat is returned to the jetty by 19:00 on the day it was booked for. ", 3),
 			Lexical: s[0], Vector: s[1], Fused: s[2], LexicalRank: i + 1, VectorRank: 6 - i, Used: s[2] >= 0.45,
@@ -176,7 +177,7 @@ func someRetrieval() Retrieval {
 	return r
 }
 
-func hostileRetrieval() Retrieval {
+func hostileRetrieval() retrieve.Retrieval {
 	r := someRetrieval()
 	r.Question = hostile
 	for i := range r.Passages {
@@ -347,7 +348,7 @@ func chatExamples(add func(string, string, bool, templ.Component)) {
 	add("Playground", "empty", true, Playground(p, PlaygroundView{Model: "extractive-1"}))
 	add("Playground", "hostile", true, Playground(hostilePage("/playground"), PlaygroundView{Conversation: evilTalk, Suggestions: []string{hostile}, Retrieval: &evil, Ready: 1, Model: hostile}))
 	add("RetrievalPanel", "full", false, RetrievalPanel(r))
-	add("RetrievalPanel", "empty", false, RetrievalPanel(Retrieval{}))
+	add("RetrievalPanel", "empty", false, RetrievalPanel(retrieve.Retrieval{}))
 	add("RetrievalPanel", "hostile", false, RetrievalPanel(evil))
 	add("AnswerMeta", "full", false, AnswerMeta(anAnswer()))
 	add("AnswerMeta", "hostile", false, AnswerMeta(evilTalk.Messages[1]))

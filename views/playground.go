@@ -8,6 +8,7 @@ import (
 
 	"bitb/domain"
 	"bitb/domain/chat"
+	"bitb/domain/retrieve"
 )
 
 func retrievalAddress(id domain.ID) string { return "/retrievals/" + id.String() }
@@ -44,7 +45,7 @@ func citedChunks(answer *chat.Message) map[domain.ID]int {
 }
 
 // passageNumber is the number by which the model knew the i-th passage: its place among those it was given.
-func passageNumber(r Retrieval, i int, cited map[domain.ID]int) int {
+func passageNumber(r retrieve.Retrieval, i int, cited map[domain.ID]int) int {
 	if n := cited[r.Passages[i].ChunkID]; n > 0 {
 		return n
 	}
@@ -57,7 +58,7 @@ func passageNumber(r Retrieval, i int, cited map[domain.ID]int) int {
 	return n
 }
 
-func passageFact(r Retrieval) string {
+func passageFact(r retrieve.Retrieval) string {
 	used := 0
 	for _, found := range r.Passages {
 		if found.Used {
@@ -67,7 +68,7 @@ func passageFact(r Retrieval) string {
 	return number(used) + " of " + number(len(r.Passages)) + " reached the model"
 }
 
-func fusedKind(found Passage) string {
+func fusedKind(found retrieve.Passage) string {
 	if found.Used {
 		return "fused"
 	}

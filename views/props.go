@@ -1,11 +1,10 @@
 package views
 
 import (
-	"time"
-
 	"bitb/domain"
 	"bitb/domain/chat"
 	"bitb/domain/document"
+	"bitb/domain/retrieve"
 )
 
 // SignInForm is what the person typed, with what was wrong with it.
@@ -39,42 +38,16 @@ type TextView struct {
 
 // PlaygroundView is the playground with the conversation that is going on.
 type PlaygroundView struct {
-	Conversation chat.Conversation // zero ID: not begun
-	Suggestions  []string          // questions to begin with
-	Retrieval    *Retrieval        // of the last answer; nil: none
-	Ready        int               // documents that can answer; with 0 the page says what to do first
-	Model        string            // which model answers
-}
-
-// Retrieval is one search for passages, with its trace.
-type Retrieval struct {
-	ID           domain.ID
-	Question     string
-	Threshold    float64 // of Fused
-	Passages     []Passage
-	Timings      []chat.Timing
-	IndexVersion int64
-	CreatedAt    time.Time
-}
-
-// Passage is a chunk in a result list. Scores are 0 to 1; a rank of 0 means that side did not find it.
-type Passage struct {
-	ChunkID                domain.ID
-	DocumentID             domain.ID
-	DocumentName           string
-	Ordinal                int // of the chunk in its document
-	Heading                []string
-	PageFrom, PageTo       int
-	Text                   string
-	Lexical, Vector, Fused float64
-	LexicalRank            int
-	VectorRank             int
-	Used                   bool // reached the model
+	Conversation chat.Conversation   // zero ID: not begun
+	Suggestions  []string            // questions to begin with
+	Retrieval    *retrieve.Retrieval // of the last answer; nil: none
+	Ready        int                 // documents that can answer; with 0 the page says what to do first
+	Model        string              // which model answers
 }
 
 // RetrievalView explains one answer: the question, what was found for it, how long it took and what it used.
 type RetrievalView struct {
-	Retrieval Retrieval
+	Retrieval retrieve.Retrieval
 	Question  string
 	Answer    *chat.Message // nil: there was none
 	Back      string        // local path of the conversation

@@ -130,7 +130,9 @@ class Turn {
   }
 
   found(html: string): void {
-    document.getElementById("passages")!.replaceChildren(parse(html));
+    const passages = document.getElementById("passages")!;
+    passages.replaceChildren(parse(html));
+    passages.setAttribute("aria-busy", "false");
   }
 
   on(event: string, data: Data): void {

@@ -79,6 +79,7 @@ function show(file: File): Upload {
 function enqueue(upload: Upload): void {
   waiting.push(upload);
   say(upload, "wait", "Waits for the others");
+  upload.node.querySelector<HTMLElement>("[data-meter]")!.hidden = true;
   pump();
 }
 
@@ -110,7 +111,7 @@ function progress(upload: Upload, share: number): void {
   const { size } = upload.file;
   say(upload, "busy", share < 1 ? `Uploading · ${megabytes(size * share)} of ${megabytes(size)} MB` : "Checking");
   const meter = upload.node.querySelector("[data-meter] svg")!;
-  meter.parentElement!.hidden = false;
+  meter.parentElement!.hidden = share === 1;
   meter.setAttribute("aria-valuenow", String(percent));
   meter.firstElementChild!.setAttribute("width", percent + "%");
   upload.node.querySelector("[data-shape] circle:last-of-type")?.setAttribute("stroke-dasharray", `${Math.max(0.06, share) * 37.7} 37.7`);
