@@ -84,7 +84,7 @@ func (s *server) newModels() (llm.Chat, llm.Embedder, error) {
 	c := s.config
 	openAI := llm.OpenAI{BaseURL: c.OpenAIBaseURL, Key: string(c.OpenAIKey), Observer: s.metrics}
 	var answerer llm.Chat = llm.Extractive{}
-	var embedder llm.Embedder = llm.Hashing{}
+	var embedder llm.Embedder = llm.NewHashing()
 	var err error
 	if c.ChatModel != builtinModel {
 		openAI.Model = c.ChatModel

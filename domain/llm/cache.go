@@ -1,0 +1,76 @@
+package llm
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"math"
+	"time"
+
+	"bitb/domain"
+)
+
+// Cache keeps values that may be lost. A failure is a miss; see redis.Store.
+type Cache interface {
+	Get(ctx context.Context, key string) (value []byte, found bool)
+	Set(ctx context.Context, key string, value []byte, ttl time.Duration)
+}
+
+// embeddingTTL bounds how long the vector of a question is kept. It never becomes wrong, only unused.
+const embeddingTTL = 24 * time.Hour
+
+// QueryEmbedder embeds questions, one tenant's apart from another's.
+type QueryEmbedder struct {
+	embedder Embedder
+	cache    Cache
+	observer Observer // may be nil
+}
+
+// Cached returns a QueryEmbedder that asks embedder for what cache does not have.
+func Cached(embedder Embedder, cache Cache, observer Observer) *QueryEmbedder {
+	return &QueryEmbedder{embedder: embedder, cache: cache, observer: observer}
+}
+
+// Model names the model of the vectors.
+func (q *QueryEmbedder) Model() string { return q.embedder.Model() }
+
+// EmbedQuery returns the vector of one question, of unit length.
+func (q *QueryEmbedder) EmbedQuery(ctx context.Context, tenantID domain.ID, text string) ([]float32, error) {
+	sum := sha256.Sum256([]byte(q.embedder.Model() + "\x00" + text))
+	key := "embedding:" + tenantID.String() + ":" + hex.EncodeToString(sum[:])
+	value, found := q.cache.Get(ctx, key)
+	vector, valid := unpack(tenantID, value)
+	if q.observer != nil {
+		q.observer.CacheLookup("embedding", found && valid)
+	}
+	if found && valid {
+		return vector, nil
+	}
+	vectors, _, err := q.embedder.Embed(ctx, []string{text})
+	if err != nil {
+		return nil, err
+	}
+	q.cache.Set(ctx, key, pack(tenantID, vectors[0]), embeddingTTL)
+	return vectors[0], nil
+}
+
+// pack puts the tenant before the numbers, so that a value under a wrong key is a miss and not another tenant's.
+func pack(tenantID domain.ID, vector []float32) []byte {
+	b := append(make([]byte, 0, 16+4*len(vector)), tenantID[:]...)
+	for _, x := range vector {
+		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(x))
+	}
+	return b
+}
+
+func unpack(tenantID domain.ID, value []byte) ([]float32, bool) {
+	if len(value) <= 16 || len(value)%4 != 0 || domain.ID(value[:16]) != tenantID {
+		return nil, false
+	}
+	vector := make([]float32, (len(value)-16)/4)
+	for i := range vector {
+		vector[i] = math.Float32frombits(binary.LittleEndian.Uint32(value[16+4*i:]))
+	}
+	return vector, true
+}

@@ -1,0 +1,170 @@
+package retrieve
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"bitb/domain"
+	"bitb/domain/lexical"
+	"bitb/domain/postgres"
+)
+
+// Service searches one tenant at a time. It keeps nothing between searches, so nothing can cross tenants.
+type Service struct{ db *postgres.DB }
+
+// NewService returns the service over db.
+func NewService(db *postgres.DB) *Service { return &Service{db: db} }
+
+// Retrieve searches the tenant's chunks and stores the trace, in one transaction. No chunk in common with the question is
+// an empty list of passages, not an error.
+func (s *Service) Retrieve(ctx context.Context, tenantID domain.ID, q Query) (Retrieval, error) {
+	r := Retrieval{ID: domain.NewID(), BotID: q.BotID, Question: q.Text, Threshold: Threshold, CreatedAt: time.Now()}
+	err := s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
+		run := search{tx: tx, tenant: tenantID, query: q, out: &r, began: r.CreatedAt}
+		for _, stage := range []struct {
+			name string
+			do   func(context.Context) error
+		}{{"statistics", run.weigh}, {"search", run.find}, {"passages", run.read}} {
+			from := time.Now()
+			if err := stage.do(ctx); err != nil {
+				return err
+			}
+			r.Timings = append(r.Timings, Timing{stage.name, millis(from.Sub(run.began)), millis(time.Since(from))})
+		}
+		return insertRetrieval(ctx, tx, tenantID, r)
+	})
+	return r, err
+}
+
+func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// search is one question on its way through the database.
+type search struct {
+	tx     pgx.Tx
+	tenant domain.ID
+	query  Query
+	out    *Retrieval
+	began  time.Time
+
+	words lexical.Weighed
+	hits  []hit
+}
+
+// weigh reads what is known of the tenant's chunks, and of the question's words in them.
+func (s *search) weigh(ctx context.Context) error {
+	if err := s.readCorpus(ctx); err != nil || s.out.Chunks == 0 {
+		return err
+	}
+	langs := make([]lexical.Lang, len(s.out.Languages))
+	for i, l := range s.out.Languages {
+		langs[i] = lexical.Lang(l)
+	}
+	words := lexical.ParseQuery(s.tenant, s.query.Text, langs)
+	df, err := s.readFrequencies(ctx, words.Hashes())
+	if err != nil {
+		return err
+	}
+	s.words = words.Weigh(s.out.Chunks, df)
+	return nil
+}
+
+// readCorpus also lets the commit return before the trace is on disk: an answer that names it is committed later, and what
+// is committed later reaches the disk later.
+func (s *search) readCorpus(ctx context.Context) error {
+	var commit string
+	rows, err := s.tx.Query(ctx, `
+		with recursive l (language) as (
+			(select language from documents where tenant_id = $1 and chunk_count > 0 order by language limit 1)
+			union all
+			select (select d.language from documents d where d.tenant_id = $1 and d.chunk_count > 0 and d.language > l.language order by d.language limit 1)
+			from l where l.language is not null)
+		select index_version, chunks, array(select language from l where language is not null), set_config('synchronous_commit', 'off', true)
+		from corpora where tenant_id = $1`, s.tenant)
+	if err != nil {
+		return fmt.Errorf("read the corpus: %w", err)
+	}
+	_, err = pgx.ForEachRow(rows, []any{&s.out.IndexVersion, &s.out.Chunks, &s.out.Languages, &commit}, func() error { return nil })
+	if err != nil {
+		return fmt.Errorf("read the corpus: %w", err)
+	}
+	return nil
+}
+
+func (s *search) readFrequencies(ctx context.Context, terms []int32) (map[int32]int, error) {
+	df := make(map[int32]int, len(terms))
+	rows, err := s.tx.Query(ctx, "select term, chunks from search.term_stats where tenant_id = $1 and term = any($2)", s.tenant, terms)
+	if err != nil {
+		return nil, fmt.Errorf("read term frequencies: %w", err)
+	}
+	var term int32
+	var chunks int
+	_, err = pgx.ForEachRow(rows, []any{&term, &chunks}, func() error { df[term] = chunks; return nil })
+	if err != nil {
+		return nil, fmt.Errorf("read term frequencies: %w", err)
+	}
+	return df, nil
+}
+
+const (
+	byWords  = 50     // chunks that words may find
+	byVector = 50     // chunks that vectors may find
+	exactTo  = 20_000 // chunks of a tenant, up to which all its vectors are compared
+)
+
+// find searches by words and by vectors, in one round trip.
+func (s *search) find(ctx context.Context) error {
+	s.out.Vectors = planVectors(s.query, s.out.Chunks)
+	if s.out.Vectors != VectorsOff {
+		s.out.Model = s.query.Model
+	}
+	found := map[domain.ID]*hit{}
+	vector := vectorText(s.query.Vector)
+	var batch pgx.Batch
+	if len(s.words.Rarest) > 0 {
+		batch.Queue(lexicalSQL, s.tenant, s.words.Rarest, s.words.Weights.Sparse(), byWords, s.out.Model, vector).
+			Query(collect(found, func(h *hit, rank int) { h.lexicalRank = rank; s.out.ByWords = rank }))
+	}
+	byVectors := collect(found, func(h *hit, rank int) { h.vectorRank = rank; s.out.ByVector = rank })
+	switch s.out.Vectors {
+	case VectorsExact:
+		batch.Queue(exactSQL, s.tenant, s.out.Model, vector, byVector).Query(byVectors)
+	}
+	if err := s.tx.SendBatch(ctx, &batch).Close(); err != nil {
+		return fmt.Errorf("search: %w", err)
+	}
+	for _, h := range found {
+		s.hits = append(s.hits, *h)
+	}
+	fuse(s.hits, s.words.Possible, s.out.Model)
+	return nil
+}
+
+func planVectors(q Query, chunks int) VectorPlan {
+	if chunks == 0 || !usable(q.Vector) {
+		return VectorsOff
+	}
+	return VectorsExact
+}
+
+// collect reads rows of chunk, BM25 score and cosine into found, and tells rank the place of each.
+func collect(found map[domain.ID]*hit, rank func(h *hit, place int)) func(pgx.Rows) error {
+	return func(rows pgx.Rows) error {
+		var row hit
+		place := 0
+		_, err := pgx.ForEachRow(rows, []any{&row.chunk, &row.bm25, &row.cosine}, func() error {
+			h := found[row.chunk]
+			if h == nil {
+				h = &hit{chunk: row.chunk}
+				found[row.chunk] = h
+			}
+			h.bm25, h.cosine = max(h.bm25, row.bm25), row.cosine
+			place++
+			rank(h, place)
+			return nil
+		})
+		return err
+	}
+}

@@ -1,0 +1,95 @@
+package retrieve
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strconv"
+
+	"github.com/jackc/pgx/v5"
+
+	"bitb/domain"
+)
+
+// lexicalSQL finds chunks by words, and says how near their vectors are too.
+const lexicalSQL = `
+	select l.chunk_id, l.score, coalesce((select -(e.embedding <#> $6::text::halfvec) from chunk_embeddings e
+		where e.tenant_id = $1 and e.model = $5 and e.chunk_id = l.chunk_id), 0)
+	from search.lexical($2, $3::text::sparsevec, $4) l`
+
+// exactSQL compares all vectors of the tenant.
+const exactSQL = `
+	select chunk_id, 0, -(embedding <#> $3::text::halfvec) from chunk_embeddings
+	where tenant_id = $1 and model = $2
+	order by embedding <#> $3::text::halfvec, chunk_id limit $4`
+
+// vectorText writes a vector as pgvector reads it, nil as NULL.
+func vectorText(v []float32) *string {
+	if v == nil {
+		return nil
+	}
+	b := append(make([]byte, 0, 12*len(v)), '[')
+	for i, x := range v {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendFloat(b, float64(x), 'g', 6, 32)
+	}
+	s := string(append(b, ']'))
+	return &s
+}
+
+// usable reports whether v can be compared: a vector of zeros is as near to everything, and NaN is refused by pgvector.
+func usable(v []float32) bool {
+	var squares float64
+	for _, x := range v {
+		squares += float64(x) * float64(x)
+	}
+	return squares > 0 && !math.IsNaN(squares) && !math.IsInf(squares, 0)
+}
+
+// read fills in what the best hits say.
+func (s *search) read(ctx context.Context) error {
+	s.hits = s.hits[:min(listed, len(s.hits))]
+	limit := s.query.Limit
+	if limit <= 0 {
+		limit = defaultLimit
+	}
+	for i, h := range s.hits {
+		s.out.Passages = append(s.out.Passages, Passage{ChunkID: h.chunk, Lexical: h.lexical, Vector: max(0, h.cosine), Fused: h.fused,
+			LexicalRank: h.lexicalRank, VectorRank: h.vectorRank, Used: i < limit && h.fused >= s.out.Threshold})
+	}
+	return fillPassages(ctx, s.tx, s.tenant, s.out.Passages)
+}
+
+// fillPassages reads what the passages say. One whose chunk is gone stays as it is.
+func fillPassages(ctx context.Context, tx pgx.Tx, tenant domain.ID, passages []Passage) error {
+	if len(passages) == 0 {
+		return nil
+	}
+	at := make(map[domain.ID]*Passage, len(passages))
+	ids := make([]domain.ID, len(passages))
+	for i := range passages {
+		ids[i] = passages[i].ChunkID
+		at[ids[i]] = &passages[i]
+	}
+	rows, err := tx.Query(ctx, `
+		select c.id, c.document_id, d.name, c.ordinal, c.heading, c.page_from, c.page_to, c.text, c.tokens
+		from chunks c join documents d on d.tenant_id = c.tenant_id and d.id = c.document_id
+		where c.tenant_id = $1 and c.id = any($2)`, tenant, ids)
+	if err != nil {
+		return fmt.Errorf("read passages: %w", err)
+	}
+	var p Passage
+	_, err = pgx.ForEachRow(rows, []any{&p.ChunkID, &p.DocumentID, &p.DocumentName, &p.Ordinal, &p.Heading, &p.PageFrom, &p.PageTo, &p.Text, &p.Tokens}, func() error {
+		to := at[p.ChunkID]
+		to.DocumentID, to.DocumentName, to.Ordinal, to.Heading = p.DocumentID, p.DocumentName, p.Ordinal, p.Heading
+		to.PageFrom, to.PageTo, to.Text, to.Tokens = p.PageFrom, p.PageTo, p.Text, p.Tokens
+		p.Heading = nil // the next row must not write into it
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("read passages: %w", err)
+	}
+	return nil
+}

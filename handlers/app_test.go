@@ -1,0 +1,307 @@
+package handlers_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"mime/multipart"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/labstack/echo/v4"
+
+	"bitb"
+	"bitb/domain"
+	"bitb/domain/chat"
+	"bitb/domain/dbtest"
+	"bitb/domain/document"
+	"bitb/domain/lexical"
+	"bitb/domain/llm"
+	"bitb/domain/redis"
+	"bitb/domain/retrieve"
+	"bitb/domain/tenant"
+	"bitb/handlers"
+	"bitb/views"
+)
+
+const password = "vier wörter ohne sinn"
+
+// app is the whole HTTP interface over a scratch database, with the built-in models and a line that nobody works on.
+type app struct {
+	*httptest.Server
+	db        *dbtest.Database
+	logs      *bytes.Buffer
+	tenants   *tenant.Service
+	documents *document.Service
+	chat      *chat.Service
+}
+
+type noQueue struct{}
+
+func (noQueue) Enqueue(context.Context, pgx.Tx, domain.ID, domain.ID) error { return nil }
+
+type noMetrics struct{}
+
+func (noMetrics) Answered(chat.Outcome, bool, time.Duration, time.Duration) {}
+func (noMetrics) Retrieved(time.Duration)                                   {}
+func (noMetrics) CacheLookup(string, bool)                                  {}
+func (noMetrics) ModelCall(llm.Call)                                        {}
+func (noMetrics) Request(string, string, int, time.Duration)                {}
+
+func newApp(t *testing.T) *app {
+	t.Helper()
+	a := &app{db: dbtest.New(t), logs: &bytes.Buffer{}}
+	log := slog.New(handlers.LogHandler{Handler: slog.NewJSONHandler(&syncWriter{w: a.logs}, nil)})
+	store, err := redis.Open(dbtest.RedisURL(t), log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	search := retrieve.NewService(a.db.DB)
+	a.tenants = tenant.NewService(a.db.DB, chat.FirstBot)
+	a.documents = document.NewService(a.db.DB, noQueue{})
+	a.chat = chat.NewService(chat.Config{DB: a.db.DB, Log: log, Retrieve: search, Model: llm.Extractive{}, Quoter: llm.Extractive{},
+		Embedder: llm.Cached(llm.NewHashing(), store, noMetrics{}), Cache: store, Metrics: noMetrics{}})
+	static, err := fs.Sub(bitb.Static, "static")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener := httptest.NewUnstartedServer(nil)
+	publicURL := "http://" + listener.Listener.Addr().String()
+	handler, err := handlers.New(t.Context(), handlers.Deps{
+		Log: log, PublicURL: publicURL, Static: static, Tenants: a.tenants, Sessions: tenant.NewSessions(a.db.DB),
+		Documents: a.documents, Retrieve: search, Chat: a.chat, Limiter: &countless{Store: store}, Hints: store, Metrics: noMetrics{},
+		Models: views.Models{Answer: "builtin", Embedding: "builtin", BuiltIn: true},
+		Sniff: func(content []byte, name string) (string, error) {
+			if bytes.HasPrefix(content, []byte("\x89PNG")) {
+				return "", domain.NewError(domain.Unsupported, "It is a PNG picture.")
+			}
+			return "text", nil
+		},
+		Ready: a.db.Ping, ClientIP: echo.ExtractIPDirect(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener.Config.Handler = handler
+	listener.Start()
+	t.Cleanup(listener.Close)
+	a.Server = listener
+	return a
+}
+
+type syncWriter struct {
+	lock sync.Mutex
+
+	w io.Writer
+}
+
+func (s *syncWriter) Write(b []byte) (int, error) {
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	return s.w.Write(b)
+}
+
+// countless lets everything through but what a test wants to be counted: all come from one address.
+type countless struct {
+	*redis.Store
+}
+
+func (c *countless) Allow(ctx context.Context, key string, l redis.Limit) time.Duration {
+	if strings.HasPrefix(key, "signin:") || strings.HasPrefix(key, "bot:") || strings.Contains(key, ":visitor:") {
+		return c.Store.Allow(ctx, key, l)
+	}
+	return 0
+}
+
+// member is somebody with a browser.
+type member struct {
+	*http.Client
+	app     *app
+	account tenant.Account
+	bot     chat.Bot
+}
+
+// nobody is a browser without a session.
+func (a *app) nobody(t *testing.T) *member {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &member{app: a, Client: &http.Client{Jar: jar, Timeout: 20 * time.Second,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+}
+
+// owner signs up a tenant through the form and returns its owner, signed in.
+func (a *app) owner(t *testing.T, company string) *member {
+	t.Helper()
+	m := a.nobody(t)
+	email := domain.NewID().String()[24:] + "@example.com"
+	r := m.post(t, "/signup", url.Values{"company": {company}, "name": {"Owner"}, "email": {email}, "password": {password}})
+	if r.StatusCode != http.StatusSeeOther {
+		t.Fatalf("sign-up: %d %s", r.StatusCode, r.body)
+	}
+	var err error
+	if m.account, err = a.tenants.SignIn(t.Context(), email, password); err != nil {
+		t.Fatal(err)
+	}
+	if m.bot, err = a.chat.Bot(t.Context(), m.account.Tenant.ID); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// colleague is another member of the same tenant with another role.
+func (m *member) colleague(t *testing.T, role domain.Role) *member {
+	t.Helper()
+	email := domain.NewID().String()[24:] + "@example.com"
+	m.app.db.Exec(t, `with u as (insert into users (tenant_id, id, email, name, role) values ($1, $2, $3, 'Colleague', $4))
+		insert into auth.logins (email, tenant_id, user_id, password_hash)
+		select $3, $1, $2, password_hash from auth.logins where email = $5`,
+		m.account.Tenant.ID, domain.NewID(), email, role, m.account.User.Email)
+	other := m.app.nobody(t)
+	r := other.post(t, "/signin", url.Values{"email": {email}, "password": {password}})
+	if r.StatusCode != http.StatusSeeOther {
+		t.Fatalf("sign-in as %s: %d %s", role, r.StatusCode, r.body)
+	}
+	other.account, other.bot = m.account, m.bot
+	return other
+}
+
+type response struct {
+	*http.Response
+	body string
+}
+
+func (m *member) do(t *testing.T, r *http.Request) response {
+	t.Helper()
+	got, err := m.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer got.Body.Close()
+	body, err := io.ReadAll(got.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response{got, string(body)}
+}
+
+func (m *member) request(t *testing.T, method, path string, body io.Reader, headers ...string) *http.Request {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, m.app.URL+path, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	return r
+}
+
+func (m *member) get(t *testing.T, path string, headers ...string) response {
+	t.Helper()
+	return m.do(t, m.request(t, http.MethodGet, path, nil, headers...))
+}
+
+func (m *member) post(t *testing.T, path string, form url.Values, headers ...string) response {
+	t.Helper()
+	headers = append([]string{"Content-Type", "application/x-www-form-urlencoded"}, headers...)
+	return m.do(t, m.request(t, http.MethodPost, path, strings.NewReader(form.Encode()), headers...))
+}
+
+// upload sends one file as the page's script does.
+func (m *member) upload(t *testing.T, name string, content []byte) response {
+	t.Helper()
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	part, err := form.CreateFormFile("file", name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = part.Write(content)
+	_ = form.Close()
+	return m.do(t, m.request(t, http.MethodPost, "/documents", &body, "Content-Type", form.FormDataContentType(), "Accept", "application/json"))
+}
+
+// ready stores a document with one chunk for each text, as if it had been read.
+func (m *member) ready(t *testing.T, name string, texts ...string) (id domain.ID, chunks []domain.ID) {
+	t.Helper()
+	ctx, tenantID := t.Context(), m.account.Tenant.ID
+	stored, err := m.app.documents.Store(ctx, tenantID, document.Upload{Name: name, Format: "text", Content: []byte(strings.Join(texts, "\n")), By: m.account.User.ID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	attempt, err := m.app.documents.Begin(ctx, tenantID, stored.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content := document.Content{Format: "text", Language: "en", Model: llm.NewHashing().Model(), Text: []document.Page{{Text: strings.Join(texts, "\n")}}}
+	vectors, _, err := llm.NewHashing().Embed(ctx, texts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, text := range texts {
+		terms := lexical.AnalyzeChunk(name, nil, text, "en")
+		weights := lexical.DocWeights(tenantID, terms, lexical.MeanLength(0, 0))
+		chunk := document.Chunk{ID: domain.NewID(), Ordinal: i + 1, Text: text, Tokens: len(terms), End: len([]rune(text))}
+		chunks = append(chunks, chunk.ID)
+		content.Chunks = append(content.Chunks, document.NewChunk{Chunk: chunk, Terms: len(terms), Lexemes: weights.Terms(), Weights: weights.Sparse(), Vector: vectors[i]})
+	}
+	if err := m.app.documents.Complete(ctx, attempt, content, func(pgx.Tx) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	return stored.ID, chunks
+}
+
+// ask puts a question in the playground and returns the events by name.
+func (m *member) ask(t *testing.T, question string) map[string][]string {
+	t.Helper()
+	r := m.post(t, "/playground/messages", url.Values{"question": {question}}, "Accept", "text/event-stream")
+	if r.StatusCode != http.StatusOK {
+		t.Fatalf("ask: %d %s", r.StatusCode, r.body)
+	}
+	return events(r.body)
+}
+
+func events(body string) map[string][]string {
+	found := map[string][]string{}
+	for frame := range strings.SplitSeq(body, "\n\n") {
+		var name string
+		var data []string
+		for line := range strings.SplitSeq(frame, "\n") {
+			if v, ok := strings.CutPrefix(line, "event: "); ok {
+				name = v
+			} else if v, ok := strings.CutPrefix(line, "data: "); ok {
+				data = append(data, v)
+			}
+		}
+		if name != "" {
+			found[name] = append(found[name], strings.Join(data, "\n"))
+		}
+	}
+	return found
+}
+
+func decode[T any](t *testing.T, text string) T {
+	t.Helper()
+	var v T
+	if err := json.Unmarshal([]byte(text), &v); err != nil {
+		t.Fatalf("%v in %s", err, text)
+	}
+	return v
+}
+
+func path(format string, args ...any) string { return fmt.Sprintf(format, args...) }
