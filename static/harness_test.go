@@ -421,7 +421,7 @@ var shipping = message{
 	Text: "Shipping inside the country costs **4.50**, and nothing from 60 on.[1] It takes two working days.[2]\n\n" +
 		"- Standard: two days\n- Express: the next morning, before 10\n\nReturns are free for 30 days.[1]",
 	Sources: []source{
-		{1, "Shipping and returns 2026", 4, "Shipping › Prices", "Shipping inside the country costs 4.50. Orders from 60 on are sent free of charge.\nReturns are free for 30 days."},
+		{1, "Shipping and returns 2026", 4, "Shipping › Prices", "Shipping inside the country costs 4.50. Orders from 60 on are sent free of charge.\n\n| Zone | Price |\n|---|--:|\n| 1 | 4.50 |\n| 2 | 9.00 |\n\nReturns are free for 30 days."},
 		{2, "Help centre: delivery times", 0, "", "A parcel takes two working days."},
 	},
 }

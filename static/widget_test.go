@@ -36,7 +36,7 @@ func TestConversation(t *testing.T) {
 	p.click(".a button.cite")
 	p.until(`!$(".passage").hidden`)
 	p.check(`$(".passage").innerText.includes("Shipping and returns 2026") && $(".passage").innerText.includes("Page 4 · Shipping › Prices")`)
-	p.check(`$(".passage blockquote").textContent.startsWith("Shipping inside the country costs 4.50.")`)
+	p.check(`$(".passage blockquote").textContent.startsWith("Shipping inside the country costs 4.50.") && $(".passage td").textContent === "1"`)
 	p.keys(kb.Escape)
 	p.until(`$(".passage").hidden && root.activeElement === $(".a button.cite")`)
 	p.click(".src li:last-child button")
@@ -149,6 +149,8 @@ func TestTrouble(t *testing.T) {
 			w.words("Half of an ")
 			w.store(message{Status: "interrupted", Text: "Half of an"})
 			panic(http.ErrAbortHandler)
+		case q == "moved" && times[q] == 1:
+			return message{}, refusal{status: 409, Code: "conflict", Message: "Another message has this id already. Send the question with a new one."}
 		case q == "unknown":
 			return message{Status: "fallback", Text: "I could not find this in our documents."}, refusal{}
 		case q == "slow":
@@ -189,6 +191,16 @@ func TestTrouble(t *testing.T) {
 	p.check(last(".src"))
 	if times := s.sent("cut"); len(times) != 2 {
 		t.Errorf("a message that has its half answer for good was asked again: %v", times)
+	}
+
+	p.ask("moved")
+	p.until(last(".note"))
+	taken, _, _ := strings.Cut(eval[string](p, `sessionStorage.getItem("bitb:`+bot+`:sent")`), "\n")
+	p.click(newest + ".act")
+	p.answered()
+	p.check(last(".src"))
+	if s.asked[taken] != 0 || len(s.sent("moved")) != 1 {
+		t.Errorf("the id that was taken, %s, was sent again", taken)
 	}
 
 	p.ask("unknown")

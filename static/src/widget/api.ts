@@ -241,7 +241,7 @@ function message(d: Data): Message {
     id: text(d.id),
     role: d.role === "visitor" ? "visitor" : "bot",
     text: text(d.text),
-    status: status === "fallback" || status === "interrupted" ? status : "complete",
+    status: status === "fallback" ? status : status === "interrupted" || status === "failed" ? "interrupted" : "complete",
     sources: list(d.sources).map((s: Data) => bare({ n: Number(s.n), title: text(s.title), page: Number(s.page) || 0, heading: text(s.heading), text: text(s.text) })),
     model: text(d.model),
     replyTo: text(d.reply_to),

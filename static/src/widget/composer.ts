@@ -22,7 +22,6 @@ export class Composer {
     this.form = h("div", "form", box, this.send);
     this.root = h("div", "", this.count, this.form);
     box.rows = 1;
-    box.dir = "auto";
     box.placeholder = words.ask;
     box.setAttribute("aria-label", words.ask);
     box.setAttribute("enterkeyhint", "send");
@@ -70,6 +69,7 @@ export class Composer {
   }
 
   private draw(): void {
+    this.box.dir = this.box.value ? "auto" : ""; // the placeholder runs with the panel
     const n = length(this.box.value.trim());
     const over = n > LIMIT;
     const running = this.state === "running";

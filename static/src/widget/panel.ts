@@ -1,5 +1,6 @@
 // The button in the corner and the panel it opens.
 
+import { renderAnswer } from "../answer";
 import type { Api, Config, Source } from "./api";
 import { Composer } from "./composer";
 import { Conversation } from "./conversation";
@@ -118,11 +119,12 @@ export class Panel {
 
   private showPassage(source: Source, from: HTMLElement): void {
     this.cameFrom = from;
-    const place = [source.page ? words.pageLong(source.page) : "", source.heading].filter((s) => s).join(" · ");
-    const quote = h("blockquote", "", h("span", "", source.text));
+    const quote = h("blockquote", "a");
+    renderAnswer(quote, source.text, { cite: () => null }); // passages are Markdown: what was a table in the document is one here
     const title = h("h2", "t", source.title);
-    const where = h("p", "where", place);
-    title.dir = where.dir = quote.dir = "auto";
+    const page = source.page ? words.pageLong(source.page) : "";
+    const where = h("p", "where", h("bdi", "", page), page && source.heading ? " · " : "", h("bdi", "", source.heading));
+    title.dir = "auto";
     this.passage.replaceChildren(
       button("quiet", "", () => this.hidePassage(true), icon("back"), words.back),
       h("div", "doc", h("span", "cite", `${source.n}`), h("div", "", title, where)),

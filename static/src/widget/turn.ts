@@ -13,7 +13,7 @@ export interface Turn {
   text: string;
   sources: Source[];
   model: string;
-  problem: { message: string; retryAfter: number } | null;
+  problem: Refusal | null;
   root: HTMLElement;
   answer: HTMLElement;
   below: HTMLElement;
@@ -45,12 +45,12 @@ export function finish(turn: Turn, m: Message): void {
 
 export function fail(turn: Turn, e: Refusal): void {
   turn.state = e.code === "stopped" ? "stopped" : "failed";
-  turn.problem = { message: e.message, retryAfter: e.retryAfter };
+  turn.problem = e;
 }
 
 /** Makes the turn ready to be asked again. A stored, incomplete answer belongs to its id for good, so that takes a new one. */
 export function rewind(turn: Turn): void {
-  if (turn.state !== "failed") turn.id = newId();
+  if (turn.state !== "failed" || turn.problem?.code === "conflict") turn.id = newId();
   turn.state = "searching";
   turn.text = "";
   turn.problem = null;
