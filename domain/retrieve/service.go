@@ -68,6 +68,7 @@ func (s *search) weigh(ctx context.Context) error {
 		return err
 	}
 	s.words = words.Weigh(s.out.Chunks, df)
+	s.out.Words, s.out.Unknown = s.words.Words, s.words.Words-s.words.Found
 	return nil
 }
 
@@ -136,7 +137,9 @@ func (s *search) find(ctx context.Context) error {
 		return fmt.Errorf("search: %w", err)
 	}
 	for _, h := range found {
-		s.hits = append(s.hits, *h)
+		if h.bm25 > 0 || h.cosine > 0 {
+			s.hits = append(s.hits, *h)
+		}
 	}
 	fuse(s.hits, s.words.Possible, s.out.Model)
 	return nil

@@ -1,0 +1,306 @@
+package retrieve_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+
+	"bitb/domain"
+	"bitb/domain/dbtest"
+	"bitb/domain/document"
+	"bitb/domain/lexical"
+	"bitb/domain/llm"
+	"bitb/domain/retrieve"
+)
+
+// fixture is a database with a document service whose uploads are not read by anybody.
+type fixture struct {
+	*dbtest.Database
+	documents *document.Service
+	search    *retrieve.Service
+}
+
+type noQueue struct{}
+
+func (noQueue) Enqueue(context.Context, pgx.Tx, domain.ID, domain.ID) error { return nil }
+
+func newFixture(t *testing.T) *fixture {
+	t.Helper()
+	db := dbtest.New(t)
+	return &fixture{Database: db, documents: document.NewService(db.DB, noQueue{}), search: retrieve.NewService(db.DB)}
+}
+
+func (f *fixture) tenant(t *testing.T) domain.ID {
+	t.Helper()
+	id := domain.NewID()
+	f.Exec(t, "insert into tenants (id, name) values ($1, 'Tenant')", id)
+	f.Exec(t, "insert into corpora (tenant_id) values ($1)", id)
+	return id
+}
+
+// add stores a document the way ingestion does, a chunk for each text.
+func (f *fixture) add(t *testing.T, tenant domain.ID, name string, texts ...string) domain.ID {
+	t.Helper()
+	ctx := t.Context()
+	all := strings.Join(texts, "\n")
+	stored, err := f.documents.Store(ctx, tenant, document.Upload{Name: name, Format: "text", Content: []byte(name + all), By: f.member(t, tenant)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	attempt, err := f.documents.Begin(ctx, tenant, stored.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chunks, terms, err := f.documents.Corpus(ctx, tenant)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lang := lexical.Guess(all)
+	content := document.Content{Format: "text", Language: string(lang), Model: llm.NewHashing().Model()}
+	vectors := embed(t, texts...)
+	for i, text := range texts {
+		words := lexical.AnalyzeChunk(name, nil, text, lang)
+		weights := lexical.DocWeights(tenant, words, lexical.MeanLength(chunks, terms))
+		content.Chunks = append(content.Chunks, document.NewChunk{
+			Chunk: document.Chunk{ID: domain.NewID(), Ordinal: i + 1, Text: text, Heading: []string{"Part"}, Tokens: 1},
+			Terms: len(words), Lexemes: weights.Terms(), Weights: weights.Sparse(), Vector: vectors[i]})
+	}
+	if err := f.documents.Complete(ctx, attempt, content, func(pgx.Tx) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	return stored.ID
+}
+
+func (f *fixture) member(t *testing.T, tenant domain.ID) domain.ID {
+	t.Helper()
+	id := domain.NewID()
+	f.Exec(t, "insert into users (tenant_id, id, email, name, role) values ($1, $2, $3, 'Member', 'owner')", tenant, id, id.String())
+	return id
+}
+
+func embed(t testing.TB, texts ...string) [][]float32 {
+	t.Helper()
+	vectors, _, err := llm.NewHashing().Embed(t.Context(), texts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return vectors
+}
+
+func (f *fixture) ask(t *testing.T, tenant domain.ID, question string) retrieve.Retrieval {
+	t.Helper()
+	r, err := f.search.Retrieve(t.Context(), tenant, retrieve.Query{Text: question, Vector: embed(t, question)[0], Model: llm.NewHashing().Model()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestRetrieve(t *testing.T) {
+	f := newFixture(t)
+	tenant := f.tenant(t)
+	manual := f.add(t, tenant, "Manual.txt",
+		"Refunds are paid within fourteen days after a cancellation.",
+		"The life jacket must be worn at all times on the water.",
+		"Canoes are returned to the dock before seven in the evening.")
+	f.add(t, tenant, "Preise.txt", "Die Versicherungen für ein Kanu kosten fünf Euro am Tag, und die Haftung ist nicht dabei.")
+
+	r := f.ask(t, tenant, "When is the refund of a cancelled booking paid?")
+	if len(r.Passages) == 0 || !strings.HasPrefix(r.Passages[0].Text, "Refunds") {
+		t.Fatalf("%+v", r.Passages)
+	}
+	best := r.Passages[0]
+	if !best.Used || best.LexicalRank != 1 || best.VectorRank != 1 || best.DocumentID != manual || best.DocumentName != "Manual.txt" || best.Ordinal != 1 {
+		t.Errorf("%+v", best)
+	}
+	for _, p := range r.Passages {
+		for _, score := range []float64{p.Lexical, p.Vector, p.Fused} {
+			if score < 0 || score > 1 {
+				t.Errorf("a score of %f", score)
+			}
+		}
+		if p.Used != (p.Fused >= r.Threshold) {
+			t.Errorf("used %v with %f", p.Used, p.Fused)
+		}
+	}
+	if r.Vectors != retrieve.VectorsExact || r.Chunks != 4 || r.IndexVersion == 0 {
+		t.Errorf("%+v", r)
+	}
+	if diff := cmp.Diff([]string{"de", "en"}, r.Languages); diff != "" {
+		t.Error(diff)
+	}
+	if r := f.ask(t, tenant, "Versicherung?"); len(r.Passages) == 0 || r.Passages[0].DocumentName != "Preise.txt" || !r.Passages[0].Used {
+		t.Errorf("a German word among English documents: %+v", r.Passages)
+	}
+
+	kept, err := f.search.Get(t.Context(), tenant, r.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept.CreatedAt = r.CreatedAt // the database keeps microseconds
+	if diff := cmp.Diff(r, kept); diff != "" {
+		t.Errorf("the trace differs: %s", diff)
+	}
+}
+
+func TestWordsAlone(t *testing.T) {
+	f := newFixture(t)
+	tenant := f.tenant(t)
+	f.add(t, tenant, "a", "Refunds are paid within fourteen days.", "Something else.")
+	for name, vector := range map[string][]float32{"no vector": nil, "a vector of nothing": make([]float32, 256)} {
+		r, err := f.search.Retrieve(t.Context(), tenant, retrieve.Query{Text: "refunds", Vector: vector, Model: llm.NewHashing().Model()})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if len(r.Passages) != 1 || !r.Passages[0].Used || r.Passages[0].VectorRank != 0 || r.Vectors != retrieve.VectorsOff || r.Model != "" {
+			t.Errorf("%s: %+v", name, r)
+		}
+	}
+}
+
+func TestOtherModelsVectorsAreNotCompared(t *testing.T) {
+	f := newFixture(t)
+	tenant := f.tenant(t)
+	f.add(t, tenant, "a", "Refunds are paid within fourteen days.")
+	r, err := f.search.Retrieve(t.Context(), tenant, retrieve.Query{Text: "refunds", Vector: make3(t), Model: "another"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Passages) != 1 || r.Passages[0].Vector != 0 || r.ByVector != 0 {
+		t.Errorf("%+v", r)
+	}
+}
+
+func make3(t *testing.T) []float32 { t.Helper(); return []float32{1, 0, 0} }
+
+func TestAwkwardQuestions(t *testing.T) {
+	f := newFixture(t)
+	tenant, empty := f.tenant(t), f.tenant(t)
+	f.add(t, tenant, "a", "Refunds are paid within fourteen days to the customer.", "The opening hours are from nine to five.")
+	for name, question := range map[string]string{
+		"empty":        "",
+		"spaces":       " \n\t ",
+		"small words":  "what is the of and to",
+		"signs":        "?!… ' \" \\ % $1 {} '); drop table chunks; --",
+		"emoji":        "🎉🚣",
+		"other script": "退款政策是什么？",
+		"ten thousand": strings.Repeat("refund ", 1400) + strings.Repeat("z", 200),
+		"many words":   manyWords(2500),
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := f.ask(t, tenant, question)
+			for _, p := range r.Passages {
+				if p.Text == "" {
+					t.Errorf("a passage without text: %+v", p)
+				}
+			}
+			if name == "empty" || name == "emoji" || name == "other script" {
+				for _, p := range r.Passages {
+					if p.Used {
+						t.Errorf("used with %f: %s", p.Fused, p.Text)
+					}
+				}
+			}
+			if r := f.ask(t, empty, question); len(r.Passages) != 0 {
+				t.Errorf("%d passages of a tenant without documents", len(r.Passages))
+			}
+		})
+	}
+}
+
+func manyWords(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "w%d ", i)
+	}
+	return b.String()
+}
+
+func TestTenantsAreApart(t *testing.T) {
+	f := newFixture(t)
+	a, b := f.tenant(t), f.tenant(t)
+	f.add(t, a, "a", "The canary word of the first tenant is xylophone.")
+	f.add(t, b, "b", "The canary word of the second tenant is bassoon.")
+	for _, question := range []string{"xylophone", "The canary word of the first tenant is xylophone.", "canary word"} {
+		for _, p := range f.ask(t, b, question).Passages {
+			if strings.Contains(p.Text, "xylophone") {
+				t.Errorf("%q finds another tenant's chunk", question)
+			}
+		}
+	}
+	r := f.ask(t, a, "xylophone")
+	if _, err := f.search.Get(t.Context(), b, r.ID); domain.CodeOf(err) != domain.NotFound {
+		t.Errorf("another tenant's retrieval: %v", err)
+	}
+}
+
+// TestLexicalFunction asks the definer function itself, with another tenant's terms.
+func TestLexicalFunction(t *testing.T) {
+	f := newFixture(t)
+	a, b := f.tenant(t), f.tenant(t)
+	f.add(t, a, "a", "xylophone")
+	f.add(t, b, "b", "bassoon")
+	term := lexical.Hash(a, "xylophon")
+	count := func(tx pgx.Tx) (n int) {
+		err := tx.QueryRow(t.Context(), "select count(*) from search.lexical($1, $2::text::sparsevec, 10)",
+			[]int32{term}, lexical.Weights{term: 1}.Sparse()).Scan(&n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	for name, c := range map[string]struct {
+		tenant domain.ID
+		want   int
+	}{"its own": {a, 1}, "another's": {b, 0}} {
+		err := f.InTenant(t.Context(), c.tenant, func(tx pgx.Tx) error {
+			if got := count(tx); got != c.want {
+				t.Errorf("%s: %d rows", name, got)
+			}
+			if _, err := tx.Exec(t.Context(), "select set_config('app.tenant_id', '', true)"); err != nil {
+				return err
+			}
+			if got := count(tx); got != 0 {
+				t.Errorf("no tenant: %d rows", got)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestDeletedDocumentVanishes(t *testing.T) {
+	f := newFixture(t)
+	tenant := f.tenant(t)
+	id := f.add(t, tenant, "a.txt", "The secret ingredient is saffron.")
+	f.add(t, tenant, "b.txt", "Salt and pepper.")
+	before := f.ask(t, tenant, "saffron ingredient")
+	if len(before.Passages) == 0 {
+		t.Fatal("not found to begin with")
+	}
+	if _, err := f.documents.Delete(t.Context(), tenant, id); err != nil {
+		t.Fatal(err)
+	}
+	after := f.ask(t, tenant, "saffron ingredient")
+	for _, p := range after.Passages {
+		if strings.Contains(p.Text, "saffron") {
+			t.Error("found after it was deleted")
+		}
+	}
+	if after.IndexVersion <= before.IndexVersion || after.Chunks != 1 || after.Unknown != 2 {
+		t.Errorf("%+v", after)
+	}
+	kept, err := f.search.Get(t.Context(), tenant, before.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(kept.Passages) == 0 || kept.Passages[0].Text != "" || kept.Passages[0].Fused != before.Passages[0].Fused {
+		t.Errorf("%+v", kept.Passages)
+	}
+}
