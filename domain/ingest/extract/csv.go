@@ -1,0 +1,117 @@
+package extract
+
+import (
+	"encoding/csv"
+	"errors"
+	"io"
+	"strconv"
+	"strings"
+)
+
+// maxFields is how many columns a table can have that anybody made for reading.
+const maxFields = 2000
+
+// readCSV reads separated values as one table.
+func readCSV(data []byte) (*Document, error) {
+	text := decode(data, false)
+	comma, fields := sniffDelimiter(text)
+	if fields > maxFields {
+		return readText(data)
+	}
+	if strings.HasPrefix(text, "sep=") {
+		_, text, _ = strings.Cut(text, "\n")
+	}
+	r := newCSVReader(strings.NewReader(text), comma)
+	var rows [][]string
+	for {
+		row, err := r.Read()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return readText(data) // quotes that no rule explains: the lines are still worth reading
+		}
+		rows = append(rows, row)
+	}
+	if len(rows) == 0 {
+		return nil, &Error{Reason: ReasonEmpty, Detail: "no records"}
+	}
+	table := Block{Kind: Table, Rows: rows}
+	if hasHeader(rows) {
+		table.Header, table.Rows = rows[0], rows[1:]
+	}
+	return &Document{Blocks: []Block{table}}, nil
+}
+
+func newCSVReader(r io.Reader, comma rune) *csv.Reader {
+	cr := csv.NewReader(r)
+	cr.Comma = comma
+	cr.LazyQuotes = true
+	cr.FieldsPerRecord = -1
+	return cr
+}
+
+// sniffDelimiter finds the separator that cuts the first lines into the same number of fields most often, and that
+// number. It counts outside quotes only.
+func sniffDelimiter(text string) (comma rune, fields int) {
+	if rest, ok := strings.CutPrefix(text, "sep="); ok && len(rest) > 1 && (rest[1] == '\r' || rest[1] == '\n') {
+		return rune(rest[0]), 1 // Excel's own declaration
+	}
+	comma, fields = ',', 1
+	best := 0
+	for _, c := range ",;\t|" {
+		n, lines := commonCount(text, c)
+		if score := lines * min(n, 8); n > 0 && score > best {
+			comma, fields, best = c, n+1, score
+		}
+	}
+	return comma, fields
+}
+
+// commonCount returns how often c stands in a line of text most commonly, and in how many of the first 50 lines.
+func commonCount(text string, c rune) (count, lines int) {
+	seen := map[int]int{}
+	n, quoted, total := 0, false, 0
+	for _, r := range text {
+		switch {
+		case r == '"':
+			quoted = !quoted
+		case r == c && !quoted:
+			n++
+		case r == '\n' && !quoted:
+			seen[n]++
+			n = 0
+			total++
+		}
+		if total == 50 {
+			break
+		}
+	}
+	if n > 0 {
+		seen[n]++
+	}
+	for k, v := range seen {
+		if k > 0 && (v > lines || v == lines && k > count) {
+			count, lines = k, v
+		}
+	}
+	return count, lines
+}
+
+// hasHeader reports whether the first record names the columns: it is filled, and holds no number where others do.
+func hasHeader(rows [][]string) bool {
+	if len(rows) < 2 {
+		return false
+	}
+	filled := 0
+	for _, cell := range rows[0] {
+		cell = strings.TrimSpace(cell)
+		if cell != "" {
+			filled++
+		}
+		if _, err := strconv.ParseFloat(strings.ReplaceAll(cell, ",", "."), 64); err == nil {
+			return false
+		}
+	}
+	return filled*2 > len(rows[0])
+}

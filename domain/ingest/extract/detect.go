@@ -1,0 +1,276 @@
+package extract
+
+import (
+	"archive/zip"
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"regexp"
+	"strings"
+	"unicode"
+
+	"github.com/gabriel-vasile/mimetype"
+)
+
+// sniffLen is how much of a file Detect looks at.
+const sniffLen = 64 << 10
+
+// Detect says what a file of the given size is, by its content; the name only decides between text formats.
+// It reads little, allocates less than a megabyte, and is meant for the upload handler: an empty file, a wrong kind and
+// a protected office file are refused before anything is stored. The error is an *Error unless ra failed.
+func Detect(ra io.ReaderAt, size int64, name string) (Format, error) {
+	head := make([]byte, min(size, sniffLen))
+	if n, err := ra.ReadAt(head, 0); err != nil && !(errors.Is(err, io.EOF) && n == len(head)) {
+		return "", fmt.Errorf("read head of document: %w", err)
+	}
+	switch {
+	case len(bytes.Trim(head, "\x00 \t\r\n\ufeff")) == 0:
+		if size > sniffLen {
+			return "", &Error{Reason: ReasonCorrupt, Detail: "begins with blanks only"}
+		}
+		return "", &Error{Reason: ReasonEmpty, Detail: "no bytes but blanks"}
+	case isPDF(head):
+		return PDF, nil
+	case bytes.HasPrefix(head, []byte("PK\x03\x04")), bytes.HasPrefix(head, []byte("PK\x05\x06")):
+		return detectZip(ra, size)
+	case bytes.HasPrefix(head, []byte("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")):
+		return "", detectOLE(ra, size)
+	case bytes.HasPrefix(head, []byte(`{\rtf`)):
+		return "", unsupported("a Rich Text document (RTF)")
+	}
+	if what := binaryKind(head); what != "" {
+		return "", unsupported(what)
+	}
+	return detectText(decode(head, true), name)
+}
+
+func unsupported(what string) *Error { return &Error{Reason: ReasonUnsupported, What: what} }
+
+// pdfMark may follow junk within the first kilobyte (ISO 32000-2, annex on readers' practice), but then on a line of its own.
+var pdfMark = regexp.MustCompile(`(?:^|[\r\n\x00])%PDF-\d`)
+
+func isPDF(head []byte) bool {
+	return bytes.HasPrefix(head, []byte("%PDF-")) || pdfMark.Match(head[:min(len(head), 1024)])
+}
+
+// binaryKind names a file that is no text, or returns "".
+func binaryKind(head []byte) string {
+	mime := mimetype.Detect(head)
+	kind, _, _ := strings.Cut(mime.String(), "/")
+	ext := strings.ToUpper(strings.TrimPrefix(mime.Extension(), "."))
+	switch {
+	case kind == "image" && !mime.Is("image/svg+xml"):
+		return "a picture (" + ext + ")"
+	case mime.Is("image/svg+xml"):
+		return "a drawing (SVG)"
+	case kind == "audio":
+		return "a sound recording (" + ext + ")"
+	case kind == "video":
+		return "a film (" + ext + ")"
+	case mime.Is("application/gzip"), mime.Is("application/x-tar"), mime.Is("application/x-7z-compressed"),
+		mime.Is("application/x-rar-compressed"), mime.Is("application/x-xz"), mime.Is("application/x-bzip2"):
+		return "a packed archive (" + ext + ")"
+	case isBinary(head):
+		return "no text and no document that is known here"
+	}
+	return ""
+}
+
+var officeKinds = []struct{ mark, what string }{
+	{"presentationml", "a PowerPoint presentation"},
+	{"spreadsheetml", "an Excel workbook"},
+	{"ms-excel", "an Excel workbook"},
+	{"ms-powerpoint", "a PowerPoint presentation"},
+	{"opendocument.text", "an OpenDocument text (.odt)"},
+	{"opendocument.spreadsheet", "an OpenDocument spreadsheet (.ods)"},
+	{"opendocument.presentation", "an OpenDocument presentation (.odp)"},
+	{"opendocument", "an OpenDocument file"},
+	{"epub+zip", "an e-book (EPUB)"},
+}
+
+func detectZip(ra io.ReaderAt, size int64) (Format, error) {
+	zr, err := zip.NewReader(&meteredReaderAt{ra: ra, left: 2 << 20}, size)
+	if errors.Is(err, errMeter) {
+		return "", &Error{Reason: ReasonTooLarge, Detail: "zip directory of more than 2 MB"}
+	}
+	if err != nil {
+		return "", &Error{Reason: ReasonCorrupt, Detail: "zip: " + err.Error()}
+	}
+	types := zipHead(zr, "[Content_Types].xml")
+	if types == "" {
+		types = zipHead(zr, "mimetype")
+		if strings.Contains(zipHead(zr, "META-INF/manifest.xml"), "encryption-data") {
+			return "", &Error{Reason: ReasonEncrypted, Detail: "encrypted parts in the manifest"}
+		}
+	}
+	if strings.Contains(types, "wordprocessingml") || strings.Contains(types, "ms-word") || zipHas(zr, "word/document.xml") {
+		return DOCX, nil
+	}
+	for _, k := range officeKinds {
+		if strings.Contains(types, k.mark) {
+			return "", unsupported(k.what)
+		}
+	}
+	if len(zr.File) == 0 {
+		return "", &Error{Reason: ReasonEmpty, Detail: "empty archive"}
+	}
+	return "", unsupported("a packed archive (ZIP)")
+}
+
+// meteredReaderAt stops after a number of bytes. It bounds what the directory of an archive, which may name half a
+// million empty parts in 25 MB, makes archive/zip allocate.
+type meteredReaderAt struct {
+	ra   io.ReaderAt
+	left int
+}
+
+var errMeter = errors.New("read more than allowed")
+
+func (m *meteredReaderAt) ReadAt(p []byte, off int64) (int, error) {
+	if m.left -= len(p); m.left < 0 {
+		return 0, errMeter
+	}
+	return m.ra.ReadAt(p, off)
+}
+
+func zipHas(zr *zip.Reader, name string) bool {
+	for _, f := range zr.File {
+		if f.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// zipHead returns up to 256 kB of a part, "" when there is none.
+func zipHead(zr *zip.Reader, name string) string {
+	for _, f := range zr.File {
+		if f.Name != name {
+			continue
+		}
+		r, err := f.Open()
+		if err != nil {
+			return ""
+		}
+		defer r.Close()
+		head, _ := io.ReadAll(io.LimitReader(r, 256<<10))
+		return string(head)
+	}
+	return ""
+}
+
+// detectOLE explains a compound file: what Word and Excel wrap a protected document in, or their formats before 2007.
+func detectOLE(ra io.ReaderAt, size int64) error {
+	encrypted, word := utf16le("EncryptedPackage"), utf16le("WordDocument")
+	buf := make([]byte, 256<<10)
+	what := "an Office file of the old kind (before 2007)"
+	for off := int64(0); off < size; off += int64(len(buf) - 64) {
+		n, err := ra.ReadAt(buf, off)
+		if bytes.Contains(buf[:n], encrypted) {
+			return &Error{Reason: ReasonEncrypted, Detail: "compound file with an encrypted package"}
+		}
+		if bytes.Contains(buf[:n], word) {
+			what = "a Word document of the old kind (.doc)"
+		}
+		if err != nil {
+			break
+		}
+	}
+	return unsupported(what)
+}
+
+func utf16le(s string) []byte {
+	var b []byte
+	for _, c := range []byte(s) {
+		b = append(b, c, 0)
+	}
+	return b
+}
+
+var (
+	htmlStart = regexp.MustCompile(`(?i)^(?:<\?xml[^>]*>|<!--(?s:.*?)-->|\s)*<(?:!doctype\s+html|html|head|body)[\s>]`)
+	htmlTag   = regexp.MustCompile(`(?i)^\s*<(?:div|p|h[1-6]|table|section|article|main|ul|ol|title|meta|span)[\s>/]`)
+	anyTag    = regexp.MustCompile(`<[A-Za-z][^<>]*>`)
+	mailField = regexp.MustCompile(`(?m)^(?:Return-Path|Received|Delivered-To|MIME-Version|Message-I[Dd]|From|To|Date|Subject|Content-Type):`)
+)
+
+// detectText tells text formats apart. A name wins only where the content does not contradict it.
+func detectText(text, name string) (Format, error) {
+	ext := strings.ToLower(path.Ext(name))
+	switch {
+	case ext == ".md" || ext == ".markdown":
+		return Markdown, nil
+	case htmlStart.MatchString(text), htmlTag.MatchString(text) && ext != ".txt",
+		(ext == ".html" || ext == ".htm") && anyTag.MatchString(text):
+		return HTML, nil
+	case isMail(text):
+		return "", unsupported("an e-mail message")
+	case ext == ".csv" || ext == ".tsv" || ext == ".tab":
+		return CSV, nil
+	case ext == ".txt" || ext == ".text" || ext == ".log":
+		return Text, nil
+	case markdownScore(text) >= 2:
+		return Markdown, nil
+	case looksTabular(text):
+		return CSV, nil
+	}
+	return Text, nil
+}
+
+// isMail reports whether text begins with the header of an Internet message (RFC 5322).
+func isMail(text string) bool {
+	head, _, ok := strings.Cut(strings.ReplaceAll(text, "\r\n", "\n"), "\n\n")
+	if !ok || mailField.FindStringIndex(head) == nil || mailField.FindStringIndex(head)[0] > 200 {
+		return false
+	}
+	return len(mailField.FindAllStringIndex(head, 4)) >= 4 && strings.Contains("\n"+head, "\nFrom:")
+}
+
+var markdownSigns = []*regexp.Regexp{
+	regexp.MustCompile(`(?m)^#{1,6} \S`),
+	regexp.MustCompile("(?m)^```"),
+	regexp.MustCompile(`\[[^\]\n]+\]\([^)\s]+\)`),
+	regexp.MustCompile(`(?m)^\|?(?: *:?-{3,}:? *\|)+`),
+	regexp.MustCompile(`\*\*[^*\n]+\*\*`),
+	regexp.MustCompile(`(?m)^[-*+] \S.*\n[-*+] \S`),
+}
+
+// markdownScore counts the different signs of Markdown in text.
+func markdownScore(text string) int {
+	n := 0
+	for _, sign := range markdownSigns {
+		if sign.MatchString(text) {
+			n++
+		}
+	}
+	return n
+}
+
+// looksTabular reports whether text without a telling name is separated values: every line has the same number of
+// short fields, at least three of them and five lines, which prose with commas does not.
+func looksTabular(text string) bool {
+	comma, fields := sniffDelimiter(text)
+	if fields < 3 || comma == ',' && strings.Count(text, ", ")*2 > strings.Count(text, ",") {
+		return false
+	}
+	lines := strings.Split(strings.TrimRightFunc(text, unicode.IsSpace), "\n")
+	if len(text) >= sniffLen/2 {
+		lines = lines[:len(lines)-1] // the sample ends within a line
+	}
+	if len(lines) < 5 || len(text) > len(lines)*fields*60 {
+		return false
+	}
+	r := newCSVReader(strings.NewReader(strings.Join(lines, "\n")), comma)
+	for {
+		row, err := r.Read()
+		if errors.Is(err, io.EOF) {
+			return true
+		}
+		if err != nil && !errors.Is(err, csv.ErrFieldCount) || len(row) != fields {
+			return false
+		}
+	}
+}

@@ -1,0 +1,382 @@
+package extract
+
+import (
+	"encoding/xml"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// readDOCX reads a Word document (ECMA-376, Transitional and Strict).
+func readDOCX(data []byte) (*Document, error) {
+	a, err := openArchive(data)
+	if err != nil {
+		return nil, err
+	}
+	_, roots, err := a.relations("")
+	if err != nil {
+		return nil, err
+	}
+	main := roots["officeDocument"]
+	if a.files[main] == nil {
+		main = "word/document.xml"
+	}
+	if a.files[main] == nil {
+		return nil, fmt.Errorf("no main document part")
+	}
+	r := &docxReader{archive: a, notes: map[string]string{}}
+	if err := r.readParts(main); err != nil {
+		return nil, err
+	}
+	doc := &Document{}
+	if err := a.part(main, func(x *xmlReader) error { return r.flow(x, &doc.Blocks) }); err != nil {
+		return nil, err
+	}
+	r.promoteBold(doc.Blocks)
+	if err := a.part("docProps/core.xml", func(x *xmlReader) error { return readTitle(x, doc) }); err != nil {
+		return doc, nil // a damaged property is no reason to refuse the text
+	}
+	return doc, nil
+}
+
+func readTitle(x *xmlReader, doc *Document) error {
+	return x.each(func(xml.StartElement) error {
+		return x.each(func(e xml.StartElement) (err error) {
+			if e.Name.Local != "title" {
+				return x.skip()
+			}
+			doc.Title, err = x.content()
+			return err
+		})
+	})
+}
+
+type docxReader struct {
+	*archive
+	links     map[string]string // relationship id → address
+	styles    map[string]docxStyle
+	numbering docxNumbering
+	notes     map[string]string // "footnote 2" → text
+	noted     int               // notes referred to so far
+	pending   []string          // notes to print after the block being read
+	bold      map[string]bool   // texts of short paragraphs that are bold throughout
+	headings  int
+}
+
+// readParts reads what the main part refers to.
+func (r *docxReader) readParts(main string) error {
+	byID, byKind, err := r.relations(main)
+	if err != nil {
+		return err
+	}
+	r.links, r.bold = byID, map[string]bool{}
+	if err := r.part(byKind["styles"], r.readStyles); err != nil {
+		return err
+	}
+	if err := r.part(byKind["numbering"], r.readNumbering); err != nil {
+		return err
+	}
+	for _, kind := range []string{"footnote", "endnote"} {
+		if err := r.part(byKind[kind+"s"], func(x *xmlReader) error { return r.readNotes(x, kind) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *docxReader) readNotes(x *xmlReader, kind string) error {
+	return x.each(func(xml.StartElement) error {
+		return x.each(func(e xml.StartElement) error {
+			if e.Name.Local != kind || attrOf(e, "type") != "" { // separators have a type
+				return x.skip()
+			}
+			var blocks []Block
+			if err := r.flow(x, &blocks); err != nil {
+				return err
+			}
+			r.notes[kind+" "+attrOf(e, "id")] = joinBlocks(blocks)
+			return nil
+		})
+	})
+}
+
+// flow reads paragraphs and tables up to the end of the current element. Containers (content controls, insertions,
+// alternatives) are looked through; deleted and moved-away text is not read.
+func (r *docxReader) flow(x *xmlReader, out *[]Block) error {
+	return x.each(func(e xml.StartElement) error {
+		switch e.Name.Local {
+		case "p":
+			return r.paragraph(x, out)
+		case "tbl":
+			return r.table(x, out)
+		case "del", "moveFrom", "sectPr", "Fallback", "sdtPr", "tblPr":
+			return x.skip()
+		}
+		return r.flow(x, out)
+	})
+}
+
+// docxPara is a paragraph being read.
+type docxPara struct {
+	text    []byte
+	style   string
+	num     docxNum
+	outline int // level + 1, 0 for none
+	plain   int // bytes of text that is not bold
+	boxes   []Block
+	hidden  bool // the run being read
+	isBold  bool // the run being read
+	fields  []docxField
+}
+
+// docxField is a field being read: an instruction, which is no text, and then its result, which is.
+type docxField struct {
+	instruction string
+	result      bool
+	from        int // where the result begins
+}
+
+func (r *docxReader) paragraph(x *xmlReader, out *[]Block) error {
+	p := &docxPara{}
+	if err := r.inline(x, p); err != nil {
+		return err
+	}
+	if text := string(p.text); strings.TrimSpace(text) != "" {
+		*out = append(*out, r.block(p, text))
+	}
+	*out = append(*out, p.boxes...)
+	for _, note := range r.pending {
+		*out = append(*out, Block{Kind: Paragraph, Text: note})
+	}
+	r.pending = nil
+	return nil
+}
+
+// block decides what a paragraph is: a heading by its outline level, a list item by its numbering, or plain.
+func (r *docxReader) block(p *docxPara, text string) Block {
+	style := r.style(p.style)
+	num := p.num
+	if num.id == "" {
+		num = style.num
+	}
+	label, listed := r.numbering.next(num)
+	level := p.outline
+	if level == 0 {
+		level = style.outline
+	}
+	switch {
+	case level >= 1 && level <= 9:
+		r.headings++
+		if label != "" {
+			text = label + " " + text
+		}
+		return Block{Kind: Heading, Level: min(level, 6), Text: text}
+	case listed:
+		return Block{Kind: ListItem, Level: num.level + 1, Marker: label, Text: text}
+	case style.quote:
+		return Block{Kind: Quote, Text: text}
+	case style.code:
+		return Block{Kind: Code, Text: text}
+	}
+	if p.plain == 0 && utf8.RuneCountInString(text) <= 90 && !strings.HasSuffix(strings.TrimSpace(text), ".") {
+		r.bold[text] = true
+	}
+	return Block{Kind: Paragraph, Text: text}
+}
+
+// promoteBold makes headings of short paragraphs in bold type, in a document whose author used no heading styles.
+func (r *docxReader) promoteBold(blocks []Block) {
+	if r.headings > 0 {
+		return
+	}
+	for i := range blocks {
+		if blocks[i].Kind == Paragraph && r.bold[blocks[i].Text] {
+			blocks[i].Kind, blocks[i].Level = Heading, 2
+		}
+	}
+}
+
+// inline reads the content of a paragraph, or of anything within one, up to the end of the current element.
+func (r *docxReader) inline(x *xmlReader, p *docxPara) error {
+	return x.each(func(e xml.StartElement) error {
+		switch e.Name.Local {
+		case "pPr":
+			return r.paragraphProperties(x, p)
+		case "r":
+			p.hidden, p.isBold = false, r.style(p.style).bold
+			err := r.inline(x, p)
+			p.hidden, p.isBold = false, false
+			return err
+		case "rPr":
+			return runProperties(x, p)
+		case "hyperlink":
+			return r.hyperlink(x, p, r.links[attrOf(e, "id")])
+		case "footnoteReference", "endnoteReference":
+			r.note(p, strings.TrimSuffix(e.Name.Local, "Reference")+" "+attrOf(e, "id"))
+			return x.skip()
+		case "txbxContent":
+			var boxes []Block
+			err := r.flow(x, &boxes)
+			p.boxes = append(p.boxes, boxes...)
+			return err
+		case "docPr":
+			alt, _, _ := strings.Cut(attrOf(e, "descr"), "\n\nDescription automatically generated")
+			p.write(" " + alt + " ")
+			return x.skip()
+		case "del", "moveFrom", "Fallback", "rt", "sdtPr":
+			return x.skip()
+		}
+		return r.inlineText(x, e, p)
+	})
+}
+
+// inlineText reads the elements of a run that stand for characters, and looks through all others.
+func (r *docxReader) inlineText(x *xmlReader, e xml.StartElement, p *docxPara) error {
+	switch e.Name.Local {
+	case "t":
+		s, err := x.content()
+		p.write(s)
+		return err
+	case "tab", "ptab":
+		p.write("\t")
+	case "br", "cr":
+		if attrOf(e, "type") == "" || attrOf(e, "type") == "textWrapping" {
+			p.write("\n")
+		}
+	case "noBreakHyphen":
+		p.write("-")
+	case "sym":
+		if code, err := strconv.ParseUint(attrOf(e, "char"), 16, 32); err == nil && code < 0xf000 {
+			p.write(string(rune(code)))
+		}
+	case "fldChar":
+		p.fieldChar(attrOf(e, "fldCharType"))
+	case "instrText":
+		s, err := x.content()
+		if last := len(p.fields) - 1; last >= 0 {
+			p.fields[last].instruction += s
+		}
+		return err
+	default:
+		return r.inline(x, p)
+	}
+	return x.skip()
+}
+
+func (p *docxPara) write(s string) {
+	if p.hidden {
+		return
+	}
+	for _, f := range p.fields {
+		if !f.result {
+			return
+		}
+	}
+	if !p.isBold && strings.TrimSpace(s) != "" {
+		p.plain += len(s)
+	}
+	p.text = append(p.text, s...)
+}
+
+var hyperlinkField = regexp.MustCompile(`^\s*HYPERLINK\s+"([^"]+)"`)
+
+func (p *docxPara) fieldChar(kind string) {
+	last := len(p.fields) - 1
+	switch {
+	case kind == "begin":
+		p.fields = append(p.fields, docxField{})
+	case last < 0: // the field began in an earlier paragraph
+	case kind == "separate":
+		p.fields[last].result, p.fields[last].from = true, len(p.text)
+	case kind == "end":
+		f := p.fields[last]
+		p.fields = p.fields[:last]
+		if m := hyperlinkField.FindStringSubmatch(f.instruction); m != nil && f.result {
+			p.relink(f.from, m[1])
+		}
+	}
+}
+
+// relink makes a link of what was written since from.
+func (p *docxPara) relink(from int, address string) {
+	p.text = append(p.text[:from], link(string(p.text[from:]), address)...)
+}
+
+func (r *docxReader) hyperlink(x *xmlReader, p *docxPara, address string) error {
+	from := len(p.text)
+	err := r.inline(x, p)
+	if address != "" && len(p.text) > from {
+		p.relink(from, address)
+	}
+	return err
+}
+
+func (r *docxReader) note(p *docxPara, key string) {
+	text := r.notes[key]
+	if text == "" {
+		return
+	}
+	r.noted++
+	p.write(fmt.Sprintf("[%d]", r.noted))
+	r.pending = append(r.pending, fmt.Sprintf("[%d] %s", r.noted, text))
+}
+
+func (r *docxReader) paragraphProperties(x *xmlReader, p *docxPara) error {
+	return x.each(func(e xml.StartElement) error {
+		switch e.Name.Local {
+		case "pStyle":
+			p.style = attrOf(e, "val")
+		case "outlineLvl":
+			p.outline = outlineLevel(e)
+		case "numPr":
+			return readNumPr(x, &p.num)
+		}
+		return x.skip()
+	})
+}
+
+// outlineLevel returns the level from 1; 9 in the file means body text.
+func outlineLevel(e xml.StartElement) int {
+	n, err := strconv.Atoi(attrOf(e, "val"))
+	if err != nil || n < 0 || n > 8 {
+		return 10
+	}
+	return n + 1
+}
+
+func runProperties(x *xmlReader, p *docxPara) error {
+	return x.each(func(e xml.StartElement) error {
+		switch e.Name.Local {
+		case "vanish":
+			p.hidden = isOn(e)
+		case "b":
+			p.isBold = isOn(e)
+		}
+		return x.skip()
+	})
+}
+
+func isOn(e xml.StartElement) bool {
+	switch attrOf(e, "val") {
+	case "0", "false", "off":
+		return false
+	}
+	return true
+}
+
+func joinBlocks(blocks []Block) string {
+	var parts []string
+	for _, b := range blocks {
+		text := b.Text
+		if b.Kind == ListItem && b.Marker != "" {
+			text = b.Marker + " " + text
+		}
+		for _, row := range append([][]string{b.Header}, b.Rows...) {
+			text += " " + strings.Join(row, " ")
+		}
+		parts = append(parts, strings.TrimSpace(text))
+	}
+	return strings.Join(parts, "\n")
+}

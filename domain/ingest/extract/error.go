@@ -1,0 +1,113 @@
+package extract
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Reason says, for a machine, why a file could not be read.
+type Reason string
+
+// The reasons. The first four and ReasonUnsupported lie in the file; a timeout or a lack of memory may also come
+// from a busy machine, so only those two are worth a second try.
+const (
+	ReasonUnsupported  Reason = "unsupported"
+	ReasonEmpty        Reason = "empty"
+	ReasonEncrypted    Reason = "encrypted"
+	ReasonCorrupt      Reason = "corrupt"
+	ReasonTooLarge     Reason = "too_large"
+	ReasonNoText       Reason = "no_text" // pictures of pages: it would need text recognition
+	ReasonTooManyPages Reason = "too_many_pages"
+	ReasonTimeout      Reason = "timeout"
+	ReasonMemory       Reason = "memory"
+)
+
+// Readable lists for a person what can be uploaded.
+const Readable = "PDF, Word (.docx), HTML, Markdown, plain text and CSV"
+
+// Error is why a file could not be read. Title and Message are for the person who uploaded it, Error for the log.
+type Error struct {
+	Reason Reason `json:"reason"`
+	Page   int    `json:"page,omitempty"`   // where reading stopped, 1-based; 0 when that is not known
+	What   string `json:"what,omitempty"`   // what the file is instead, e.g. "a PNG picture"; with ReasonUnsupported
+	Detail string `json:"detail,omitempty"` // the cause, for the log; may quote a library, never the document
+}
+
+func (e *Error) Error() string {
+	s := "read document: " + string(e.Reason)
+	if e.Page > 0 {
+		s += fmt.Sprintf(" on page %d", e.Page)
+	}
+	if e.Detail != "" {
+		s += ": " + e.Detail
+	}
+	return s
+}
+
+// Temporary reports whether another try may succeed with the same file.
+func (e *Error) Temporary() bool { return e.Reason == ReasonTimeout || e.Reason == ReasonMemory }
+
+// Title says in a few words what went wrong.
+func (e *Error) Title() string {
+	switch e.Reason {
+	case ReasonUnsupported:
+		return "Cannot read this kind of file"
+	case ReasonEmpty, ReasonNoText:
+		return "Found no text"
+	case ReasonTooLarge, ReasonTooManyPages:
+		return "Too much to read"
+	case ReasonTimeout, ReasonMemory:
+		return "Reading stopped"
+	}
+	return "Could not open the file"
+}
+
+// Message says in two short sentences what happened and what to do.
+func (e *Error) Message() string {
+	switch e.Reason {
+	case ReasonUnsupported:
+		what := e.What
+		if what == "" {
+			what = "of a kind that cannot be read yet"
+		}
+		return "It is " + what + ". Upload one of these instead: " + Readable + "."
+	case ReasonEmpty:
+		return "There is nothing to read in it. Check that you picked the right file."
+	case ReasonNoText:
+		return "Every page is a picture, for example a scan. Upload a copy whose text can be selected."
+	case ReasonEncrypted:
+		return "It is protected with a password. Save a copy without the password and upload that."
+	case ReasonTooLarge:
+		return "It unpacks to more text than can be read at once" + e.onPage() + ". Split it into parts and upload those."
+	case ReasonTooManyPages:
+		return fmt.Sprintf("It has more than %s pages. Split it into parts and upload those.", thousands(MaxPages))
+	case ReasonTimeout:
+		return "Reading took too long" + e.onPage() + ". Try again, or save a simpler copy and upload that."
+	case ReasonMemory:
+		return "Reading took too much memory" + e.onPage() + ". Save a simpler copy, or split it into parts, and upload that."
+	}
+	return "It is damaged or incomplete" + e.onPage() + ". Open it on your computer, save a new copy and upload that."
+}
+
+func (e *Error) onPage() string {
+	if e.Page == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", on page %s", thousands(e.Page))
+}
+
+func thousands(n int) string {
+	if n < 1000 {
+		return fmt.Sprint(n)
+	}
+	return fmt.Sprintf("%s,%03d", thousands(n/1000), n%1000)
+}
+
+// asError makes an *Error of whatever a reader returned: what no reader has named is damage.
+func asError(err error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return &Error{Reason: ReasonCorrupt, Detail: err.Error()}
+}

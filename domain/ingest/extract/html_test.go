@@ -1,0 +1,50 @@
+package extract
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestHTML(t *testing.T) {
+	testReader(t, "a.html", []readTest{
+		{"blocks", "<h1>Loop <i>Bikes</i></h1><p>One\n  <b>two</b></p>three<div>four</div>", []string{"heading1: Loop Bikes", "paragraph: One two", "paragraph: three", "paragraph: four"}},
+		{"hidden", `<p>a<script>b</script><style>c</style><span hidden>d</span><i style="DISPLAY : none">e</i><template>f</template><noscript>g</noscript><svg><text>h</text></svg>`, []string{"paragraph: a"}},
+		{"lists", "<ol start=3><li>a<ul><li><p>b</p></li></ul></li><li>c</li></ol><li>d", []string{"list_item1: 3. a", "list_item2: b", "list_item1: 4. c", "list_item1: d"}},
+		{"table", "<table><caption>Prices</caption><tr><th>Bike<th>Hour<tr><td>City<td>4<tr><td>Cargo<td>9</table>", []string{"paragraph: Prices", "table: Bike|Hour / City|4 / Cargo|9"}},
+		{"spans", "<table><tr><th>A<th>B<th>C<tr><td rowspan=2>x<td colspan=2>y<tr><td>1<td>2</table>", []string{"table: A|B|C / x|y| / x|1|2"}},
+		{"layout table", "<table><tr><td><h2>Menu</h2><td><table><tr><td>a<td>b<tr><td>1<td>2</table></table>", []string{"heading2: Menu", "table: a|b / 1|2"}},
+		{"list in a cell", "<table><tr><td>a<td>b<tr><td>c<td><ul><li>d<li>e</ul></table>", []string{"table: a|b / c|d e"}},
+		{"code", "<pre>if a {\n\n  b()\n}</pre>", []string{"code: if a {\n\n  b()\n}"}},
+		{"quote", "<blockquote><p>wise</p></blockquote>", []string{"quote: wise"}},
+		{"line break", "<p>Old Quay 3<br>Harbour", []string{"paragraph: Old Quay 3\nHarbour"}},
+		{"links", `<p>See <a href="https://a.example/p q"> the page </a>, <a href="/b">here</a>, <a href="javascript:x()">this</a>, <a href="tel:+441632960417">call</a>`,
+			[]string{"paragraph: See [the page](https://a.example/p%20q) , here, this, [call](tel:+441632960417)"}},
+		{"picture", `<p>Map: <img src=a.png alt="the harbour loop"></p>`, []string{"paragraph: Map: the harbour loop"}},
+		{"entities", "<p>a&nbsp;&lt;b&gt; &amp;amp;", []string{"paragraph: a <b> &amp;"}},
+		{"menus come last", `<nav><a href=/>Home</a></nav><main><p>Text</p></main><footer><p>Old Quay 3</p><p><a href=/i>Imprint</a></p></footer>`,
+			[]string{"paragraph: Text", "paragraph: Old Quay 3", "furniture: Home", "furniture: Imprint"}},
+		{"links beside the content", `<div class="sidebar-menu"><ul><li><a href=/a>All bikes</a></ul>Open daily</div><p>Text`, []string{"paragraph: Open daily", "paragraph: Text", "furniture: All bikes"}},
+		{"telephone in a foot", `<footer><a href="tel:1">Call us</a></footer>`, []string{"paragraph: [Call us](tel:1)"}},
+		{"nothing but a menu", `<nav><a href=/>Home</a></nav>`, []string{"paragraph: Home"}},
+	})
+	if doc := extractString(t, "<title> Rider\n handbook </title><h1>x</h1>", "a.html"); doc.Title != "Rider handbook" {
+		t.Errorf("title %q", doc.Title)
+	}
+	if got := reasonFor(t, "<html><script>x</script></html>", "a.html"); got != ReasonEmpty {
+		t.Errorf("page without text: %s", got)
+	}
+}
+
+// The parser refuses more than 512 open elements; the text is kept all the same.
+func TestHTMLNested(t *testing.T) {
+	deep := strings.Repeat("<div>", 200_000) + "<p>at the bottom</p>" + strings.Repeat("</div>", 200_000) + "<p>after</p>"
+	testReader(t, "a.html", []readTest{{"divs", deep, []string{"paragraph: at the bottom", "paragraph: after"}}})
+	sound(t, extractString(t, "<html>"+strings.Repeat("<table><tr><td>", 3000)+"x", "a.html"))
+	sound(t, extractString(t, "<html>"+strings.Repeat("<b><p>", 3000)+"x", "a.html"))
+}
+
+func FuzzHTML(f *testing.F) {
+	f.Add([]byte("<html><table><tr><td rowspan=3 colspan=2>x<tr><th>y</table><ol start=-1><li>z<pre>\n</pre><a href='https://x/()'>b"))
+	f.Add([]byte("<nav><a href=x>y</a></nav><main hidden>"))
+	fuzz(f, readHTML)
+}

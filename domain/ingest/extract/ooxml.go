@@ -1,0 +1,167 @@
+package extract
+
+import (
+	"archive/zip"
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+)
+
+// maxDepth bounds how deep elements may nest: what reads them recurses.
+const maxDepth = 256
+
+// archive is an Office file: parts in a zip, which may unpack to maxUnzip bytes together.
+type archive struct {
+	files map[string]*zip.File
+	left  int64
+}
+
+func openArchive(data []byte) (*archive, error) {
+	zr, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
+	if err != nil {
+		return nil, fmt.Errorf("zip: %w", err)
+	}
+	a := &archive{files: make(map[string]*zip.File, len(zr.File)), left: maxUnzip}
+	for _, f := range zr.File {
+		name := strings.TrimPrefix(strings.ReplaceAll(f.Name, `\`, "/"), "/")
+		if _, ok := a.files[name]; !ok {
+			a.files[name] = f
+		}
+	}
+	return a, nil
+}
+
+// part calls read with a decoder of the named part; a part that does not exist is skipped. Entities that a document
+// type declares are not resolved: there is nothing in the decoder that could open or expand one.
+func (a *archive) part(name string, read func(*xmlReader) error) error {
+	f := a.files[name]
+	if f == nil {
+		return nil
+	}
+	if f.UncompressedSize64 > uint64(a.left) {
+		return &Error{Reason: ReasonTooLarge, Detail: "unpacks to more than the limit"}
+	}
+	r, err := f.Open()
+	if err != nil {
+		return fmt.Errorf("open %s: %w", path.Base(name), err)
+	}
+	defer r.Close()
+	limited := &io.LimitedReader{R: r, N: a.left + 1}
+	dec := xml.NewDecoder(limited)
+	dec.Strict = false
+	dec.CharsetReader = func(label string, in io.Reader) (io.Reader, error) {
+		data, err := io.ReadAll(in)
+		return strings.NewReader(decode(data, true)), err
+	}
+	err = read(&xmlReader{dec: dec})
+	a.left = limited.N - 1
+	if a.left < 0 {
+		return &Error{Reason: ReasonTooLarge, Detail: "unpacks to more than the limit"}
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("%s: %w", path.Base(name), err)
+	}
+	return nil
+}
+
+// relations returns the targets of a part's relationships by id, and those of a kind by the last word of their type.
+func (a *archive) relations(part string) (byID, byKind map[string]string, err error) {
+	byID, byKind = map[string]string{}, map[string]string{}
+	dir, base := path.Split(part)
+	err = a.part(dir+"_rels/"+base+".rels", func(x *xmlReader) error {
+		return x.each(func(xml.StartElement) error {
+			return x.each(func(e xml.StartElement) error {
+				target := attrOf(e, "Target")
+				if attrOf(e, "TargetMode") != "External" {
+					target = resolvePart(dir, target)
+				}
+				byID[attrOf(e, "Id")] = target
+				byKind[path.Base(attrOf(e, "Type"))] = target
+				return x.skip()
+			})
+		})
+	})
+	return byID, byKind, err
+}
+
+func resolvePart(dir, target string) string {
+	if absolute, ok := strings.CutPrefix(target, "/"); ok {
+		return absolute
+	}
+	return path.Join(dir, target)
+}
+
+// xmlReader walks a part element by element, knowing how deep it is.
+type xmlReader struct {
+	dec   *xml.Decoder
+	depth int
+	text  func(string) // told the character data of the element being walked; may be nil
+}
+
+// each calls do for every child element of the current element, up to its end; do must consume the child, by calling
+// each, skip or content.
+func (x *xmlReader) each(do func(xml.StartElement) error) error {
+	if x.depth++; x.depth > maxDepth {
+		return errors.New("elements nested too deep")
+	}
+	defer func() { x.depth-- }()
+	for {
+		tok, err := x.dec.Token()
+		if err != nil {
+			return err
+		}
+		switch t := tok.(type) {
+		case xml.StartElement:
+			if err := do(t); err != nil {
+				return err
+			}
+		case xml.CharData:
+			if x.text != nil {
+				x.text(string(t))
+			}
+		case xml.EndElement:
+			return nil
+		}
+	}
+}
+
+// skip passes over the rest of the current element, however deep it is.
+func (x *xmlReader) skip() error {
+	for depth := 1; depth > 0; {
+		tok, err := x.dec.Token()
+		if err != nil {
+			return err
+		}
+		switch tok.(type) {
+		case xml.StartElement:
+			depth++
+		case xml.EndElement:
+			depth--
+		}
+	}
+	return nil
+}
+
+// content returns the character data of the current element, up to its end.
+func (x *xmlReader) content() (string, error) {
+	var b strings.Builder
+	saved := x.text
+	x.text = func(s string) { b.WriteString(s) }
+	defer func() { x.text = saved }()
+	err := x.each(func(xml.StartElement) error { return x.skip() })
+	return b.String(), err
+}
+
+// attrOf returns the attribute of that local name: names are unique enough, and Strict files use other namespaces.
+func attrOf(e xml.StartElement, local string) string {
+	for _, a := range e.Attr {
+		if a.Name.Local == local {
+			return a.Value
+		}
+	}
+	return ""
+}
