@@ -63,7 +63,7 @@ func newTab(t *testing.T) *tab {
 	if err := chromedp.Do(ctx, chromedp.EmulateViewport(1280, 800)); err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithTimeout(ctx, 30*time.Second)
+	ctx, stop := context.WithTimeout(ctx, time.Minute)
 	t.Cleanup(stop)
 	return &tab{t, ctx}
 }
@@ -92,7 +92,7 @@ func (p *tab) until(condition string) {
 	p.Helper()
 	tick := time.NewTicker(15 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(12 * time.Second); time.Now().Before(deadline); <-tick.C {
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); <-tick.C {
 		if eval[bool](p, "!!("+condition+")") {
 			return
 		}
