@@ -77,6 +77,17 @@ func selectedEnd(v ChunksView) int {
 	return v.Selected.End
 }
 
+// excerptStart is the place in a long text that is shown: the selected chunk's, or the first one's on the list.
+func excerptStart(v ChunksView) int {
+	if v.Selected != nil {
+		return v.Selected.Start
+	}
+	if len(v.Chunks.Chunks) > 0 {
+		return v.Chunks.Chunks[0].Start
+	}
+	return 0
+}
+
 func sourceLabel(page document.Page) string {
 	if page.Number == 0 {
 		return "Extracted text"

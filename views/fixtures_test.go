@@ -161,7 +161,10 @@ func hostileChunks() ChunksView {
 }
 
 func someRetrieval() retrieve.Retrieval {
-	r := retrieve.Retrieval{ID: nth(500), Question: "How long may I keep a rented canoe?", Threshold: 0.45, CreatedAt: now}
+	r := retrieve.Retrieval{
+		ID: nth(500), Question: "How long may I keep a rented canoe?", Threshold: 0.45, CreatedAt: now, Chunks: 6842, Words: 4, Unknown: 1,
+		Vectors: retrieve.VectorsExact, ByWords: 38, ByVector: 50, Timings: []retrieve.Timing{{Stage: "statistics", Millis: 0.4}, {Stage: "search", Start: 0.4, Millis: 11.2}},
+	}
 	scores := [][3]float64{{0.91, 0.84, 0.93}, {0.88, 0.79, 0.86}, {0.42, 0.81, 0.71}, {0.57, 0.62, 0.52}, {0.08, 0.58, 0.38}, {0.21, 0.33, 0.24}}
 	names := []string{"Rental terms and prices, spring and summer 2026.pdf", "Lost and damaged equipment.pdf", arabic, "How to get back into a canoe.md", german, "Opening hours.html"}
 	for i, s := range scores {
@@ -172,6 +175,7 @@ func someRetrieval() retrieve.Retrieval {
 		}
 		r.Passages = append(r.Passages, p)
 	}
+	r.Passages[5].Text = ""
 	r.Passages[3].PageFrom, r.Passages[3].Heading = 0, nil
 	r.Passages[2].Text = "تُعاد القوارب إلى الرصيف قبل الساعة السابعة مساءً في يوم الحجز."
 	return r
@@ -329,6 +333,12 @@ func documentExamples(add func(string, string, bool, templ.Component)) {
 	add("DocumentChunks", "failed", true, DocumentChunks(p, ChunksView{Document: someDocuments()[4]}))
 	add("DocumentChunks", "hostile", true, DocumentChunks(hostilePage(p.Path), hostileChunks()))
 	add("DocumentText", "full", true, DocumentText(p, TextView{Document: full.Document, Page: full.Source, At: 3, Pages: 14}))
+	long := TextView{Document: someDocuments()[6], Page: document.Page{Text: strings.Repeat(sourceText+"\n\n", 80)}, At: 2, Pages: 1}
+	deep := someChunks()
+	deep.Source = document.Page{Start: 0, Text: strings.Repeat(sourceText+"\n\n", 80)}
+	deep.Selected.Start, deep.Selected.End = 27_500, 27_700
+	add("DocumentChunks", "long", true, DocumentChunks(p, deep))
+	add("DocumentText", "long", true, DocumentText(p, long))
 	add("DocumentText", "empty", true, DocumentText(p, TextView{Document: full.Document, Page: document.Page{Number: 4}, At: 4, Pages: 14}))
 	add("DocumentText", "hostile", true, DocumentText(p, TextView{Document: hostileChunks().Document, Page: hostileChunks().Source, At: 1, Pages: 1}))
 	add("DocumentDetails", "full", true, DocumentDetails(p, someDocuments()[7]))

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"bitb/domain/document"
 )
 
 // piece is a stretch of text that is marked as a whole or not at all.
@@ -118,6 +120,37 @@ func lineKind(raw string) (kind, shown string) {
 		return "table", raw
 	}
 	return "", raw
+}
+
+// mostShown is how much of a text one page shows, in code points: what has no pages may be as long as a book.
+const mostShown = 20_000
+
+// excerptAround is the part of a long text around a code point, counted in the whole document, and whether something
+// stands before and after it. It begins and ends with whole lines where these are not long themselves.
+func excerptAround(page document.Page, at int) (part document.Page, before, after bool) {
+	runes := []rune(page.Text)
+	if len(runes) <= mostShown {
+		return page, false, false
+	}
+	from := min(max(0, at-page.Start-mostShown/4), len(runes)-mostShown/2)
+	to := min(from+mostShown, len(runes))
+	for n := 0; from > 0 && runes[from-1] != '\n' && n < mostShown/4; n++ {
+		from--
+	}
+	for n := 0; to < len(runes) && runes[to] != '\n' && n < mostShown/4; n++ {
+		to++
+	}
+	return document.Page{Number: page.Number, Start: page.Start + from, Text: string(runes[from:to])}, from > 0, to < len(runes)
+}
+
+// textPart is the at-th part of a long text, from 1, with how many parts there are. An at outside is brought inside.
+func textPart(page document.Page, at int) (part document.Page, shown, parts int) {
+	runes := []rune(page.Text)
+	parts = max(1, (len(runes)+mostShown-1)/mostShown)
+	shown = min(max(1, at), parts)
+	from := (shown - 1) * mostShown
+	to := min(from+mostShown, len(runes))
+	return document.Page{Number: page.Number, Start: page.Start + from, Text: string(runes[from:to])}, shown, parts
 }
 
 // markRange marks the code points from start to end of text, which may lie outside it.

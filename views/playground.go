@@ -68,6 +68,37 @@ func passageFact(r retrieve.Retrieval) string {
 	return number(used) + " of " + number(len(r.Passages)) + " reached the model"
 }
 
+// searchFacts says what was searched, how much came of it and how long it took.
+func searchFacts(r retrieve.Retrieval) string {
+	facts := "Searched " + count(r.Chunks, "chunk", "chunks")
+	if len(r.Timings) > 0 {
+		last := r.Timings[len(r.Timings)-1]
+		facts += " in " + millis(last.Start+last.Millis)
+	}
+	facts += ": " + number(r.ByWords) + " found by words"
+	if r.Vectors != retrieve.VectorsOff {
+		facts += ", " + number(r.ByVector) + " by meaning"
+	}
+	if r.Unknown > 0 {
+		facts += ". Of the question’s " + count(r.Words, "word", "words") + ", " + number(r.Unknown) + " stand in no document"
+	}
+	return facts + "."
+}
+
+// crosses reports whether the threshold lies right above the i-th passage.
+func crosses(r retrieve.Retrieval, i int) bool {
+	under := r.Passages[i].Fused < r.Threshold
+	return under && (i == 0 || r.Passages[i-1].Fused >= r.Threshold)
+}
+
+// unusedNote says why a passage did not reach the model.
+func unusedNote(r retrieve.Retrieval, found retrieve.Passage) string {
+	if found.Fused < r.Threshold {
+		return "Under the threshold"
+	}
+	return "Not among the first that the model is given"
+}
+
 func fusedKind(found retrieve.Passage) string {
 	if found.Used {
 		return "fused"

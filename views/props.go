@@ -28,12 +28,13 @@ type ChunksView struct {
 	Selected *document.Chunk // nil: none
 }
 
-// TextView is what the reader made of one page of a document. Pages is how many there are to step through, 1 at least.
+// TextView is what the reader made of one page of a document, or of a whole document without pages, of which DocumentText
+// then shows part At.
 type TextView struct {
 	Document document.Document
 	Page     document.Page
-	At       int // which page this is, from 1
-	Pages    int
+	At       int // which page, or part, from 1; past the end of the parts shows the last
+	Pages    int // of the document
 }
 
 // PlaygroundView is the playground with the conversation that is going on.

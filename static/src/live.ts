@@ -6,11 +6,15 @@ import { parse } from "./parts";
 export function startLive(): void {
   const main = () => document.querySelector<HTMLElement>("#main[data-events]");
   let source: EventSource | null = null;
+  let again = false;
   const open = () => {
     const at = main();
     if (!at || source) return;
     source = new EventSource(at.dataset.events!);
-    source.onopen = () => catchUp();
+    source.onopen = () => {
+      if (again || document.querySelector("[data-status=queued], [data-status=reading], [data-status=embedding], [data-watch]")) catchUp();
+      again = true;
+    };
     source.onmessage = (e) => onRow(e.data);
     source.addEventListener("counts", (e) => onCounts(e.data));
   };

@@ -8,10 +8,17 @@ export function startParts(): void {
   window.addEventListener("pageshow", (e) => e.persisted && document.querySelectorAll("[data-sent]").forEach(unsend));
   document.addEventListener("htmx:responseError", (e) => failed((e as CustomEvent).detail.xhr));
   document.addEventListener("htmx:sendError", () => toast("The server cannot be reached. Check your connection and try again.", true));
+  document.addEventListener("htmx:beforeSwap", (e) => {
+    const { xhr } = (e as CustomEvent).detail;
+    if (new URL(xhr.responseURL || location.href).pathname !== "/signin") return;
+    e.preventDefault(); // the session ended: the sign-in is a page of its own
+    signedOut(401);
+  });
   document.addEventListener("htmx:afterSwap", (e) => {
     const said = (e.target as Element).querySelector("[data-announce]");
     if (said) announce(said.getAttribute("data-announce")!);
   });
+  document.querySelector<HTMLElement>("[aria-invalid=true]")?.focus();
   document.querySelectorAll<HTMLElement>("#toasts > .toast:not([data-s=bad])").forEach(passAway);
 }
 
