@@ -24,7 +24,8 @@ COPY --from=build /out/bitb /bitb
 # /tmp) and uploads in flight. With --read-only, mount a tmpfs there: --tmpfs /tmp:mode=1777.
 COPY --from=build --chown=65532:65532 /out/tmp /tmp
 VOLUME /tmp
+ENV BITB_LISTEN=:8080 BITB_METRICS_LISTEN=:9464
 USER 65532:65532
-EXPOSE 8080
+EXPOSE 8080 9464
 ENTRYPOINT ["/bitb"]
 CMD ["serve"]

@@ -28,7 +28,7 @@ dev: go ## run the demo and reload the browser whenever a page or Go file change
 	@exec $(services) run go tool templ generate --watch --proxy=http://127.0.0.1:8080 --cmd='go run ./web demo'
 
 build: go ## build bin/bitb
-	@go build -trimpath -o bin/bitb ./web
+	@go build -o bin/bitb ./web
 
 generate: go ## make the Go of the pages, app.css, app.js and widget.js again (needs Node)
 	@go tool templ generate -path views -log-level warn
