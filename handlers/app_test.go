@@ -18,7 +18,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/labstack/echo/v4"
 
 	"bitb"
@@ -26,7 +25,6 @@ import (
 	"bitb/domain/chat"
 	"bitb/domain/dbtest"
 	"bitb/domain/document"
-	"bitb/domain/lexical"
 	"bitb/domain/llm"
 	"bitb/domain/redis"
 	"bitb/domain/retrieve"
@@ -47,10 +45,6 @@ type app struct {
 	chat      *chat.Service
 }
 
-type noQueue struct{}
-
-func (noQueue) Enqueue(context.Context, pgx.Tx, domain.ID, domain.ID) error { return nil }
-
 type noMetrics struct{}
 
 func (noMetrics) Answered(chat.Outcome, bool, time.Duration, time.Duration) {}
@@ -70,7 +64,7 @@ func newApp(t *testing.T) *app {
 	t.Cleanup(func() { store.Close() })
 	search := retrieve.NewService(a.db.DB)
 	a.tenants = tenant.NewService(a.db.DB, chat.FirstBot)
-	a.documents = document.NewService(a.db.DB, noQueue{})
+	a.documents = document.NewService(a.db.DB, dbtest.NoQueue)
 	a.chat = chat.NewService(chat.Config{DB: a.db.DB, Log: log, Retrieve: search, Model: llm.Extractive{}, Quoter: llm.Extractive{},
 		Embedder: llm.Cached(llm.NewHashing(), store, noMetrics{}), Cache: store, Metrics: noMetrics{}})
 	static, err := fs.Sub(bitb.Static, "static")
@@ -239,31 +233,7 @@ func (m *member) upload(t *testing.T, name string, content []byte) response {
 // ready stores a document with one chunk for each text, as if it had been read.
 func (m *member) ready(t *testing.T, name string, texts ...string) (id domain.ID, chunks []domain.ID) {
 	t.Helper()
-	ctx, tenantID := t.Context(), m.account.Tenant.ID
-	stored, err := m.app.documents.Store(ctx, tenantID, document.Upload{Name: name, Format: "text", Content: []byte(strings.Join(texts, "\n")), By: m.account.User.ID})
-	if err != nil {
-		t.Fatal(err)
-	}
-	attempt, err := m.app.documents.Begin(ctx, tenantID, stored.ID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	content := document.Content{Format: "text", Language: "en", Model: llm.NewHashing().Model(), Text: []document.Page{{Text: strings.Join(texts, "\n")}}}
-	vectors, _, err := llm.NewHashing().Embed(ctx, texts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, text := range texts {
-		terms := lexical.AnalyzeChunk(name, nil, text, "en")
-		weights := lexical.DocWeights(tenantID, terms, lexical.MeanLength(0, 0))
-		chunk := document.Chunk{ID: domain.NewID(), Ordinal: i + 1, Text: text, Tokens: len(terms), End: len([]rune(text))}
-		chunks = append(chunks, chunk.ID)
-		content.Chunks = append(content.Chunks, document.NewChunk{Chunk: chunk, Terms: len(terms), Lexemes: weights.Terms(), Weights: weights.Sparse(), Vector: vectors[i]})
-	}
-	if err := m.app.documents.Complete(ctx, attempt, content, func(pgx.Tx) error { return nil }); err != nil {
-		t.Fatal(err)
-	}
-	return stored.ID, chunks
+	return m.app.db.Document(t, m.account.Tenant.ID, name, texts...)
 }
 
 // ask puts a question in the playground and returns the events by name.

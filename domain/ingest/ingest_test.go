@@ -89,15 +89,7 @@ func line(t *testing.T, embedder ingest.Embedder) (*dbtest.Database, *document.S
 			t.Error(err)
 		}
 	})
-	return db, documents, newTenant(t, db)
-}
-
-func newTenant(t *testing.T, db *dbtest.Database) domain.ID {
-	t.Helper()
-	id := domain.NewID()
-	db.Exec(t, "insert into tenants (id, name) values ($1, 'T')", id)
-	db.Exec(t, "insert into corpora (tenant_id) values ($1)", id)
-	return id
+	return db, documents, db.Tenant(t)
 }
 
 // handbook is Markdown that becomes about one chunk for each of its sections.
@@ -299,7 +291,7 @@ func (s *slow) Embed(ctx context.Context, texts []string) ([][]float32, llm.Usag
 // ready, with its chunks once, soon after there is a process that lives.
 func TestKilled(t *testing.T) {
 	db := dbtest.New(t)
-	tenantID := newTenant(t, db)
+	tenantID := db.Tenant(t)
 	idle, err := ingest.NewService(ingest.Config{DB: db.DB, Log: slog.New(slog.DiscardHandler), Workers: 0})
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,57 @@
+package dbtest
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"bitb/domain"
+	"bitb/domain/document"
+	"bitb/domain/lexical"
+	"bitb/domain/llm"
+)
+
+// Tenant makes a tenant without members.
+func (d *Database) Tenant(t testing.TB) domain.ID {
+	t.Helper()
+	id := domain.NewID()
+	d.Exec(t, "insert into tenants (id, name) values ($1, 'T')", id)
+	d.Exec(t, "insert into corpora (tenant_id) values ($1)", id)
+	return id
+}
+
+// Document stores a document with one chunk for each text, as if it had been read, with the built-in embedder's vectors.
+func (d *Database) Document(t testing.TB, tenantID domain.ID, name string, texts ...string) (id domain.ID, chunks []domain.ID) {
+	t.Helper()
+	ctx, documents := t.Context(), document.NewService(d.DB, NoQueue)
+	whole := strings.Join(texts, "\n")
+	stored, err := documents.Store(ctx, tenantID, document.Upload{Name: name, Format: "text", Content: []byte(name + whole)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	attempt, err := documents.Begin(ctx, tenantID, stored.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	embedder := llm.NewHashing()
+	vectors, _, err := embedder.Embed(ctx, texts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content := document.Content{Format: "text", Language: "en", Model: embedder.Model(), Text: []document.Page{{Text: whole}}}
+	start := 0
+	for i, text := range texts {
+		terms := lexical.AnalyzeChunk(name, nil, text, "en")
+		weights := lexical.DocWeights(tenantID, terms, lexical.MeanLength(0, 0))
+		end := start + len([]rune(text))
+		chunk := document.Chunk{ID: domain.NewID(), Ordinal: i + 1, Text: text, Tokens: len(terms), Start: start, End: end}
+		start = end + 1
+		chunks = append(chunks, chunk.ID)
+		content.Chunks = append(content.Chunks, document.NewChunk{Chunk: chunk, Terms: len(terms), Lexemes: weights.Terms(), Weights: weights.Sparse(), Vector: vectors[i]})
+	}
+	if err := documents.Complete(ctx, attempt, content, func(pgx.Tx) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	return stored.ID, chunks
+}
