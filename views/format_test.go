@@ -20,6 +20,7 @@ func TestWordsForFigures(t *testing.T) {
 		{millis(0.4), "0.4 ms"}, {millis(1083.2), "1,083 ms"}, {millis(0), "0 ms"},
 		{share(0.5), "50.00%"}, {share(7), "100.00%"}, {share(-3), "0.00%"},
 		{initials("Head of Service"), "HS"}, {initials("ärztin"), "Ä"}, {initials("  "), "?"}, {initials("قسم الخدمة"), "قا"},
+		{excerpt("# A\n\n## B\nFirst  line.\nSecond."), "First line. Second."}, {excerpt("# Alone"), "# Alone"}, {excerpt(strings.Repeat("ä", 321)), strings.Repeat("ä", 320) + "…"},
 		{pageSpan(3, 3), "p. 3"}, {pageSpan(3, 5), "p. 3–5"}, {pageSpan(3, 0), "p. 3"},
 		{address("/x", "a", "1 &", "b", "", "c", "ü"), "/x?a=1+%26&c=%C3%BC"}, {address("/x", "a", ""), "/x"},
 	} {

@@ -1,6 +1,8 @@
 package views
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -31,6 +33,11 @@ func lastAnswer(c chat.Conversation) *chat.Message {
 		}
 	}
 	return nil
+}
+
+// byNumber are the citations of an answer in the order of their numbers.
+func byNumber(citations []chat.Citation) []chat.Citation {
+	return slices.SortedFunc(slices.Values(citations), func(a, b chat.Citation) int { return cmp.Compare(a.Number, b.Number) })
 }
 
 // citedChunks maps the chunks that an answer cites to their numbers in it.
@@ -80,7 +87,11 @@ func searchFacts(r retrieve.Retrieval) string {
 		facts += ", " + number(r.ByVector) + " by meaning"
 	}
 	if r.Unknown > 0 {
-		facts += ". Of the question’s " + count(r.Words, "word", "words") + ", " + number(r.Unknown) + " stand in no document"
+		verb := " are"
+		if r.Unknown == 1 {
+			verb = " is"
+		}
+		facts += ". " + number(r.Unknown) + " of the question’s " + count(r.Words, "word", "words") + verb + " in no document"
 	}
 	return facts + "."
 }
@@ -113,9 +124,17 @@ func rankNote(rank int) string {
 	return ordinal(rank) + " this way"
 }
 
-// excerpt is the beginning of a passage, on one line.
+// excerpt is the beginning of a passage on one line, without the headings it begins with: their path stands above it.
 func excerpt(text string) string {
 	const most = 320
+	for rest := strings.TrimSpace(text); strings.HasPrefix(rest, "#"); {
+		_, after, more := strings.Cut(rest, "\n")
+		if !more {
+			break
+		}
+		rest = strings.TrimSpace(after)
+		text = rest
+	}
 	text = strings.Join(strings.Fields(text), " ")
 	if utf8.RuneCountInString(text) > most {
 		text = text[:runeOffset(text, most)] + "…"
