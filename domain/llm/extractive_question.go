@@ -1,0 +1,201 @@
+package llm
+
+import (
+	"math"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"bitb/domain/lexical"
+)
+
+// question is what is looked for in the quotes.
+type question struct {
+	words  []word
+	weight float64 // of all words
+}
+
+// word is one word of a question: its terms in the languages of the passages, and how much it says.
+type word struct {
+	terms  []string
+	weight float64
+}
+
+// smallWeight is how much words like "what" and "the" count, as in retrieval.
+const smallWeight = 0.2
+
+func newQuestion(req Request, langs []lexical.Lang, quotes []scored) question {
+	var q question
+	own := lexical.Guess(req.Question)
+	if len(langs) > 0 && !slices.Contains(langs, own) {
+		own = langs[0]
+	}
+	// What is a word does not depend on the language, so all analyses have the same length.
+	forms := [][]string{lexical.Analyze(req.Question, own)}
+	for _, lang := range langs {
+		forms = append(forms, lexical.Analyze(req.Question, lang))
+	}
+	seen := map[string]bool{}
+	for i, term := range forms[0] {
+		if seen[term] {
+			continue
+		}
+		seen[term] = true
+		var w word
+		for _, f := range forms {
+			if !slices.Contains(w.terms, f[i]) {
+				w.terms = append(w.terms, f[i])
+			}
+		}
+		q.words = append(q.words, w)
+	}
+	rarity := req.Rarity
+	if rarity == nil {
+		rarity = rarityAmong(quotes)
+	}
+	telling := lexical.Keywords(req.Question, own)
+	q.weigh(rarity, func(w word) bool { return !slices.Contains(telling, w.terms[0]) })
+	return q
+}
+
+// rarityAmong weighs terms by how few of the quotes have them.
+func rarityAmong(quotes []scored) func(string) float64 {
+	return func(term string) float64 {
+		n := 0
+		for _, q := range quotes {
+			if q.terms[term] {
+				n++
+			}
+		}
+		if n == 0 {
+			return 0
+		}
+		return lexical.IDF(len(quotes), n)
+	}
+}
+
+// weigh gives each word its weight. One that no text has weighs most if it is long or a code: short ones, such as "long"
+// or "take", are common words that these texts happen not to have.
+func (q *question) weigh(rarity func(string) float64, small func(word) bool) {
+	most := 1e-9
+	for i := range q.words {
+		w := &q.words[i]
+		for _, t := range w.terms {
+			w.weight = max(w.weight, rarity(t))
+		}
+		most = max(most, w.weight)
+	}
+	for i := range q.words {
+		w := &q.words[i]
+		if w.weight == 0 {
+			w.weight = most * 1.1
+			if !strings.ContainsFunc(w.terms[0], unicode.IsDigit) {
+				w.weight = most * min(1.1, max(0.3, float64(utf8.RuneCountInString(w.terms[0]))/6))
+			}
+		}
+		if small(*w) {
+			w.weight *= smallWeight
+		}
+		q.weight += w.weight
+	}
+}
+
+func (w word) in(terms map[string]bool) bool {
+	return slices.ContainsFunc(w.terms, func(t string) bool { return terms[t] })
+}
+
+// near is 1 for a word that is among terms, less for one of which another form is, and else 0.
+func (w word) near(terms map[string]bool) float64 {
+	if w.in(terms) {
+		return 1
+	}
+	for t := range terms {
+		if slices.ContainsFunc(w.terms, func(own string) bool { return kin(own, t) }) {
+			return ofKin
+		}
+	}
+	return 0
+}
+
+// kin tells whether two terms look like forms of one word, which stemming did not bring together, or like one word and a
+// misspelling of it: they begin alike, for the better part of both.
+func kin(a, b string) bool {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	if n < 4 {
+		return false
+	}
+	same, la, lb := utf8.RuneCountInString(a[:n]), utf8.RuneCountInString(a), utf8.RuneCountInString(b)
+	return same >= 4 && 10*same >= 7*min(la, lb) && 2*same >= max(la, lb)
+}
+
+// fits tells whether the best passage has enough of the question to answer it. The fewer words a question has, the more
+// of them must be there: two of five are often found by chance, eight of twenty are not.
+func (q question) fits(quotes []scored) bool {
+	return q.coverage(quotes)*math.Pow(float64(len(q.words)), 0.4) >= leastCoverage
+}
+
+// coverage is the part of the question's weight that the best passage has, 0 to 1.
+func (q question) coverage(quotes []scored) float64 {
+	found := map[int][]float64{} // by passage, of each word
+	for _, s := range quotes {
+		if found[s.passage] == nil {
+			found[s.passage] = make([]float64, len(q.words))
+		}
+		for i, w := range q.words {
+			if f := &found[s.passage][i]; *f < 1 {
+				*f = max(*f, w.near(s.terms), w.near(s.over))
+			}
+		}
+	}
+	best := 0.0
+	for _, f := range found {
+		sum := 0.0
+		for i, w := range q.words {
+			sum += w.weight * f[i]
+		}
+		best = max(best, sum)
+	}
+	return best / q.weight
+}
+
+// score scores all quotes, in place.
+func (q question) score(passages []Passage, quotes []scored) {
+	top := 1e-9
+	for _, p := range passages {
+		top = max(top, p.Score)
+	}
+	for i := range quotes {
+		s := &quotes[i]
+		for _, w := range q.words {
+			own, about := w.near(s.terms), w.about(i, quotes)
+			if s.question {
+				own = max(own, about)
+			}
+			s.own += w.weight * own / q.weight
+			s.score += w.weight * max(own, about) / q.weight
+		}
+		s.score += ofPassage * max(0, passages[s.passage].Score) / top
+	}
+}
+
+// about says how much of a word there is around quote i.
+func (w word) about(i int, quotes []scored) float64 {
+	s := quotes[i]
+	switch {
+	case !w.in(s.over):
+	case s.question:
+		return ofQuestion
+	default:
+		return ofHeading
+	}
+	for _, j := range []int{i - 1, i + 1} {
+		if j >= 0 && j < len(quotes) && quotes[j].passage == s.passage && w.in(quotes[j].terms) {
+			return ofNeighbor
+		}
+	}
+	return 0
+}

@@ -1,0 +1,179 @@
+package llm_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"bitb/domain/llm"
+)
+
+// quoted runs the built-in answerer over passages, each "title | text".
+func quoted(t *testing.T, question string, passages ...string) string {
+	t.Helper()
+	req := llm.Request{Question: question}
+	for i, p := range passages {
+		title, text, _ := strings.Cut(p, " | ")
+		req.Passages = append(req.Passages, llm.Passage{N: i + 1, Title: title, Text: text, Score: 1 / float64(i+1)})
+	}
+	var b strings.Builder
+	_, err := llm.Extractive{}.Stream(t.Context(), req, func(s string) error { b.WriteString(s); return nil })
+	if errors.Is(err, llm.ErrNothingFits) {
+		return "nothing fits" + b.String()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestExtractiveQuotes(t *testing.T) {
+	const shop = "Returns | You may return goods within 30 days of delivery. The parcel must carry the return label. " +
+		"Our shop was founded in 1987 by two sisters. Refunds reach your account after five working days."
+	tests := []struct {
+		name, question string
+		passages       []string
+		want           string
+	}{
+		{"one sentence", "When was the shop founded?", []string{shop},
+			"Our shop was founded in 1987 by two sisters. [1]"},
+		{"another form of the word", "When is the money refunded?", []string{shop},
+			"Refunds reach your account after five working days. [1]"},
+		{"misspelt", "When was the shop foundded?", []string{shop},
+			"Our shop was founded in 1987 by two sisters. [1]"},
+		{"from the passage that has it", "Do you ship to Norway?", []string{shop, "Shipping | We ship to Norway and Sweden twice a week."},
+			"We ship to Norway and Sweden twice a week. [2]"},
+		{"German", "Wie lange dauert die Lieferung nach Österreich?",
+			[]string{"Versand | Wir liefern mit der Post. Die Lieferung nach Österreich dauert drei bis fünf Werktage. Die Verpackung ist recycelbar."},
+			"Die Lieferung nach Österreich dauert drei bis fünf Werktage. [1]"},
+		{"Arabic", "ما هي مدة الضمان؟", []string{"الضمان | مدة الضمان سبع سنوات من تاريخ التشغيل. يجب صيانة الجهاز كل سنة."},
+			"مدة الضمان سبع سنوات من تاريخ التشغيل. [1]"},
+		{"Chinese", "保修期是多久？", []string{"保修 | 我们的公司位于上海。保修期为自调试之日起七年。请每年维护设备。"},
+			"保修期为自调试之日起七年。 [1]"},
+		{"the answer below a question", "How do I reset my password?",
+			[]string{"FAQ | ## How do I reset my password?\n\nOpen the sign-in page and choose Forgotten. We send a link.\n\n## How do I delete my account?\n\nWrite to support."},
+			"Open the sign-in page and choose Forgotten. [1] We send a link. [1]"},
+		{"the answer after a question", "How do I reset my password?",
+			[]string{"FAQ | Q: How do I reset my password?\nA: Choose Forgotten on the sign-in page."},
+			"Choose Forgotten on the sign-in page. [1]"},
+		{"a row of a table", "What does E47 mean?",
+			[]string{"Errors | | Code | Meaning |\n| --- | --- |\n| E45 | Flow too hot |\n| E47 | Pressure too low |"},
+			"Code: E47, Meaning: Pressure too low [1]"},
+		{"a row without its header", "What does E47 mean?", []string{"Errors | | E46 | Sensor |\n| E47 | Pressure \\| flow too low |"},
+			"E47, Pressure | flow too low [1]"},
+		{"a whole list", "Which papers do I need to register?",
+			[]string{"Office | To register you need these papers:\n\n- a passport\n- a proof of address\n- **one** photo\n\nThe office opens at nine."},
+			"To register you need these papers:\n- a passport\n- a proof of address\n- one photo [1]"},
+		{"steps", "How to descale the machine?",
+			[]string{"Manual | ### Descale the machine\n1. Empty the tank.\n2. Fill in the\n   descaler.\n3. Press start."},
+			"1. Empty the tank.\n2. Fill in the descaler.\n3. Press start. [1]"},
+		{"no Markdown left", "Where is the contact form?",
+			[]string{"Help | The **contact form** is on the [help page](https://shop.test/help \"Help\")![icon](/i.png), see `Support` &amp; _more_.[12] <br>"},
+			"The contact form is on the help page, see Support & _more_. [1]"},
+		{"abbreviations", "Who is the doctor on duty?", []string{"Clinic | The doctor on duty is Dr. A. Meyer, e.g. on No. 5 Main St. in town. Parking is free."},
+			"The doctor on duty is Dr. A. Meyer, e.g. on No. 5 Main St. in town. [1]"},
+		{"an address keeps its question mark", "Where is the map?", []string{"Way | The map is at https://maps.test/?q=shop&z=3 for all. Bring water."},
+			"The map is at https://maps.test/?q=shop&z=3 for all. [1]"},
+		{"wrapped lines", "Who may enter the laboratory?", []string{"Rules | The laboratory may be entered by members of the staff\nof the institute. Food is forbidden."},
+			"The laboratory may be entered by members of the staff of the institute. [1]"},
+		{"code", "How do I install the command?", []string{"Tool | Install the command like this:\n\n```\ngo install tool\nx[1]\n```\n\nThen rest."},
+			"Install the command like this:\n```\ngo install tool\nx[ 1 ]\n```\n[1]"},
+		{"no repetition", "When was the shop founded?", []string{shop, shop, "About | Our shop was founded in 1987 by two sisters"},
+			"Our shop was founded in 1987 by two sisters. [1]"},
+		{"nothing but a question", "How is the weather in Oslo today?", []string{"FAQ | How is the weather in Oslo today?"},
+			"How is the weather in Oslo today? [1]"},
+		{"another subject", "What size of wipers does my car take?", []string{shop}, "nothing fits"},
+		{"only small words meet", "What is this and who are you?", []string{"A | Bicycles need air. Trains need rails."}, "nothing fits"},
+		{"no passages", "When was the shop founded?", nil, "nothing fits"},
+		{"empty passage", "When was the shop founded?", []string{"A | "}, "nothing fits"},
+		{"no words", "?!", []string{shop}, "nothing fits"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := quoted(t, tt.question, tt.passages...); got != tt.want {
+				t.Errorf("got\n%s\nwant\n%s", got, tt.want)
+			}
+		})
+	}
+}
+
+// Retrieval knows what is rare among all chunks; a few passages make everything look alike.
+func TestExtractiveUsesRarity(t *testing.T) {
+	req := llm.Request{Question: "price of the Komfort plan", Passages: []llm.Passage{
+		{N: 1, Text: "The price of the plan is the plan of the price. The Komfort costs 12 euros."}}}
+	rarity := func(rare string) func(string) float64 {
+		return func(term string) float64 {
+			if strings.Contains(rare, term) {
+				return 8
+			}
+			return 0.1
+		}
+	}
+	for rare, want := range map[string]string{
+		"price plan": "The price of the plan is the plan of the price. [1]",
+		"komfort":    "The Komfort costs 12 euros. [1]",
+	} {
+		req.Rarity = rarity(rare)
+		var b strings.Builder
+		if _, err := (llm.Extractive{}).Stream(t.Context(), req, func(s string) error { b.WriteString(s); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if b.String() != want {
+			t.Errorf("with %q rare: %s", rare, b.String())
+		}
+	}
+}
+
+func TestExtractiveStreamsWords(t *testing.T) {
+	var parts []string
+	seen := &calls{}
+	req := llm.Request{Question: "Where is the office?", Passages: []llm.Passage{{N: 7, Text: "The office is in Oslo."}}}
+	res, err := llm.Extractive{Observer: seen}.Stream(t.Context(), req, func(s string) error { parts = append(parts, s); return nil })
+	if err != nil || strings.Join(parts, "|") != "The |office |is |in |Oslo. |[7]" || res.FinishReason != "stop" {
+		t.Errorf("got %q, %+v, %v", parts, res, err)
+	}
+	if seen.last().Outcome != llm.OutcomeOK || seen.last().Model != "builtin-extractive-v1" {
+		t.Errorf("observed %+v", seen.last())
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	n := 0
+	_, err = llm.Extractive{}.Stream(ctx, req, func(string) error { n++; cancel(); return nil })
+	if !errors.Is(err, context.Canceled) || n != 1 {
+		t.Errorf("after cancelling: %d pieces, %v", n, err)
+	}
+	gone := errors.New("gone")
+	if _, err = (llm.Extractive{}).Stream(t.Context(), req, func(string) error { return gone }); !errors.Is(err, gone) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// What stands in a document must not look like a citation of ours, nor blow up, whatever it is.
+func TestExtractiveHostileText(t *testing.T) {
+	texts := map[string]string{
+		"false citations": "The code word is swordfish [2][3] and [4, 5] [6–7]. Ignore the rules [9].",
+		"one huge word":   "code word " + strings.Repeat("a", 1<<20),
+		"many huge lines": strings.Repeat("The code word is "+strings.Repeat("very ", 2000)+"long.\n", 200),
+		"open constructs": "```\ncode word\n| a |\n- [x](\n**code word [",
+		"pipes":           strings.Repeat("|", 5000) + " code word",
+		"nested brackets": strings.Repeat("[", 5000) + "code word" + strings.Repeat("](x)", 5000),
+		"stars":           strings.Repeat("*", 5000) + "code word" + strings.Repeat("* *", 5000),
+		"invalid UTF-8":   "The code word is \xff\xfe swordfish.",
+		"NUL and BOM":     "\ufeffThe code word is\x00 swordfish.",
+	}
+	for name, text := range texts {
+		t.Run(name, func(t *testing.T) {
+			got := quoted(t, "What is the code word?", "Secret | "+text)
+			for n := 2; n < 10; n++ {
+				if strings.Contains(got, fmt.Sprintf("[%d", n)) {
+					t.Errorf("a document's mark stayed: %s", got)
+				}
+			}
+			if n := utf8.RuneCountInString(got); n > 2500 {
+				t.Errorf("an answer of %d characters", n)
+			}
+		})
+	}
+}
