@@ -211,6 +211,9 @@ func newSessions(d Deps) *scs.SessionManager {
 		m.Cookie.Secure = true
 	}
 	m.ErrorFunc = func(w http.ResponseWriter, r *http.Request, err error) {
+		if r.Context().Err() != nil {
+			return // nobody reads the answer any more
+		}
 		d.Log.WarnContext(r.Context(), "session store failed", "error", err)
 		w.Header().Set("Retry-After", "5")
 		http.Error(w, "The database does not answer right now. Try again in a moment.", http.StatusServiceUnavailable)

@@ -30,7 +30,7 @@ var routes = []route{
 	{method: get, path: "/signin", who: anyone, limit: per(60, time.Minute, "ip"), handle: (*server).signInPage},
 	{method: post, path: "/signin", who: anyone, limit: per(30, time.Minute, "ip"), handle: (*server).signIn},
 	{method: get, path: "/signup", who: anyone, limit: per(60, time.Minute, "ip"), handle: (*server).signUpPage},
-	{method: post, path: "/signup", who: anyone, limit: per(10, time.Hour, "ip"), handle: (*server).signUp},
+	{method: post, path: "/signup", who: anyone, limit: per(100, time.Hour, "ip"), handle: (*server).signUp},
 	{method: post, path: "/signout", who: anyone, limit: unlimited, handle: (*server).signOut},
 
 	{method: get, path: "/documents", who: viewer, limit: per(300, time.Minute, "member"), handle: (*server).documents},
