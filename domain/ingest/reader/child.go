@@ -1,0 +1,137 @@
+package reader
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+	"unicode/utf8"
+
+	"bitb/domain/ingest/chunk"
+	"bitb/domain/ingest/extract"
+)
+
+// ChildMain is the main function of the child process: it reads a file from standard input as Child.Read sends it, and writes
+// frames to standard output. It returns the exit status.
+func ChildMain() int {
+	in := bufio.NewReader(os.Stdin)
+	out := bufio.NewWriterSize(os.Stdout, 64<<10)
+	w := &frameWriter{out: out, enc: json.NewEncoder(out)}
+	w.enc.SetEscapeHTML(false)
+	err := serve(in, w)
+	if err == nil {
+		w.write(frame{End: true, Memory: peakMemory()})
+	} else {
+		var failure *extract.Error
+		if !errors.As(err, &failure) {
+			failure = &extract.Error{Reason: extract.ReasonCorrupt, Detail: err.Error()}
+		}
+		w.write(frame{Error: failure, Memory: peakMemory()})
+	}
+	w.flush()
+	if w.err != nil {
+		return 1
+	}
+	return 0
+}
+
+type frameWriter struct {
+	out *bufio.Writer
+	enc *json.Encoder
+	err error
+}
+
+func (w *frameWriter) write(f frame) {
+	if w.err == nil {
+		w.err = w.enc.Encode(f)
+	}
+}
+
+func (w *frameWriter) flush() {
+	if w.err == nil {
+		w.err = w.out.Flush()
+	}
+}
+
+func serve(in *bufio.Reader, w *frameWriter) (err error) {
+	line, err := in.ReadBytes('\n')
+	if err != nil {
+		return fmt.Errorf("read request: %w", err)
+	}
+	var req request
+	if err := json.Unmarshal(line, &req); err != nil {
+		return fmt.Errorf("read request: %w", err)
+	}
+	debug.SetMaxStack(128 << 20)
+	debug.SetMemoryLimit(req.Memory / 2) // the collector works harder before the process is refused memory
+	if err := limit(req.Memory, req.Seconds); err != nil {
+		return fmt.Errorf("limit reader: %w", err)
+	}
+	if req.Warm {
+		return extract.Warm()
+	}
+	data, err := io.ReadAll(io.LimitReader(in, maxInput+1))
+	if err != nil {
+		return fmt.Errorf("read document: %w", err)
+	}
+	if len(data) > maxInput {
+		return &extract.Error{Reason: extract.ReasonTooLarge, Detail: "file of more than 64 MB"}
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			err = &extract.Error{Reason: extract.ReasonCorrupt, Detail: fmt.Sprintf("panic: %.200v", p)}
+		}
+	}()
+	if bytes.Contains(data[:min(len(data), 1024)], []byte("%PDF-")) {
+		if err := extract.Warm(); err != nil { // may write the cache, which is forbidden from now on
+			return err
+		}
+	}
+	if err := forbidWriting(); err != nil {
+		return fmt.Errorf("limit reader: %w", err)
+	}
+	return read(data, req, w)
+}
+
+func read(data []byte, req request, w *frameWriter) error {
+	doc, err := extract.Extract(context.Background(), data, req.Name, func(done, total int) {
+		w.write(frame{Progress: &[2]int{done, total}})
+		w.flush()
+	})
+	if err != nil {
+		return err
+	}
+	text, spans := doc.Render()
+	starts := doc.PageStarts(text, spans)
+	toPoints(text, starts)
+	w.write(frame{Head: &head{doc.Format, doc.Title, doc.Pages, doc.Notes, starts}})
+	w.flush()
+	chunks := chunk.Split(doc, req.Options)
+	for i := range chunks {
+		w.write(frame{Chunk: &chunks[i]})
+	}
+	const part = 64 << 10
+	for len(text) > 0 {
+		end := min(part, len(text))
+		for end < len(text) && !utf8.RuneStart(text[end]) {
+			end++
+		}
+		w.write(frame{Text: text[:end]})
+		text = text[end:]
+	}
+	return nil
+}
+
+// toPoints turns ascending offsets in bytes into offsets in code points.
+func toPoints(text string, offsets []int) {
+	at, points := 0, 0
+	for i, offset := range offsets {
+		points += utf8.RuneCountInString(text[at:offset])
+		at, offsets[i] = offset, points
+	}
+}

@@ -1,0 +1,81 @@
+package reader
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"bitb/domain/ingest/extract"
+)
+
+func self() (string, error) { return "/proc/self/exe", nil }
+
+// isolate puts the child into a process group of its own, which is killed as a whole, and ties it to this process's life.
+func isolate(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+}
+
+// exitExpired is the exit status of a child that has used up its processor time.
+const exitExpired = 9
+
+// limit sets the limits of this process. RLIMIT_DATA counts private writable memory: RLIMIT_AS would count the address space
+// that Go and wazero only reserve.
+func limit(memory int64, seconds uint64) error {
+	expired := make(chan os.Signal, 1)
+	signal.Notify(expired, unix.SIGXCPU)
+	go func() {
+		<-expired
+		os.Exit(exitExpired)
+	}()
+	for _, l := range []struct {
+		resource int
+		cur, max uint64
+	}{
+		{unix.RLIMIT_DATA, uint64(memory), uint64(memory)},
+		{unix.RLIMIT_CPU, seconds, seconds + 5},
+		{unix.RLIMIT_CORE, 0, 0},
+		{unix.RLIMIT_NOFILE, 32, 32},
+	} {
+		if err := unix.Setrlimit(l.resource, &unix.Rlimit{Cur: l.cur, Max: l.max}); err != nil {
+			return err
+		}
+	}
+	return unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+}
+
+// forbidWriting lets no file grow from now on; pipes are not files.
+func forbidWriting() error {
+	return unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{})
+}
+
+// peakMemory returns the largest resident size that this process had since it began. Getrusage would include that of the
+// process it was forked from.
+func peakMemory() int64 {
+	status, _ := os.ReadFile("/proc/self/status")
+	_, peak, _ := strings.Cut(string(status), "VmHWM:")
+	var kilobytes int64
+	if _, err := fmt.Sscan(peak, &kilobytes); err != nil {
+		return 0
+	}
+	return kilobytes << 10
+}
+
+// reasonOf says why a child ended that did not say so itself, or "" when it is damage in the file.
+func reasonOf(exit *exec.ExitError, stderr string) extract.Reason {
+	status, _ := exit.Sys().(syscall.WaitStatus)
+	switch {
+	case status.Exited() && status.ExitStatus() == exitExpired:
+		return extract.ReasonTimeout
+	case status.Signaled() && status.Signal() == syscall.SIGKILL: // by the kernel, which had no memory left for it
+		return extract.ReasonMemory
+	case strings.Contains(stderr, "out of memory"), strings.Contains(stderr, "cannot allocate memory"):
+		return extract.ReasonMemory
+	}
+	return ""
+}

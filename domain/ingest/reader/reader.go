@@ -1,0 +1,337 @@
+// Package reader reads an uploaded file in a child process: it extracts the text and cuts it into chunks there, and hands both
+// back.
+//
+// A parser that meets a malicious file can use up all memory, overflow its stack or never end, and no Go program survives the
+// first two. So the child, which is the same binary started again with a hidden argument, gets the file on a pipe, an
+// environment without secrets, and limits on memory, time and files; whatever becomes of it, the server gets a
+// *extract.Error with a reason. The server itself loads neither PDFium nor the tables of the tokenizer.
+package reader
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"bitb/domain/ingest/chunk"
+	"bitb/domain/ingest/extract"
+)
+
+// Argument is the hidden sub-command that makes a binary call ChildMain.
+const Argument = "extract-child"
+
+// Defaults of Child. A page of text takes milliseconds, so a file that shows no progress for stallAfter never will.
+const (
+	defaultTimeout = 2 * time.Minute
+	defaultMemory  = 1 << 30
+	stallAfter     = 25 * time.Second
+	maxInput       = 64 << 20
+	maxText        = 64 << 20  // bytes of text that are taken from a child; a table's Markdown is longer than its file
+	maxOutput      = 192 << 20 // of all it writes
+)
+
+// Child starts child processes. The zero value runs this binary with the default limits.
+type Child struct {
+	Executable string        // by default the running one, even if its file was replaced meanwhile
+	Timeout    time.Duration // for all of it
+	Stall      time.Duration // without a page of progress
+	Memory     int64         // bytes that the process may have mapped for writing
+}
+
+// Result is what was read.
+type Result struct {
+	Format     extract.Format
+	Title      string
+	Pages      int           // 0 when the format has none
+	Notes      []string      // for the person who uploaded it
+	Text       string        // canonical Markdown; chunks point into it
+	PageStarts []int         // where each page begins in Text, in code points; page 1 is at index 0
+	Chunks     []chunk.Chunk // in order
+	Memory     int64         // bytes the child had at most; 0 when that is not known
+}
+
+// Page returns the Markdown of page n, counted from 1.
+func (r *Result) Page(n int) string {
+	if n < 1 || n > len(r.PageStarts) {
+		return ""
+	}
+	end := utf8.RuneCountInString(r.Text)
+	if n < len(r.PageStarts) {
+		end = r.PageStarts[n]
+	}
+	return strings.TrimSpace(slicePoints(r.Text, r.PageStarts[n-1], end))
+}
+
+// slicePoints returns the code points of s from start to end.
+func slicePoints(s string, start, end int) string {
+	from, to, n := len(s), len(s), 0
+	for i := range s {
+		if n == start {
+			from = i
+		}
+		if n == end {
+			to = i
+			break
+		}
+		n++
+	}
+	return s[from:max(from, to)]
+}
+
+// request is the first line of the child's input; the file follows it.
+type request struct {
+	Name    string        `json:"name"`
+	Options chunk.Options `json:"options"`
+	Warm    bool          `json:"warm,omitempty"` // only fill the cache
+	Memory  int64         `json:"memory"`
+	Seconds uint64        `json:"seconds"` // of processor time
+}
+
+// frame is a line of the child's output. One of its fields is set.
+type frame struct {
+	Progress *[2]int        `json:"progress,omitempty"`
+	Head     *head          `json:"head,omitempty"`
+	Text     string         `json:"text,omitempty"` // a part; they are joined
+	Chunk    *chunk.Chunk   `json:"chunk,omitempty"`
+	Error    *extract.Error `json:"error,omitempty"`
+	End      bool           `json:"end,omitempty"`
+	Memory   int64          `json:"memory,omitempty"` // with End and Error: the most that the child had
+}
+
+type head struct {
+	Format     extract.Format `json:"format"`
+	Title      string         `json:"title"`
+	Pages      int            `json:"pages"`
+	Notes      []string       `json:"notes"`
+	PageStarts []int          `json:"page_starts"`
+}
+
+// Read reads the file from r. The name only breaks ties between text formats. progress, which may be nil, is told how many
+// of how many pages were read. The error is an *extract.Error when the file is the cause, or the limits; otherwise it
+// comes from r, from ctx or from starting the process.
+func (c *Child) Read(ctx context.Context, r io.Reader, name string, o chunk.Options, progress func(done, total int)) (*Result, error) {
+	if progress == nil {
+		progress = func(int, int) {}
+	}
+	p := &process{child: c, progress: progress, result: &Result{}}
+	if err := p.run(ctx, request{Name: name, Options: o}, r); err != nil {
+		return nil, err
+	}
+	return p.result, nil
+}
+
+// Warm makes the child leave the compiled PDF reader in the cache directory, so that the first upload need not wait for it.
+func (c *Child) Warm(ctx context.Context) error {
+	p := &process{child: c, progress: func(int, int) {}, result: &Result{}}
+	return p.run(ctx, request{Warm: true}, strings.NewReader(""))
+}
+
+// process is one child process.
+type process struct {
+	child    *Child
+	progress func(done, total int)
+	result   *Result
+
+	text    strings.Builder
+	page    int // being read
+	failure *extract.Error
+	ended   bool // the child said that it was done
+	stderr  tail
+}
+
+func (p *process) run(ctx context.Context, req request, r io.Reader) error {
+	timeout, stall := or(p.child.Timeout, defaultTimeout), or(p.child.Stall, stallAfter)
+	req.Memory, req.Seconds = or(p.child.Memory, defaultMemory), uint64(timeout.Seconds())+1
+	line, err := json.Marshal(req)
+	if err != nil {
+		return fmt.Errorf("describe document to reader: %w", err)
+	}
+	// the signal at the parent's death is tied to the thread that starts the child
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	run, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	cmd, err := p.command(run)
+	if err != nil {
+		return err
+	}
+	stdin, err1 := cmd.StdinPipe()
+	stdout, err2 := cmd.StdoutPipe()
+	if err := errors.Join(err1, err2, cmd.Start()); err != nil {
+		return fmt.Errorf("start reader: %w", err)
+	}
+	input := p.feed(stdin, io.MultiReader(bytes.NewReader(append(line, '\n')), r), cancel)
+	watchdog := time.AfterFunc(stall, cancel)
+	readErr := p.readFrames(stdout, func() { watchdog.Reset(stall) })
+	watchdog.Stop()
+	late := run.Err() != nil
+	if errors.Is(readErr, io.EOF) {
+		defer time.AfterFunc(stall, cancel).Stop() // it is ending, and will say how
+	} else {
+		cancel() // it has said all it had to, or rubbish
+	}
+	waitErr := cmd.Wait()
+	select {
+	case err := <-input:
+		if err != nil {
+			return fmt.Errorf("read uploaded file: %w", err)
+		}
+	default:
+	}
+	if err := ctx.Err(); err != nil && !p.ended {
+		return fmt.Errorf("read document: %w", err)
+	}
+	return p.verdict(readErr, waitErr, late)
+}
+
+func or[T comparable](v, otherwise T) T {
+	var zero T
+	if v == zero {
+		return otherwise
+	}
+	return v
+}
+
+func (p *process) command(ctx context.Context) (*exec.Cmd, error) {
+	path := p.child.Executable
+	if path == "" {
+		var err error
+		if path, err = self(); err != nil {
+			return nil, fmt.Errorf("find own executable: %w", err)
+		}
+	}
+	cmd := exec.CommandContext(ctx, path, Argument)
+	cmd.Env = []string{"GOTRACEBACK=none", "GOMAXPROCS=2"}
+	for _, name := range []string{"BITB_CACHE_DIR", "TMPDIR"} {
+		if value := os.Getenv(name); value != "" {
+			cmd.Env = append(cmd.Env, name+"="+value)
+		}
+	}
+	cmd.Dir = os.TempDir()
+	cmd.Stderr = &p.stderr
+	cmd.WaitDelay = 2 * time.Second
+	isolate(cmd)
+	return cmd, nil
+}
+
+// feed copies the input to the child in the background. A child that has seen enough closes its end, which is no error; input
+// that fails is, and ends the child, which must not take the part for the whole.
+func (p *process) feed(w io.WriteCloser, r io.Reader, stop func()) <-chan error {
+	done := make(chan error, 1)
+	source := &errorKeeper{r: r}
+	go func() {
+		_, _ = io.Copy(w, source)
+		done <- source.err
+		if source.err != nil {
+			stop()
+		} else {
+			_ = w.Close()
+		}
+	}()
+	return done
+}
+
+// errorKeeper remembers why reading failed.
+type errorKeeper struct {
+	r   io.Reader
+	err error
+}
+
+func (k *errorKeeper) Read(b []byte) (int, error) {
+	n, err := k.r.Read(b)
+	if err != nil && !errors.Is(err, io.EOF) {
+		k.err = err
+	}
+	return n, err
+}
+
+// readFrames reads what the child writes, up to its end or the first thing that is no frame.
+func (p *process) readFrames(stdout io.Reader, alive func()) error {
+	dec := json.NewDecoder(io.LimitReader(stdout, maxOutput))
+	for !p.ended {
+		var f frame
+		if err := dec.Decode(&f); err != nil {
+			return err
+		}
+		alive()
+		p.take(f)
+		if p.text.Len() > maxText {
+			return errors.New("more text than a file can have")
+		}
+	}
+	return nil
+}
+
+func (p *process) take(f frame) {
+	r := p.result
+	r.Memory = max(r.Memory, f.Memory)
+	switch {
+	case f.Progress != nil:
+		p.page = min(f.Progress[0]+1, f.Progress[1])
+		p.progress(f.Progress[0], f.Progress[1])
+	case f.Head != nil:
+		r.Format, r.Title, r.Pages, r.Notes, r.PageStarts = f.Head.Format, f.Head.Title, f.Head.Pages, f.Head.Notes, f.Head.PageStarts
+	case f.Text != "":
+		p.text.WriteString(f.Text)
+	case f.Chunk != nil:
+		r.Chunks = append(r.Chunks, *f.Chunk)
+	case f.Error != nil:
+		p.failure, p.ended = f.Error, true
+	case f.End:
+		r.Text, p.ended = p.text.String(), true
+	}
+}
+
+// verdict says what the end of the child means.
+func (p *process) verdict(readErr, waitErr error, late bool) error {
+	detail := p.stderr.line()
+	switch {
+	case p.failure != nil:
+		return p.failure
+	case p.ended:
+		return nil
+	case late:
+		return &extract.Error{Reason: extract.ReasonTimeout, Page: p.page, Detail: "the reader was stopped"}
+	}
+	var exit *exec.ExitError
+	if errors.Is(readErr, io.EOF) && errors.As(waitErr, &exit) {
+		if reason := reasonOf(exit, p.stderr.String()); reason != "" {
+			return &extract.Error{Reason: reason, Page: p.page, Detail: detail}
+		}
+	}
+	return &extract.Error{Reason: extract.ReasonCorrupt, Page: p.page,
+		Detail: fmt.Sprintf("the reader broke off: %v, %v: %s", waitErr, readErr, detail)}
+}
+
+// tail keeps the beginning of what is written to it, where a Go program that dies says why.
+type tail struct {
+	mu  sync.Mutex
+	buf []byte
+}
+
+func (t *tail) Write(b []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.buf = append(t.buf, b[:min(len(b), 4096-len(t.buf))]...)
+	return len(b), nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return string(t.buf)
+}
+
+func (t *tail) line() string {
+	line, _, _ := strings.Cut(t.String(), "\n")
+	return strings.ToValidUTF8(line, "?")
+}
