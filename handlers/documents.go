@@ -211,10 +211,12 @@ func (s *server) documentText(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	v := views.TextView{Document: d, Pages: max(1, d.Pages), At: min(pageNumber(c.QueryParam("page")), max(1, d.Pages))}
-	number := v.At
-	if d.Pages == 0 {
-		number = 0
+	// A text without pages is stored as one and shown in parts; the page knows how many there are.
+	v := views.TextView{Document: d, Pages: max(1, d.Pages), At: pageNumber(c.QueryParam("page"))}
+	number := 0
+	if d.Pages > 0 {
+		v.At = min(v.At, d.Pages)
+		number = v.At
 	}
 	v.Page, err = s.Documents.PageText(c.Request().Context(), tenantOf(c), d.ID, number)
 	if err != nil && domain.CodeOf(err) != domain.NotFound {

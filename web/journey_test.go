@@ -43,7 +43,7 @@ type program struct {
 	stop         func() error
 }
 
-func boot(t *testing.T, command string, settings map[string]string) *program {
+func boot(t testing.TB, command string, settings map[string]string) *program {
 	t.Helper()
 	p := &program{url: "http://" + freeAddress(t), metrics: "http://" + freeAddress(t)}
 	values := map[string]string{
@@ -79,7 +79,7 @@ func boot(t *testing.T, command string, settings map[string]string) *program {
 	return p
 }
 
-func freeAddress(t *testing.T) string {
+func freeAddress(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
