@@ -1,10 +1,12 @@
 package llm
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"fmt"
 	"math"
 	"time"
 
@@ -37,10 +39,10 @@ func (q *QueryEmbedder) Model() string { return q.embedder.Model() }
 
 // EmbedQuery returns the vector of one question, of unit length.
 func (q *QueryEmbedder) EmbedQuery(ctx context.Context, tenantID domain.ID, text string) ([]float32, error) {
-	sum := sha256.Sum256([]byte(q.embedder.Model() + "\x00" + text))
+	sum := sha256.Sum256(fmt.Appendf(tenantID[:16:16], "%s\x00%d\x00%s", q.embedder.Model(), q.embedder.Dims(), text))
 	key := "embedding:" + tenantID.String() + ":" + hex.EncodeToString(sum[:])
 	value, found := q.cache.Get(ctx, key)
-	vector, valid := unpack(tenantID, value)
+	vector, valid := unpack(sum, value)
 	if q.observer != nil {
 		q.observer.CacheLookup("embedding", found && valid)
 	}
@@ -51,26 +53,28 @@ func (q *QueryEmbedder) EmbedQuery(ctx context.Context, tenantID domain.ID, text
 	if err != nil {
 		return nil, err
 	}
-	q.cache.Set(ctx, key, pack(tenantID, vectors[0]), embeddingTTL)
+	q.cache.Set(ctx, key, pack(sum, vectors[0]), embeddingTTL)
 	return vectors[0], nil
 }
 
-// pack puts the tenant before the numbers, so that a value under a wrong key is a miss and not another tenant's.
-func pack(tenantID domain.ID, vector []float32) []byte {
-	b := append(make([]byte, 0, 16+4*len(vector)), tenantID[:]...)
+// pack puts what the value is for before the numbers, tenant, model and question in one hash, so that a value that comes
+// back for a wrong key is a miss, and not another tenant's.
+func pack(sum [sha256.Size]byte, vector []float32) []byte {
+	b := append(make([]byte, 0, len(sum)+4*len(vector)), sum[:]...)
 	for _, x := range vector {
 		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(x))
 	}
 	return b
 }
 
-func unpack(tenantID domain.ID, value []byte) ([]float32, bool) {
-	if len(value) <= 16 || len(value)%4 != 0 || domain.ID(value[:16]) != tenantID {
+func unpack(sum [sha256.Size]byte, value []byte) ([]float32, bool) {
+	numbers, ours := bytes.CutPrefix(value, sum[:])
+	if !ours || len(numbers) == 0 || len(numbers)%4 != 0 {
 		return nil, false
 	}
-	vector := make([]float32, (len(value)-16)/4)
+	vector := make([]float32, len(numbers)/4)
 	for i := range vector {
-		vector[i] = math.Float32frombits(binary.LittleEndian.Uint32(value[16+4*i:]))
+		vector[i] = math.Float32frombits(binary.LittleEndian.Uint32(numbers[4*i:]))
 	}
 	return vector, true
 }

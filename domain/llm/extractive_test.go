@@ -100,33 +100,6 @@ func TestExtractiveQuotes(t *testing.T) {
 	}
 }
 
-// Retrieval knows what is rare among all chunks; a few passages make everything look alike.
-func TestExtractiveUsesRarity(t *testing.T) {
-	req := llm.Request{Question: "price of the Komfort plan", Passages: []llm.Passage{
-		{N: 1, Text: "The price of the plan is the plan of the price. The Komfort costs 12 euros."}}}
-	rarity := func(rare string) func(string) float64 {
-		return func(term string) float64 {
-			if strings.Contains(rare, term) {
-				return 8
-			}
-			return 0.1
-		}
-	}
-	for rare, want := range map[string]string{
-		"price plan": "The price of the plan is the plan of the price. [1]",
-		"komfort":    "The Komfort costs 12 euros. [1]",
-	} {
-		req.Rarity = rarity(rare)
-		var b strings.Builder
-		if _, err := (llm.Extractive{}).Stream(t.Context(), req, func(s string) error { b.WriteString(s); return nil }); err != nil {
-			t.Fatal(err)
-		}
-		if b.String() != want {
-			t.Errorf("with %q rare: %s", rare, b.String())
-		}
-	}
-}
-
 func TestExtractiveStreamsWords(t *testing.T) {
 	var parts []string
 	seen := &calls{}

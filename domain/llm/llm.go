@@ -33,13 +33,10 @@ type Message struct{ Role, Content string }
 
 // Request is one question to a Chat. A model that writes reads Messages; one that quotes reads Question and Passages.
 type Request struct {
-	Messages []Message
-	Question string
-	Passages []Passage // numbered from 1, the best first
-	// Rarity is the inverse document frequency of a term of the question (see lexical.IDF) among all chunks of the
-	// tenant; 0 for a term that is in none. Without it the passages alone must do, which is a little worse.
-	Rarity    func(term string) float64
-	MaxTokens int // of the answer; 0 leaves it to the server, up to Limits.Tokens
+	Messages  []Message
+	Question  string
+	Passages  []Passage // numbered from 1, the best first
+	MaxTokens int       // of the answer; 0 leaves it to the server, up to Limits.Tokens
 }
 
 // Passage is a retrieved piece of a document. Score is comparable within one request only; more is better.
