@@ -84,7 +84,7 @@ func searchFacts(r retrieve.Retrieval) string {
 	}
 	facts += ": " + number(r.ByWords) + " found by words"
 	if r.Vectors != retrieve.VectorsOff {
-		facts += ", " + number(r.ByVector) + " by meaning"
+		facts += ", " + number(r.ByVector) + " by vectors"
 	}
 	if r.Unknown > 0 {
 		verb := " are"

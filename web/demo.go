@@ -108,7 +108,7 @@ func (s *server) seed(ctx context.Context, files fs.FS, site string) (chat.Bot, 
 	}
 	err = s.chat.SaveBot(ctx, account.Tenant.ID, bot.ID, chat.BotForm{
 		Name: demoCompany, Greeting: "What would you like to know about our bikes?", Brand: "#9a3b12", Corner: "right",
-		Suggestions: "What does a day cost?\nWhat happens if a bike is stolen?\nHow do I charge the e-bike battery?",
+		Suggestions: "How old do you have to be to rent a bike alone?\nWhat does a missing saddle cost?\nHow long are gift vouchers valid?",
 		Fallback:    "I could not find this in our help pages. Our shop is happy to answer: help@harbourloop.example.",
 	})
 	if err != nil {
