@@ -22,6 +22,24 @@ create table search.term_stats (
   primary key (tenant_id, term)
 );
 
+-- A question is read in the languages of the documents that can answer it; this finds them in a step for each.
+create index documents_language on documents (tenant_id, language) where chunk_count > 0;
+
+-- An approximate index for each usual number of dimensions, over the tenants together. Only tenants with more chunks than
+-- are compared one by one use them. The built-in model has none: its vectors are compared with what the words found.
+-- pgvector before 0.8.2 can write past its memory in a parallel build (CVE-2026-3172).
+set local max_parallel_maintenance_workers = 0;
+-- +goose StatementBegin
+do $$
+declare d int;
+begin
+  foreach d in array array[384, 768, 1024, 1536, 3072] loop
+    execute format('create index chunk_embeddings_hnsw_%1$s on chunk_embeddings
+      using hnsw ((embedding::halfvec(%1$s)) halfvec_ip_ops) where vector_dims(embedding) = %1$s', d);
+  end loop;
+end $$;
+-- +goose StatementEnd
+
 create table retrievals (
   tenant_id     uuid not null references tenants (id) on delete cascade,
   id            uuid not null,
@@ -57,18 +75,28 @@ end $$;
 create policy search on search.lexemes for select to bitb_search using (true);
 grant select on search.lexemes to bitb_search;
 
+-- "is true" keeps the planner from reading all of a large tenant through the primary key, which it likes to combine with
+-- the index of terms: 43 ms instead of 10 for 2,500 candidates among 100,000 chunks. A plan for any question is as good as
+-- one for this question, so it is made once a session.
 -- +goose StatementBegin
 create function search.lexical(candidates integer[], query sparsevec, most integer)
 returns table (chunk_id uuid, score double precision)
-language sql stable security definer parallel safe
+language plpgsql stable security definer parallel safe
 set search_path = pg_catalog, public, pg_temp
+set enable_seqscan = off
+set plan_cache_mode = force_generic_plan
 as $$
-  select l.chunk_id, -(l.weights <#> query)
-  from search.lexemes l
-  where l.tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid
-    and l.terms && candidates
-  order by l.weights <#> query, l.chunk_id
-  limit most
+begin
+  return query
+    select best.chunk_id, -best.distance
+    from (
+      select l.chunk_id, l.weights <#> query as distance
+      from search.lexemes l
+      where (l.tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid) is true
+        and l.terms && candidates
+      order by distance, l.chunk_id
+      limit most) best;
+end
 $$;
 -- +goose StatementEnd
 revoke all on function search.lexical from public;
@@ -77,4 +105,6 @@ alter function search.lexical owner to bitb_search;
 
 -- +goose Down
 drop function search.lexical;
+drop index documents_language, chunk_embeddings_hnsw_384, chunk_embeddings_hnsw_768, chunk_embeddings_hnsw_1024,
+  chunk_embeddings_hnsw_1536, chunk_embeddings_hnsw_3072;
 drop table retrievals, search.term_stats, search.lexemes;

@@ -2,7 +2,6 @@ package retrieve_test
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"strconv"
@@ -12,7 +11,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"bitb/domain"
-	"bitb/domain/dbtest"
 	"bitb/domain/lexical"
 	"bitb/domain/llm"
 )
@@ -66,7 +64,7 @@ func (v *vocabulary) pick(n int) (words []string, vector []float32) {
 }
 
 // fill gives a new tenant n chunks, straight into the tables and not through ingestion, which would take minutes.
-func fill(t testing.TB, db *dbtest.Database, conn *pgx.Conn, v *vocabulary, n int) domain.ID {
+func fill(t testing.TB, conn *pgx.Conn, v *vocabulary, n int) domain.ID {
 	t.Helper()
 	tenant := domain.NewID()
 	exec := func(sql string, args ...any) {
@@ -118,5 +116,3 @@ func halfvec(v []float32) string {
 	}
 	return string(append(b, ']'))
 }
-
-var _ = fmt.Sprint

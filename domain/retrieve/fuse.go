@@ -20,9 +20,6 @@ type hit struct {
 	fused       float64
 }
 
-// builtin begins the names of models whose vectors say what words look like and nothing of what they mean.
-const builtin = "builtin-"
-
 // builtinShare is what a cosine of the built-in model is worth beside the best BM25 score. On the sets it was measured
 // with, 0.1 to 0.3 gains a little on each; from 0.5 on it costs; equal rank fusion costs much.
 const builtinShare = 0.2
@@ -34,32 +31,52 @@ const meaningShare = 0.8
 
 // fuse scores and orders hits. possible is what the question's words could score; model made the vectors.
 func fuse(hits []hit, possible float64, model string) {
-	var topLexical, topCosine float64
+	var top hit // the best of each
 	for i := range hits {
-		h := &hits[i]
 		if possible > 0 {
-			h.lexical = h.bm25 / possible
+			hits[i].lexical = hits[i].bm25 / possible
 		}
-		topLexical, topCosine = max(topLexical, h.lexical), max(topCosine, h.cosine)
+		top.lexical, top.cosine = max(top.lexical, hits[i].lexical), max(top.cosine, hits[i].cosine)
+	}
+	score := meaning
+	if strings.HasPrefix(model, builtin) || top.cosine == 0 {
+		score = looks
+		rankCosines(hits)
 	}
 	for i := range hits {
-		h := &hits[i]
-		if strings.HasPrefix(model, builtin) || topCosine == 0 {
-			h.fused = h.lexical + builtinShare*h.cosine*topLexical
-			continue
-		}
-		near := (h.cosine + 1) / (topCosine + 1)
-		share := 0.0
-		if topLexical > 0 {
-			share = h.lexical / topLexical
-		}
-		// Times the surer of the two signals, so that the best of a poor lot does not look good.
-		h.fused = (meaningShare*near + (1-meaningShare)*share) * max(min(topLexical, 1), topCosine)
+		hits[i].fused = score(hits[i], top)
 	}
 	slices.SortFunc(hits, func(a, b hit) int {
 		return cmp.Or(cmp.Compare(b.fused, a.fused), bytes.Compare(a.chunk[:], b.chunk[:]))
 	})
 	for i := range hits {
 		hits[i].lexical, hits[i].fused = min(1, hits[i].lexical), min(1, hits[i].fused)
+	}
+}
+
+// looks adds to BM25 what the built-in model says, in proportion to the best BM25 score, so that the order does not
+// depend on how sure that is.
+func looks(h, top hit) float64 {
+	return h.lexical + builtinShare*h.cosine*cmp.Or(top.lexical, 1)
+}
+
+// meaning combines both relative to the best of each, and multiplies by the surer one, so that the best of a poor lot does
+// not look good.
+func meaning(h, top hit) float64 {
+	near := (h.cosine + 1) / (top.cosine + 1)
+	words := 0.0
+	if top.lexical > 0 {
+		words = h.lexical / top.lexical
+	}
+	return (meaningShare*near + (1-meaningShare)*words) * max(min(top.lexical, 1), top.cosine)
+}
+
+// rankCosines ranks the built-in vectors, which are compared with the hits alone.
+func rankCosines(hits []hit) {
+	slices.SortFunc(hits, func(a, b hit) int { return cmp.Compare(b.cosine, a.cosine) })
+	for i := range hits {
+		if hits[i].cosine > 0 {
+			hits[i].vectorRank = i + 1
+		}
 	}
 }

@@ -79,7 +79,8 @@ type VectorPlan string
 
 // The plans.
 const (
-	VectorsOff   VectorPlan = "off"   // the question had no vector
-	VectorsExact VectorPlan = "exact" // all vectors of the tenant
-	VectorsHNSW  VectorPlan = "hnsw"  // the approximate index
+	VectorsOff    VectorPlan = "off"   // none: the question had no vector
+	VectorsOfHits VectorPlan = "hits"  // those of the chunks that words found
+	VectorsExact  VectorPlan = "exact" // all of the tenant
+	VectorsHNSW   VectorPlan = "hnsw"  // the nearest, by an approximate index
 )

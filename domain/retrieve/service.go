@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"bitb/domain"
 	"bitb/domain/lexical"
@@ -49,8 +50,10 @@ type search struct {
 	out    *Retrieval
 	began  time.Time
 
-	words lexical.Weighed
-	hits  []hit
+	words  lexical.Weighed
+	vector *string // the question's
+	found  map[domain.ID]*hit
+	hits   []hit // what was found, fused
 }
 
 // weigh reads what is known of the tenant's chunks, and of the question's words in them.
@@ -110,9 +113,9 @@ func (s *search) readFrequencies(ctx context.Context, terms []int32) (map[int32]
 }
 
 const (
-	byWords  = 50     // chunks that words may find
-	byVector = 50     // chunks that vectors may find
-	exactTo  = 20_000 // chunks of a tenant, up to which all its vectors are compared
+	byWords  = 50 // chunks that words may find
+	byVector = 50 // chunks that vectors may find
+	few      = 10 // found by words: then the built-in vectors of all chunks are worth a look
 )
 
 // find searches by words and by vectors, in one round trip.
@@ -121,22 +124,21 @@ func (s *search) find(ctx context.Context) error {
 	if s.out.Vectors != VectorsOff {
 		s.out.Model = s.query.Model
 	}
-	found := map[domain.ID]*hit{}
-	vector := vectorText(s.query.Vector)
+	s.vector = vectorText(s.query.Vector)
+	s.found = map[domain.ID]*hit{}
 	var batch pgx.Batch
 	if len(s.words.Rarest) > 0 {
-		batch.Queue(lexicalSQL, s.tenant, s.words.Rarest, s.words.Weights.Sparse(), byWords, s.out.Model, vector).
-			Query(collect(found, func(h *hit, rank int) { h.lexicalRank = rank; s.out.ByWords = rank }))
+		batch.Queue(lexicalSQL, s.tenant, s.words.Rarest, s.words.Weights.Sparse(), byWords, s.out.Model, s.vector).
+			Query(s.collect(func(h *hit, rank int) { h.lexicalRank = rank; s.out.ByWords = rank }))
 	}
-	byVectors := collect(found, func(h *hit, rank int) { h.vectorRank = rank; s.out.ByVector = rank })
-	switch s.out.Vectors {
-	case VectorsExact:
-		batch.Queue(exactSQL, s.tenant, s.out.Model, vector, byVector).Query(byVectors)
-	}
+	s.queueVectors(&batch)
 	if err := s.tx.SendBatch(ctx, &batch).Close(); err != nil {
 		return fmt.Errorf("search: %w", err)
 	}
-	for _, h := range found {
+	if err := s.lookFurther(ctx); err != nil {
+		return err
+	}
+	for _, h := range s.found {
 		if h.bm25 > 0 || h.cosine > 0 {
 			s.hits = append(s.hits, *h)
 		}
@@ -145,23 +147,46 @@ func (s *search) find(ctx context.Context) error {
 	return nil
 }
 
-func planVectors(q Query, chunks int) VectorPlan {
-	if chunks == 0 || !usable(q.Vector) {
-		return VectorsOff
+func (s *search) queueVectors(batch *pgx.Batch) {
+	args := []any{s.tenant, s.out.Model, s.vector, byVector}
+	collect := s.collect(func(h *hit, rank int) { h.vectorRank = rank; s.out.ByVector = rank })
+	switch s.out.Vectors {
+	case VectorsExact:
+		batch.Queue(exactSQL, args...).Query(collect)
+	case VectorsHNSW:
+		batch.Queue(hnswSettings).Exec(func(pgconn.CommandTag) error { return nil })
+		batch.Queue(hnswSQL(len(s.query.Vector)), args...).Query(collect)
 	}
-	return VectorsExact
 }
 
-// collect reads rows of chunk, BM25 score and cosine into found, and tells rank the place of each.
-func collect(found map[domain.ID]*hit, rank func(h *hit, place int)) func(pgx.Rows) error {
+// lookFurther compares all vectors where too little was found: by the built-in model's question with hardly a known word,
+// or by the approximate index, which gives up when a tenant's vectors are few among all.
+func (s *search) lookFurther(ctx context.Context) error {
+	switch {
+	case s.out.Vectors == VectorsHNSW && s.out.ByVector < byVector:
+	case s.out.Vectors == VectorsOfHits && s.out.ByWords < few && s.out.Chunks <= exactTo:
+	default:
+		return nil
+	}
+	s.out.Vectors = VectorsExact
+	var batch pgx.Batch
+	s.queueVectors(&batch)
+	if err := s.tx.SendBatch(ctx, &batch).Close(); err != nil {
+		return fmt.Errorf("search all vectors: %w", err)
+	}
+	return nil
+}
+
+// collect reads rows of chunk, BM25 score and cosine, and tells rank the place of each.
+func (s *search) collect(rank func(h *hit, place int)) func(pgx.Rows) error {
 	return func(rows pgx.Rows) error {
 		var row hit
 		place := 0
 		_, err := pgx.ForEachRow(rows, []any{&row.chunk, &row.bm25, &row.cosine}, func() error {
-			h := found[row.chunk]
+			h := s.found[row.chunk]
 			if h == nil {
 				h = &hit{chunk: row.chunk}
-				found[row.chunk] = h
+				s.found[row.chunk] = h
 			}
 			h.bm25, h.cosine = max(h.bm25, row.bm25), row.cosine
 			place++

@@ -3,8 +3,6 @@ package retrieve
 import (
 	"context"
 	"fmt"
-	"math"
-	"strconv"
 
 	"github.com/jackc/pgx/v5"
 
@@ -16,37 +14,6 @@ const lexicalSQL = `
 	select l.chunk_id, l.score, coalesce((select -(e.embedding <#> $6::text::halfvec) from chunk_embeddings e
 		where e.tenant_id = $1 and e.model = $5 and e.chunk_id = l.chunk_id), 0)
 	from search.lexical($2, $3::text::sparsevec, $4) l`
-
-// exactSQL compares all vectors of the tenant.
-const exactSQL = `
-	select chunk_id, 0, -(embedding <#> $3::text::halfvec) from chunk_embeddings
-	where tenant_id = $1 and model = $2
-	order by embedding <#> $3::text::halfvec, chunk_id limit $4`
-
-// vectorText writes a vector as pgvector reads it, nil as NULL.
-func vectorText(v []float32) *string {
-	if v == nil {
-		return nil
-	}
-	b := append(make([]byte, 0, 12*len(v)), '[')
-	for i, x := range v {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = strconv.AppendFloat(b, float64(x), 'g', 6, 32)
-	}
-	s := string(append(b, ']'))
-	return &s
-}
-
-// usable reports whether v can be compared: a vector of zeros is as near to everything, and NaN is refused by pgvector.
-func usable(v []float32) bool {
-	var squares float64
-	for _, x := range v {
-		squares += float64(x) * float64(x)
-	}
-	return squares > 0 && !math.IsNaN(squares) && !math.IsInf(squares, 0)
-}
 
 // read fills in what the best hits say.
 func (s *search) read(ctx context.Context) error {

@@ -1,0 +1,196 @@
+package retrieve_test
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"bitb/domain"
+	"bitb/domain/dbtest"
+	"bitb/domain/retrieve"
+)
+
+// TestPlanOfALargeTenant reads the plan of the statement inside the definer function, from the server's own messages.
+func TestPlanOfALargeTenant(t *testing.T) {
+	db := dbtest.New(t)
+	v := newVocabulary(2000)
+	large := fill(t, db.Super(t), v, 2000)
+	for range 20 {
+		fill(t, db.Super(t), v, 20)
+	}
+	db.Exec(t, "analyze")
+
+	config, err := pgx.ParseConfig(db.OwnerURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var plans strings.Builder
+	config.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) { plans.WriteString(n.Message) }
+	conn, err := pgx.ConnectConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	for _, sql := range []string{
+		"load 'auto_explain'", "set auto_explain.log_min_duration = 0", "set auto_explain.log_nested_statements = on",
+		"set auto_explain.log_analyze = on", "set client_min_messages = log", "set role bitb_app",
+		"select set_config('app.tenant_id', '" + large.String() + "', false)",
+		"select count(*) from search.lexical((select array_agg(term) from (select term from search.term_stats order by chunks limit 3) s), '{1:1}/1000000000', 10)",
+	} {
+		if _, err := conn.Exec(t.Context(), sql); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+	}
+	plan := plans.String()
+	if !strings.Contains(plan, "Bitmap Index Scan on lexemes_terms") {
+		t.Errorf("the index of terms is not used:\n%s", plan)
+	}
+	for _, bad := range []string{"Seq Scan on lexemes", "lexemes_pkey"} {
+		if strings.Contains(plan, bad) {
+			t.Errorf("%s:\n%s", bad, plan)
+		}
+	}
+}
+
+// TestApproximateSearch compares the two ways through vectors of a real model's size: a tenant that takes the index must get
+// nearly what comparing all vectors gives, beside many other tenants in the same index, and so must a small one.
+func TestApproximateSearch(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds an index of 1,500 vectors")
+	}
+	db := dbtest.New(t)
+	v := newVocabulary(500)
+	vectors := newTopics(384, 24)
+	large, small := fill(t, db.Super(t), v, 800), fill(t, db.Super(t), v, 60)
+	for _, tenant := range []domain.ID{large, small, fill(t, db.Super(t), v, 600)} {
+		vectors.embed(t, db.Super(t), tenant)
+	}
+	search := retrieve.NewService(db.DB)
+	ask := func(tenant domain.ID, vector []float32) retrieve.Retrieval {
+		t.Helper()
+		r, err := search.Retrieve(t.Context(), tenant, retrieve.Query{Text: "qqq", Vector: vector, Model: "topics"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	for name, tenant := range map[string]domain.ID{"large": large, "small": small} {
+		found, wanted := 0, 0
+		for range 20 {
+			q := vectors.pick()
+			exact := ask(tenant, q)
+			restore := retrieve.SetExactTo(50)
+			near := ask(tenant, q)
+			restore()
+			if exact.Vectors != retrieve.VectorsExact || near.Vectors != retrieve.VectorsHNSW {
+				t.Fatalf("%s: searched %s and %s", name, exact.Vectors, near.Vectors)
+			}
+			if exact.ByVector != 50 || near.ByVector != 50 {
+				t.Fatalf("%s: %d rows exactly, %d by the index", name, exact.ByVector, near.ByVector)
+			}
+			for _, p := range exact.Passages {
+				wanted++
+				if slices.ContainsFunc(near.Passages, func(n retrieve.Passage) bool { return n.ChunkID == p.ChunkID }) {
+					found++
+				}
+			}
+		}
+		if recall := float64(found) / float64(wanted); recall < 0.98 {
+			t.Errorf("%s: recall %.3f", name, recall)
+		}
+	}
+}
+
+// TestFewVectorsInTheIndex leaves a tenant with less than a page of vectors among others: all of them must come.
+func TestFewVectorsInTheIndex(t *testing.T) {
+	db := dbtest.New(t)
+	v := newVocabulary(500)
+	vectors := newTopics(384, 8)
+	few, many := fill(t, db.Super(t), v, 30), fill(t, db.Super(t), v, 200)
+	vectors.embed(t, db.Super(t), few)
+	vectors.embed(t, db.Super(t), many)
+	defer retrieve.SetExactTo(10)()
+	r, err := retrieve.NewService(db.DB).Retrieve(t.Context(), few, retrieve.Query{Text: "qqq", Vector: vectors.pick(), Model: "topics"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.ByVector != 30 || r.Vectors != retrieve.VectorsExact {
+		t.Errorf("%d of 30 vectors, %s", r.ByVector, r.Vectors)
+	}
+}
+
+// TestSettingsOfTheIndex: pgvector only warns of a value that it does not know, and falls back to stopping early.
+func TestSettingsOfTheIndex(t *testing.T) {
+	db := dbtest.New(t)
+	var scan, sort string
+	err := db.InTenant(t.Context(), domain.NewID(), func(tx pgx.Tx) error {
+		if _, err := tx.Exec(t.Context(), retrieve.HNSWSettings); err != nil {
+			return err
+		}
+		if err := tx.QueryRow(t.Context(), "show hnsw.iterative_scan").Scan(&scan); err != nil {
+			return err
+		}
+		return tx.QueryRow(t.Context(), "show enable_sort").Scan(&sort)
+	})
+	if err != nil || scan != "relaxed_order" || sort != "off" {
+		t.Errorf("iterative_scan %q, enable_sort %q: %v", scan, sort, err)
+	}
+}
+
+// topics makes unit vectors that lie around a few directions, as those of a real model do.
+type topics struct {
+	random  *rand.Rand
+	centres [][]float64
+}
+
+func newTopics(dimensions, n int) *topics {
+	v := &topics{random: rand.New(rand.NewPCG(3, 4))}
+	for range n {
+		centre := make([]float64, dimensions)
+		for d := range centre {
+			centre[d] = v.random.NormFloat64()
+		}
+		v.centres = append(v.centres, centre)
+	}
+	return v
+}
+
+func (v *topics) pick() []float32 {
+	a, b := v.centres[v.random.IntN(len(v.centres))], v.centres[v.random.IntN(len(v.centres))]
+	mix := v.random.Float64()
+	vector := make([]float32, len(a))
+	var squares float64
+	for d := range vector {
+		x := mix*a[d] + (1-mix)*b[d] + v.random.NormFloat64()*0.7
+		vector[d] = float32(x)
+		squares += x * x
+	}
+	for d := range vector {
+		vector[d] /= float32(math.Sqrt(squares))
+	}
+	return vector
+}
+
+// embed gives each of the tenant's chunks a vector of model "topics".
+func (v *topics) embed(t testing.TB, conn *pgx.Conn, tenant domain.ID) {
+	t.Helper()
+	rows, _ := conn.Query(t.Context(), "select id from chunks where tenant_id = $1", tenant)
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[domain.ID])
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts := make([]string, len(ids))
+	for i := range texts {
+		texts[i] = halfvec(v.pick())
+	}
+	_, err = conn.Exec(t.Context(), `insert into chunk_embeddings (tenant_id, chunk_id, model, embedding)
+		select $1, e.id, 'topics', e.v::halfvec from unnest($2::uuid[], $3::text[]) e (id, v)`, tenant, ids, texts)
+	if err != nil {
+		t.Fatal(err)
+	}
+}

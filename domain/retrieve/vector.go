@@ -1,0 +1,80 @@
+package retrieve
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// builtin begins the names of models whose vectors say what words look like and nothing of what they mean.
+const builtin = "builtin-"
+
+// exactTo is the number of a tenant's chunks up to which all its vectors are compared: 20,000 of 1,536 dimensions take 26
+// ms. The planner cannot choose, because under the policy it takes every tenant for an average one.
+var exactTo = 20_000
+
+// indexed are the dimensions with an index of their own in the migrations; others are compared exactly, whatever it takes.
+var indexed = []int{384, 768, 1024, 1536, 3072}
+
+// planVectors picks by the tenant's own size. A chunk that only the built-in vectors find can never pass the threshold, as
+// their share of the score is too small: they are compared for what the words found, and that is all.
+func planVectors(q Query, chunks int) VectorPlan {
+	switch {
+	case chunks == 0 || !usable(q.Vector):
+		return VectorsOff
+	case strings.HasPrefix(q.Model, builtin):
+		return VectorsOfHits
+	case chunks > exactTo && slices.Contains(indexed, len(q.Vector)):
+		return VectorsHNSW
+	}
+	return VectorsExact
+}
+
+// exactSQL cannot use an approximate index, whose expression has the dimensions in it.
+const exactSQL = `
+	select chunk_id, 0, -(embedding <#> $3::text::halfvec) from chunk_embeddings
+	where tenant_id = $1 and model = $2
+	order by embedding <#> $3::text::halfvec, chunk_id limit $4`
+
+// hnswSettings make the planner use the index, which it would never do by itself, and make the index go on until it has
+// enough of this tenant's: without iterative scans it returns next to nothing for a small one. They end with the
+// transaction.
+const hnswSettings = `select set_config('enable_sort', 'off', true), set_config('hnsw.iterative_scan', 'relaxed_order', true),
+	set_config('hnsw.ef_search', '200', true)`
+
+// hnswSQL reads the index of these dimensions. Its order is relaxed, so the result is sorted again.
+func hnswSQL(dimensions int) string {
+	return fmt.Sprintf(`
+		with near as materialized (
+			select chunk_id, embedding::halfvec(%[1]d) <#> $3::text::halfvec(%[1]d) as distance from chunk_embeddings
+			where tenant_id = $1 and model = $2 and vector_dims(embedding) = %[1]d
+			order by embedding::halfvec(%[1]d) <#> $3::text::halfvec(%[1]d) limit $4)
+		select chunk_id, 0, -distance from near order by distance + 0, chunk_id`, dimensions)
+}
+
+// usable reports whether v can be compared: a vector of zeros is as near to everything, and NaN is refused by pgvector.
+func usable(v []float32) bool {
+	var squares float64
+	for _, x := range v {
+		squares += float64(x) * float64(x)
+	}
+	return squares > 0 && !math.IsNaN(squares) && !math.IsInf(squares, 0)
+}
+
+// vectorText writes a vector as pgvector reads it, nil as NULL.
+func vectorText(v []float32) *string {
+	if v == nil {
+		return nil
+	}
+	b := append(make([]byte, 0, 12*len(v)), '[')
+	for i, x := range v {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendFloat(b, float64(x), 'g', 6, 32)
+	}
+	s := string(append(b, ']'))
+	return &s
+}
