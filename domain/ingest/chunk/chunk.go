@@ -24,7 +24,10 @@ type Options struct {
 	Overlap int `json:"overlap"` // of the end of a chunk repeated at the start of the next one in the same section; negative: none
 }
 
-// The defaults did best on the spans of ../shared/data/chunk-spans; docs/chunking.md has the figures.
+// The defaults were measured with BM25 on the 276 questions of chunking_evaluation's three texts. Of the spans that answer a
+// question, 1,600 tokens of the best chunks hold .92 at 128 tokens a chunk, .945 from 200 to 320, .93 at 400, .92 at 512
+// and .81 at 800; five chunks of 320 hold .96. An overlap makes no difference there, as sentences are whole without one;
+// a small one keeps "it" near what it stands for.
 const (
 	DefaultTokens  = 320
 	DefaultOverlap = 32

@@ -2,6 +2,7 @@ package extract
 
 import (
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -15,28 +16,22 @@ func readDOCX(data []byte) (*Document, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, roots, err := a.relations("")
-	if err != nil {
-		return nil, err
-	}
-	main := roots["officeDocument"]
-	if a.files[main] == nil {
-		main = "word/document.xml"
-	}
+	doc := &Document{}
+	r := &docxReader{archive: a, notes: map[string]string{}, bold: map[string]bool{}}
+	main := r.readParts()
 	if a.files[main] == nil {
 		return nil, fmt.Errorf("no main document part")
 	}
-	r := &docxReader{archive: a, notes: map[string]string{}}
-	if err := r.readParts(main); err != nil {
-		return nil, err
+	r.side(a.part("docProps/core.xml", func(x *xmlReader) error { return readTitle(x, doc) }))
+	if r.tooLarge != nil {
+		return nil, r.tooLarge
 	}
-	doc := &Document{}
 	if err := a.part(main, func(x *xmlReader) error { return r.flow(x, &doc.Blocks) }); err != nil {
 		return nil, err
 	}
 	r.promoteBold(doc.Blocks)
-	if err := a.part("docProps/core.xml", func(x *xmlReader) error { return readTitle(x, doc) }); err != nil {
-		return doc, nil // a damaged property is no reason to refuse the text
+	if r.damaged {
+		doc.Notes = append(doc.Notes, "Some of it is damaged. Headings, numbers of lists, links or footnotes may be missing.")
 	}
 	return doc, nil
 }
@@ -63,27 +58,37 @@ type docxReader struct {
 	pending   []string          // notes to print after the block being read
 	bold      map[string]bool   // texts of short paragraphs that are bold throughout
 	headings  int
+	damaged   bool  // a part beside the text is
+	tooLarge  error // what a part beside the text unpacks to
 }
 
-// readParts reads what the main part refers to.
-func (r *docxReader) readParts(main string) error {
+// side takes note of what went wrong in a part beside the text: damage there is no reason to refuse the text.
+func (r *docxReader) side(err error) {
+	var e *Error
+	if errors.As(err, &e) {
+		r.tooLarge = err
+	} else if err != nil {
+		r.damaged = true
+	}
+}
+
+// readParts finds the main part, and reads what it refers to.
+func (r *docxReader) readParts() string {
+	_, roots, err := r.relations("")
+	r.side(err)
+	main := roots["officeDocument"]
+	if r.files[main] == nil {
+		main = "word/document.xml"
+	}
 	byID, byKind, err := r.relations(main)
-	if err != nil {
-		return err
-	}
-	r.links, r.bold = byID, map[string]bool{}
-	if err := r.part(byKind["styles"], r.readStyles); err != nil {
-		return err
-	}
-	if err := r.part(byKind["numbering"], r.readNumbering); err != nil {
-		return err
-	}
+	r.side(err)
+	r.links = byID
+	r.side(r.part(byKind["styles"], r.readStyles))
+	r.side(r.part(byKind["numbering"], r.readNumbering))
 	for _, kind := range []string{"footnote", "endnote"} {
-		if err := r.part(byKind[kind+"s"], func(x *xmlReader) error { return r.readNotes(x, kind) }); err != nil {
-			return err
-		}
+		r.side(r.part(byKind[kind+"s"], func(x *xmlReader) error { return r.readNotes(x, kind) }))
 	}
-	return nil
+	return main
 }
 
 func (r *docxReader) readNotes(x *xmlReader, kind string) error {

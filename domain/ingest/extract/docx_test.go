@@ -91,6 +91,14 @@ func TestDOCXRefused(t *testing.T) {
 	}
 }
 
+// Damage beside the text costs structure and is said; it costs no text.
+func TestDOCXDamagedParts(t *testing.T) {
+	doc := extractString(t, docxOf(t, para(`<w:pStyle w:val="berschrift1"/>`, "Hours")+para("", "Daily"), "styles.xml", "<w:styles><w:style a=<"), "a.docx")
+	if doc.Markdown() != "Hours\n\nDaily" || len(doc.Notes) != 1 || !strings.HasPrefix(doc.Notes[0], "Some of it is damaged.") {
+		t.Errorf("%q %v", doc.Markdown(), doc.Notes)
+	}
+}
+
 func TestWarranty(t *testing.T) {
 	doc := extractFile(t, "testdata/warranty.docx")
 	sound(t, doc)

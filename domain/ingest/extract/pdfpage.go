@@ -55,7 +55,7 @@ func (r *pdfReader) page(i int) (page pdfPage, err error) {
 		return page, err
 	}
 	ref := requests.Page{ByReference: &loaded.Page}
-	defer r.FPDF_ClosePage(&requests.FPDF_ClosePage{Page: loaded.Page})
+	defer func() { _, _ = r.FPDF_ClosePage(&requests.FPDF_ClosePage{Page: loaded.Page}) }()
 	if objects, err := r.FPDFPage_CountObjects(&requests.FPDFPage_CountObjects{Page: ref}); err == nil {
 		page.objects = objects.Count
 	}
@@ -73,7 +73,7 @@ func (r *pdfReader) fonts(page requests.Page, lines []pdfLine) error {
 	if err != nil {
 		return err
 	}
-	defer r.FPDFText_ClosePage(&requests.FPDFText_ClosePage{TextPage: text.TextPage})
+	defer func() { _, _ = r.FPDFText_ClosePage(&requests.FPDFText_ClosePage{TextPage: text.TextPage}) }()
 	for i := range lines {
 		r.font(text.TextPage, &lines[i])
 	}
