@@ -39,7 +39,7 @@ const password = "vier wörter ohne sinn"
 type app struct {
 	*httptest.Server
 	db        *dbtest.Database
-	logs      *bytes.Buffer
+	logs      *syncBuffer
 	tenants   *tenant.Service
 	documents *document.Service
 	chat      *chat.Service
@@ -55,8 +55,8 @@ func (noMetrics) Request(string, string, int, time.Duration)                {}
 
 func newApp(t *testing.T) *app {
 	t.Helper()
-	a := &app{db: dbtest.New(t), logs: &bytes.Buffer{}}
-	log := slog.New(handlers.LogHandler{Handler: slog.NewJSONHandler(&syncWriter{w: a.logs}, nil)})
+	a := &app{db: dbtest.New(t), logs: &syncBuffer{}}
+	log := slog.New(handlers.LogHandler{Handler: slog.NewJSONHandler(a.logs, nil)})
 	store, err := redis.Open(dbtest.RedisURL(t), log)
 	if err != nil {
 		t.Fatal(err)
@@ -95,16 +95,22 @@ func newApp(t *testing.T) *app {
 	return a
 }
 
-type syncWriter struct {
+// syncBuffer is written by requests and read by the test.
+type syncBuffer struct {
 	lock sync.Mutex
-
-	w io.Writer
+	buf  bytes.Buffer
 }
 
-func (s *syncWriter) Write(b []byte) (int, error) {
+func (s *syncBuffer) Write(b []byte) (int, error) {
 	s.lock.Lock()
 	defer s.lock.Unlock()
-	return s.w.Write(b)
+	return s.buf.Write(b)
+}
+
+func (a *app) logged() string {
+	a.logs.lock.Lock()
+	defer a.logs.lock.Unlock()
+	return a.logs.buf.String()
 }
 
 // countless lets everything through but what a test wants to be counted: all come from one address.

@@ -27,15 +27,18 @@ redis.call('SET', KEYS[1], string.format('%.3f', tat + gap), 'PX', math.ceil(tat
 return 0`)
 
 // Allow counts one event of key against the limit. wait is 0 when the event may go on, and else how long until the next
-// may. While Redis is away this process counts for itself.
+// may. This process counts for itself too, so that it knows where it stands when Redis goes away, for a call or for long.
 func (s *Store) Allow(ctx context.Context, key string, l Limit) (wait time.Duration) {
+	if wait = s.local.allow(key, l, time.Now()); wait > 0 {
+		return wait
+	}
 	var ms int64
 	err := s.try(ctx, func(ctx context.Context) (err error) {
 		ms, err = gcra.Run(ctx, s.client, []string{"limit:" + key}, l.Per.Milliseconds(), gapMillis(l)).Int64()
 		return err
 	})
 	if err != nil {
-		return s.local.allow(key, l, time.Now())
+		return 0
 	}
 	return time.Duration(ms) * time.Millisecond
 }

@@ -1,0 +1,254 @@
+package handlers_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"bitb/domain"
+	"bitb/domain/dbtest"
+)
+
+func TestUploadRefuses(t *testing.T) {
+	a := newApp(t)
+	m := a.owner(t, "Harbour Loop")
+	for name, c := range map[string]struct {
+		content []byte
+		status  int
+	}{
+		"empty.txt":   {nil, http.StatusUnprocessableEntity},
+		"picture.pdf": {[]byte("\x89PNG\r\n\x1a\n"), http.StatusUnsupportedMediaType},
+		"large.txt":   {bytes.Repeat([]byte("a"), 25<<20+1), http.StatusRequestEntityTooLarge},
+	} {
+		r := m.upload(t, name, c.content)
+		want(t, name, r, c.status)
+		if e := decode[map[string]any](t, r.body); e["message"] == "" || e["code"] == "" {
+			t.Errorf("%s: answered %s", name, r.body)
+		}
+	}
+	for name, body := range map[string]string{
+		"no form":  "hello",
+		"cut form": "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\nhel",
+		"no file":  "--x\r\nContent-Disposition: form-data; name=\"other\"\r\n\r\nhello\r\n--x--\r\n",
+		"nothing":  "--x--\r\n",
+	} {
+		r := m.do(t, m.request(t, http.MethodPost, "/documents", strings.NewReader(body), "Content-Type", "multipart/form-data; boundary=x", "Accept", "application/json"))
+		want(t, name, r, http.StatusBadRequest)
+	}
+	if n := a.db.Count(t, "select (select count(*) from documents) + (select count(*) from document_files)"); n != 0 {
+		t.Errorf("%d rows were left by uploads that were refused", n)
+	}
+}
+
+// A file that is too large is refused by its stated length, before it has been sent.
+func TestTooLargeIsSaidAtOnce(t *testing.T) {
+	a := newApp(t)
+	m := a.owner(t, "Harbour Loop")
+	sent := &counter{left: 30 << 20}
+	r := m.request(t, http.MethodPost, "/documents", sent, "Content-Type", "multipart/form-data; boundary=x", "Accept", "application/json", "Expect", "100-continue")
+	r.ContentLength = sent.left
+	m.Transport = &http.Transport{ExpectContinueTimeout: 10 * time.Second}
+	want(t, "30 MB", m.do(t, r), http.StatusRequestEntityTooLarge)
+	if sent.read > 1<<20 {
+		t.Errorf("%d bytes were read first", sent.read)
+	}
+}
+
+type counter struct{ left, read int64 }
+
+func (c *counter) Read(b []byte) (int, error) {
+	if c.left == 0 {
+		return 0, io.EOF
+	}
+	n := min(int64(len(b)), c.left)
+	c.left, c.read = c.left-n, c.read+n
+	return int(n), nil
+}
+
+func TestNamesAreText(t *testing.T) {
+	a := newApp(t)
+	m := a.owner(t, "Harbour Loop")
+	for sent, shown := range map[string]string{
+		`../../etc/passwd`: "passwd", `C:\temp\plan.txt`: "plan.txt", "<script>alert(1)</script>.txt": "script&gt;.txt",
+		`"><img src=x onerror=alert(1)>.txt`: `&#34;&gt;&lt;img src=x onerror=alert(1)&gt;.txt`, "..": "Untitled",
+		strings.Repeat("ä", 4000) + ".txt": strings.Repeat("ä", 251) + ".txt", "invoice\u202etxt.exe": "invoicetxt.exe",
+	} {
+		r := m.upload(t, sent, []byte("the content of "+sent))
+		want(t, sent, r, http.StatusCreated)
+		id := decode[map[string]any](t, r.body)["id"].(string)
+		page := m.get(t, "/documents/"+id, "Accept", "text/html")
+		want(t, sent, page, http.StatusOK)
+		if !strings.Contains(page.body, shown) || strings.Contains(page.body, "<img src=x") || strings.Contains(page.body, "<script>alert") {
+			t.Errorf("%.60q is not shown as %.60q", sent, shown)
+		}
+		file := m.get(t, "/documents/"+id+"/file")
+		h := file.Header
+		if file.body != "the content of "+sent || !strings.HasPrefix(h.Get("Content-Disposition"), "attachment;") || h.Get("X-Content-Type-Options") != "nosniff" ||
+			h.Get("Content-Type") != "application/octet-stream" || !strings.Contains(h.Get("Content-Security-Policy"), "sandbox") {
+			t.Errorf("%.60q is downloaded as %v", sent, h)
+		}
+	}
+}
+
+func TestSameFileTwice(t *testing.T) {
+	a := newApp(t)
+	m, other := a.owner(t, "One"), a.owner(t, "Two")
+	want(t, "first", m.upload(t, "prices.txt", []byte("Prices")), http.StatusCreated)
+	r := m.upload(t, "prices (1).txt", []byte("Prices"))
+	want(t, "again", r, http.StatusOK)
+	if got := decode[map[string]any](t, r.body); got["duplicate"] != true || got["existing"] != "prices.txt" {
+		t.Errorf("answered %s", r.body)
+	}
+	want(t, "another tenant", other.upload(t, "prices.txt", []byte("Prices")), http.StatusCreated)
+}
+
+func TestListSelects(t *testing.T) {
+	a := newApp(t)
+	m := a.owner(t, "Harbour Loop")
+	for i := range 25 {
+		want(t, "upload", m.upload(t, fmt.Sprintf("plan %02d%%.txt", i), fmt.Appendf(nil, "%*d", i+1, i)), http.StatusCreated)
+	}
+	m.ready(t, "ready.md", "It is ready.")
+	for query, names := range map[string]struct{ in, out string }{
+		"?q=plan+07":                            {"plan 07%.txt", "plan 08%.txt"},
+		"?q=%25":                                {"plan 24%.txt", "ready.md"},
+		"?status=ready":                         {"ready.md", "plan 01%.txt"},
+		"?status=busy&sort=name":                {"plan 01%.txt", "ready.md"},
+		"?sort=name&dir=asc&page=2":             {"ready.md", "plan 01%.txt"},
+		"?sort=size&dir=desc":                   {"plan 24%.txt", "plan 00%.txt"},
+		"?sort=name;drop+table&status='or+1=1":  {"ready.md", "nothing"},
+		"?q=%00%ff'\"\\":                        {"", "ready.md"},
+		"?page=99999999999999999999":            {"", "nothing"},
+		"?page=-1&dir=sideways&status=ready%00": {"ready.md", "nothing"},
+	} {
+		r := m.get(t, "/documents"+query, "Accept", "text/html", "HX-Request", "true")
+		want(t, query, r, http.StatusOK)
+		if !strings.Contains(r.body, names.in) || strings.Contains(r.body, names.out) {
+			t.Errorf("%s: want %q and not %q in %.300s", query, names.in, names.out, r.body)
+		}
+	}
+}
+
+// What changes on a document reaches a page that is open.
+func TestEvents(t *testing.T) {
+	a := newApp(t)
+	m := a.owner(t, "Harbour Loop")
+	ctx, leave := context.WithTimeout(t.Context(), 20*time.Second)
+	defer leave()
+	got, err := m.Do(m.request(t, http.MethodGet, "/documents/events", nil, "Accept", "text/event-stream").WithContext(ctx))
+	if err != nil || got.Header.Get("Content-Type") != "text/event-stream; charset=utf-8" {
+		t.Fatalf("%v %v", got, err)
+	}
+	defer got.Body.Close()
+	id, _ := m.ready(t, "prices.txt", "A bicycle costs 19 euros a day.")
+	seen, buf := "", make([]byte, 64<<10)
+	for !strings.Contains(seen, `id="doc-`+id.String()) || !strings.Contains(seen, "event: counts") {
+		n, err := got.Body.Read(buf)
+		seen += string(buf[:n])
+		if err != nil {
+			t.Fatalf("%v after %s", err, seen)
+		}
+	}
+}
+
+func TestPages(t *testing.T) {
+	a := newApp(t)
+	m := a.owner(t, "Harbour <b>Loop</b>")
+	ids := m.things(t)
+	for _, address := range []string{"/documents", "/documents/" + ids["document"].String(), "/documents/" + ids["document"].String() + "/text",
+		"/documents/" + ids["document"].String() + "/details", "/documents/" + ids["document"].String() + "?q=bicycle&chunk=" + ids["chunk"].String(),
+		"/playground", "/conversations", "/conversations/" + ids["conversation"].String(), "/retrievals/" + ids["retrieval"].String(), "/bot", "/bot/preview", "/settings"} {
+		r := m.get(t, address, "Accept", "text/html")
+		want(t, address, r, http.StatusOK)
+		if strings.Contains(r.body, "<b>Loop</b>") {
+			t.Errorf("%s shows a name as markup", address)
+		}
+		if csp := r.Header.Get("Content-Security-Policy"); !strings.Contains(csp, "default-src 'none'") || strings.Contains(csp, "unsafe") {
+			t.Errorf("%s: policy %q", address, csp)
+		}
+	}
+	for _, address := range []string{"/nothing", "/documents/" + domain.NewID().String()} {
+		r := m.get(t, address, "Accept", "text/html")
+		want(t, address, r, http.StatusNotFound)
+		if !strings.Contains(r.body, "<html") {
+			t.Errorf("%s is answered with %s", address, r.body)
+		}
+	}
+}
+
+func TestSignInIsThrottled(t *testing.T) {
+	a := newApp(t)
+	m := a.owner(t, "Harbour Loop")
+	email := m.account.User.Email
+	try := func(password string) response {
+		return a.nobody(t).post(t, "/signin", url.Values{"email": {email}, "password": {password}, "next": {"//evil.example"}}, "Accept", "text/html")
+	}
+	for range 7 {
+		if r := try(password); r.StatusCode != http.StatusSeeOther || r.Header.Get("Location") != "/documents" {
+			t.Fatalf("the right password: %d to %q", r.StatusCode, r.Header.Get("Location"))
+		}
+	}
+	for i := range 5 {
+		want(t, fmt.Sprintf("wrong password %d", i+1), try("wrong"), http.StatusUnauthorized)
+	}
+	r := try("wrong")
+	want(t, "wrong password 6", r, http.StatusTooManyRequests)
+	if r.Header.Get("Retry-After") == "" || !strings.Contains(r.body, email) {
+		t.Errorf("refused with %v %.200s", r.Header, r.body)
+	}
+	other := a.owner(t, "Elsewhere")
+	want(t, "another account", a.nobody(t).post(t, "/signin", url.Values{"email": {other.account.User.Email}, "password": {password}}), http.StatusSeeOther)
+}
+
+// A token from before the sign-in is worth nothing after it, one from before a sign-out nothing after that.
+func TestSessionTokens(t *testing.T) {
+	a := newApp(t)
+	m := a.owner(t, "Harbour Loop")
+	base, err := url.Parse(a.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cookie := m.Jar.Cookies(base)[0]
+	if n := a.db.Count(t, "select count(*) from auth.sessions where token_hash = $1", cookie.Value); n != 0 {
+		t.Error("the token itself is in the database")
+	}
+	as := func(value string) response {
+		return a.nobody(t).get(t, "/documents", "Cookie", cookie.Name+"="+value, "Accept", "application/json")
+	}
+	want(t, "signed in", as(cookie.Value), http.StatusOK)
+	want(t, "a made-up token", as("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"), http.StatusUnauthorized)
+	want(t, "sign in again", m.post(t, "/signin", url.Values{"email": {m.account.User.Email}, "password": {password}}), http.StatusSeeOther)
+	want(t, "the token from before", as(cookie.Value), http.StatusUnauthorized)
+	cookie = m.Jar.Cookies(base)[0]
+	second := a.nobody(t)
+	want(t, "a second browser", second.post(t, "/signin", url.Values{"email": {m.account.User.Email}, "password": {password}}), http.StatusSeeOther)
+	want(t, "change the password", m.post(t, "/settings/password", url.Values{"current": {password}, "password": {"ganz andere wörter hier"}}), http.StatusSeeOther)
+	want(t, "the second browser after that", second.get(t, "/documents", "Accept", "application/json"), http.StatusUnauthorized)
+	want(t, "the first after that", m.get(t, "/documents", "Accept", "application/json"), http.StatusOK)
+	cookie = m.Jar.Cookies(base)[0]
+	want(t, "sign out", m.post(t, "/signout", nil), http.StatusSeeOther)
+	want(t, "the token after that", as(cookie.Value), http.StatusUnauthorized)
+}
+
+// No log line holds what people wrote.
+func TestLogsSayNothingOfContent(t *testing.T) {
+	a := newApp(t)
+	m := a.owner(t, "Harbour Loop")
+	m.ready(t, "prices.txt", "A zebrawood bicycle costs 19 euros a day.")
+	m.ask(t, "What does a zebrawood bicycle cost?")
+	dbtest.Eventually(t, 5*time.Second, "the request to be logged", func() bool { return strings.Contains(a.logged(), "/playground/messages") })
+	for _, secret := range []string{"zebrawood", password, "19 euros"} {
+		if strings.Contains(a.logged(), secret) {
+			t.Errorf("the log has %q", secret)
+		}
+	}
+	if !strings.Contains(a.logged(), `"tenant_id":"`+m.account.Tenant.ID.String()) || !strings.Contains(a.logged(), `"request_id"`) {
+		t.Error("the log names no tenant or no request")
+	}
+}
