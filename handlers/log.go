@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -15,7 +16,6 @@ type seen struct {
 	id       string
 	route    string
 	identity domain.Identity
-	status   int
 }
 
 type seenKey struct{}
@@ -83,7 +83,7 @@ func (s *server) logged(next http.Handler) http.Handler {
 		out.Header().Set("X-Request-Id", about.id)
 		defer func() {
 			if p := recover(); p != nil {
-				if p == http.ErrAbortHandler {
+				if aborted, ok := p.(error); ok && errors.Is(aborted, http.ErrAbortHandler) {
 					panic(p)
 				}
 				s.Log.ErrorContext(ctx, "panic in a handler", "panic", p, "stack", string(debug.Stack()))

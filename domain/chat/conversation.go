@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -183,7 +184,7 @@ func currentConversation(ctx context.Context, tx pgx.Tx, tenantID, botID domain.
 	err := tx.QueryRow(ctx, `select id from conversations
 		where tenant_id = $1 and bot_id = $2 and (visitor_id = $3 or user_id = $4) order by created_at desc, id desc limit 1`,
 		tenantID, botID, orNull(who.VisitorID), orNull(who.UserID)).Scan(&id)
-	if err == pgx.ErrNoRows {
+	if errors.Is(err, pgx.ErrNoRows) {
 		return domain.ID{}, nil
 	}
 	return id, err

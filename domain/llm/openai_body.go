@@ -44,12 +44,7 @@ func (b *guardedBody) Read(p []byte) (int, error) {
 
 func (b *guardedBody) scan(p []byte) {
 	for len(p) > 0 && !b.ended {
-		rest, line, whole := p, p, false
-		if i := bytes.IndexByte(p, '\n'); i >= 0 {
-			line, rest, whole = p[:i], p[i+1:], true
-		} else {
-			rest = nil
-		}
+		line, rest, whole := bytes.Cut(p, []byte{'\n'})
 		b.line += len(line)
 		b.head = append(b.head, line[:min(len(line), 32-len(b.head))]...)
 		if whole {

@@ -138,7 +138,7 @@ func (a *answer) end() error {
 		return errEmpty
 	}
 	a.watch.Reset(100 * time.Millisecond)
-	io.Copy(io.Discard, io.LimitReader(a.body, 512))
+	_, _ = io.Copy(io.Discard, io.LimitReader(a.body, 512)) // the stream is over; only the connection is at stake
 	return nil
 }
 
@@ -186,7 +186,7 @@ func (c *openAIChat) request(req Request, dialect uint32) openai.ChatCompletionR
 	if dialect&maxCompletionTokens != 0 {
 		r.MaxCompletionTokens = limit
 	} else {
-		r.MaxTokens = limit
+		r.MaxTokens = limit //nolint:staticcheck // the older name is the only one that most compatible servers know
 	}
 	if dialect&noStreamOptions == 0 {
 		r.StreamOptions = &openai.StreamOptions{IncludeUsage: true}
