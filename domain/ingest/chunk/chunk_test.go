@@ -160,6 +160,15 @@ func TestCodeAndListItemsStayWhole(t *testing.T) {
 	}
 }
 
+func TestIntroductionStaysWithItsList(t *testing.T) {
+	item := extract.Block{Kind: extract.ListItem, Level: 1, Text: prose(4)}
+	for _, c := range split(Options{Tokens: 128, Overlap: -1}, paragraph(prose(10)), paragraph("Bring these:"), item, item, item) {
+		if strings.HasSuffix(c.Text, "Bring these:") {
+			t.Errorf("%q", c.Text)
+		}
+	}
+}
+
 func TestPages(t *testing.T) {
 	foot := extract.Block{Kind: extract.Paragraph, Text: "Page foot", Page: 1, Furniture: true}
 	one, two := paragraph(prose(3)+" The sentence goes"), paragraph("on overleaf. It ends.")

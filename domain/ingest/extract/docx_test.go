@@ -1,6 +1,9 @@
 package extract
 
 import (
+	"archive/zip"
+	"bytes"
+	"compress/flate"
 	"strings"
 	"testing"
 )
@@ -71,6 +74,27 @@ func TestDOCX(t *testing.T) {
 	})
 }
 
+// bombOf makes a document whose text claims to unpack to one size and unpacks to another.
+func bombOf(t *testing.T, claims, unpacks int) string {
+	t.Helper()
+	var packed bytes.Buffer
+	fw, _ := flate.NewWriter(&packed, flate.BestSpeed)
+	blanks := bytes.Repeat([]byte(" "), 1<<20)
+	for ; unpacks > 0; unpacks -= len(blanks) {
+		_, _ = fw.Write(blanks[:min(unpacks, len(blanks))])
+	}
+	_ = fw.Close()
+	var buf bytes.Buffer
+	zw := zip.NewWriter(&buf)
+	w, err := zw.CreateRaw(&zip.FileHeader{Name: "word/document.xml", Method: zip.Deflate, CompressedSize64: uint64(packed.Len()), UncompressedSize64: uint64(claims)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = w.Write(packed.Bytes())
+	_ = zw.Close()
+	return buf.String()
+}
+
 func TestDOCXRefused(t *testing.T) {
 	tests := []struct {
 		name, in string
@@ -79,7 +103,8 @@ func TestDOCXRefused(t *testing.T) {
 		{"no text", docxOf(t, "<w:p/>"), ReasonEmpty},
 		{"broken", docxOf(t, "<w:p a=<"), ReasonCorrupt},
 		{"nested too deep", docxOf(t, strings.Repeat("<w:ins>", 5000)), ReasonCorrupt},
-		{"bomb in parts", docxOf(t, para("", "x"), "styles.xml", "<a>"+strings.Repeat(" ", maxUnzip*2/3)+"</a>", "numbering.xml", "<a>"+strings.Repeat(" ", maxUnzip*2/3)+"</a>"), ReasonTooLarge},
+		{"bomb", bombOf(t, maxUnzip+1, 10), ReasonTooLarge},
+		{"bomb that lies", bombOf(t, 100, 2<<20), ReasonCorrupt},
 		{"no document", zipOf(t, "word/document.xml.bak", "x", "[Content_Types].xml", "wordprocessingml"), ReasonCorrupt},
 	}
 	for _, tt := range tests {

@@ -17,7 +17,7 @@ const maxDepth = 256
 // archive is an Office file: parts in a zip, which may unpack to maxUnzip bytes together.
 type archive struct {
 	files map[string]*zip.File
-	left  int64
+	left  uint64
 }
 
 func openArchive(data []byte) (*archive, error) {
@@ -42,27 +42,22 @@ func (a *archive) part(name string, read func(*xmlReader) error) error {
 	if f == nil {
 		return nil
 	}
-	if f.UncompressedSize64 > uint64(a.left) {
+	if f.UncompressedSize64 > a.left {
 		return &Error{Reason: ReasonTooLarge, Detail: "unpacks to more than the limit"}
 	}
+	a.left -= f.UncompressedSize64 // reading ends with an error where a part is longer than it claims
 	r, err := f.Open()
 	if err != nil {
 		return fmt.Errorf("open %s: %w", path.Base(name), err)
 	}
 	defer r.Close()
-	limited := &io.LimitedReader{R: r, N: a.left + 1}
-	dec := xml.NewDecoder(limited)
+	dec := xml.NewDecoder(r)
 	dec.Strict = false
 	dec.CharsetReader = func(label string, in io.Reader) (io.Reader, error) {
 		data, err := io.ReadAll(in)
 		return strings.NewReader(decode(data, true)), err
 	}
-	err = read(&xmlReader{dec: dec})
-	a.left = limited.N - 1
-	if a.left < 0 {
-		return &Error{Reason: ReasonTooLarge, Detail: "unpacks to more than the limit"}
-	}
-	if err != nil && !errors.Is(err, io.EOF) {
+	if err := read(&xmlReader{dec: dec}); err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("%s: %w", path.Base(name), err)
 	}
 	return nil

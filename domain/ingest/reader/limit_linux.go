@@ -74,7 +74,8 @@ func reasonOf(exit *exec.ExitError, stderr string) extract.Reason {
 		return extract.ReasonTimeout
 	case status.Signaled() && status.Signal() == syscall.SIGKILL: // by the kernel, which had no memory left for it
 		return extract.ReasonMemory
-	case strings.Contains(stderr, "out of memory"), strings.Contains(stderr, "cannot allocate memory"):
+	case strings.Contains(stderr, "out of memory"), strings.Contains(stderr, "cannot allocate memory"),
+		strings.Contains(stderr, "pthread_create failed"): // there was none for another stack
 		return extract.ReasonMemory
 	}
 	return ""

@@ -169,7 +169,7 @@ func (p *process) run(ctx context.Context, req request, r io.Reader) error {
 	if err := errors.Join(err1, err2, cmd.Start()); err != nil {
 		return fmt.Errorf("start reader: %w", err)
 	}
-	input := p.feed(stdin, io.MultiReader(bytes.NewReader(append(line, '\n')), r), cancel)
+	input := feed(stdin, io.MultiReader(bytes.NewReader(append(line, '\n')), r))
 	watchdog := time.AfterFunc(stall, cancel)
 	readErr := p.readFrames(stdout, func() { watchdog.Reset(stall) })
 	watchdog.Stop()
@@ -224,18 +224,14 @@ func (p *process) command(ctx context.Context) (*exec.Cmd, error) {
 }
 
 // feed copies the input to the child in the background. A child that has seen enough closes its end, which is no error; input
-// that fails is, and ends the child, which must not take the part for the whole.
-func (p *process) feed(w io.WriteCloser, r io.Reader, stop func()) <-chan error {
+// that fails is, even if the child could make something of the part that came.
+func feed(w io.WriteCloser, r io.Reader) <-chan error {
 	done := make(chan error, 1)
 	source := &errorKeeper{r: r}
 	go func() {
 		_, _ = io.Copy(w, source)
 		done <- source.err
-		if source.err != nil {
-			stop()
-		} else {
-			_ = w.Close()
-		}
+		_ = w.Close()
 	}()
 	return done
 }

@@ -89,7 +89,7 @@ func orphan() {
 	if err := os.WriteFile(os.Args[0]+".pid", []byte(strconv.Itoa(cmd.Process.Pid)), 0o600); err != nil {
 		panic(err)
 	}
-	select {}
+	<-time.After(time.Hour)
 }
 
 func write() {
