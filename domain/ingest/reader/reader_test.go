@@ -26,7 +26,7 @@ import (
 // misbehave are children that do what a parser that has been taken over, or taken down, might do. A child is told by the name
 // of its executable which one it is, as its environment is not ours to choose.
 var misbehave = map[string]func(){
-	"hangs": func() { select {} },
+	"hangs": func() { <-time.After(time.Hour) },
 	"spins": func() {
 		limitOrDie()
 		for {
