@@ -49,8 +49,8 @@ lint: go ## format, vet, golangci-lint, shellcheck
 check: ## what CI runs: lint, generated files current, make test
 	@exec bash .ci/run
 
-bench: build ## measure what docs/ quotes
-	@exec $(services) run bin/bitb bench $(ARGS)
+bench: go ## measure what docs/benchmarks.md quotes
+	@exec $(services) run --tests go test -run '^$$' -bench . -benchtime 200x -timeout 60m ./web ./domain/retrieve
 
 image: ## build the container image bitb
 	@docker info >/dev/null 2>&1 || { echo 'No Docker engine answers here (docker info fails), and building the image needs one.' >&2; exit 1; }

@@ -16,6 +16,7 @@ import (
 var arrows = map[string][]string{
 	"":                      {},
 	"web":                   {"*"},
+	"static":                {},
 	"handlers":              {"views", "domain", "domain/chat", "domain/document", "domain/redis", "domain/retrieve", "domain/tenant"},
 	"views":                 {"domain", "domain/chat", "domain/document", "domain/retrieve", "domain/tenant"},
 	"domain":                {},
