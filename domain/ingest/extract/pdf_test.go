@@ -133,6 +133,13 @@ func TestPDFLayout(t *testing.T) {
 		}
 		return out
 	}
+	columnsAt := func(y, x int, cells ...string) string {
+		out := ""
+		for k, s := range cells {
+			out += at(x+k*150, y, s)
+		}
+		return out
+	}
 	tests := []struct {
 		name, content string
 		want          []string
@@ -151,6 +158,12 @@ func TestPDFLayout(t *testing.T) {
 			[]string{"table: Bike|Hour|Day / City|4|18 / Cargo|9|42 / Tandem|8|36"}},
 		{"cell of two lines", columns([][]string{{"Code", "Do"}, {"E1", "press it"}, {"E2", "wipe it and"}}) + at(200, 661, "switch off") + at(50, 640, "E3") + at(200, 640, "call"),
 			[]string{"table: Code|Do / E1|press it / E2|wipe it and switch off / E3|call"}},
+		{"cell beside two rows", columns([][]string{{"No", "Kind", "Hour", "Day"}}) + at(50, 679, "6") + columnsAt(686, 200, "City", "4", "18") + columnsAt(672, 200, "Cargo", "9", "42") + columnsAt(658, 200, "Tandem", "8", "36"),
+			[]string{"table: No|Kind|Hour|Day / 6|City|4|18 / 6|Cargo|9|42 / |Tandem|8|36"}},
+		{"sentence above a table", at(50, 714, "These are the prices of all our bicycles for an hour and for a day.") + columns([][]string{{"City", "4", "18"}, {"Cargo", "9", "42"}, {"Tandem", "8", "36"}}),
+			[]string{"paragraph: These are the prices of all our bicycles for an hour and for a day.", "table: City|4|18 / Cargo|9|42 / Tandem|8|36"}},
+		{"header close together", at(50, 714, "A long name of some bicycles") + at(189, 714, "Hour") + columnsAt(714, 350, "Day") + columns([][]string{{"City", "4", "18"}, {"Cargo", "9", "42"}, {"Tandem", "8", "36"}}),
+			[]string{"table: A long name of some bicycles|Hour|Day / City|4|18 / Cargo|9|42 / Tandem|8|36"}},
 		{"columns as drawn", at(50, 700, body[:40]) + at(50, 688, body[:38]) + at(320, 700, "on the right") + at(320, 688, "and on"),
 			[]string{"paragraph: " + body[:40] + " " + strings.TrimSpace(body[:38]), "paragraph: on the right and on"}},
 		{"turned", at(50, 700, body) + "BT /F1 9 Tf 0 1 -1 0 20 300 Tm (side note) Tj ET\n", []string{"paragraph: " + body, "paragraph: side note"}},

@@ -121,6 +121,9 @@ func splitLines(chars []*responses.GetPageTextStructuredChar) []pdfLine {
 			lines = b.flush(lines, true)
 			continue
 		}
+		if strings.ContainsRune("\uf06e\uf071\uf076\uf0a7\uf0a8\uf0b7\uf0d8\uf0fc\uf0fe", r[0]) {
+			c.Text, r[0] = "•", '•' // bullets of Symbol and Wingdings, which have no code of their own
+		}
 		box := turned(c.PointPosition, turn)
 		own := quarter(c.Angle)
 		if b.breaksBefore(r[0], box, own != turn) {

@@ -47,7 +47,8 @@ func lastRow(lines []pdfLine) int {
 	return n
 }
 
-// overhead puts the words of a line close above the table into its columns, or returns nil when they do not stand over them.
+// overhead puts the words of a line close above the table into its columns, or returns nil when they do not stand over them,
+// parted as columns are.
 func (t *pdfTable) overhead(l *pdfLine) []string {
 	if gap := l.base - t.top; gap < 0.5*t.size || gap > 3*t.size || l.turned || l.rightToLeft ||
 		l.size > 1.1*t.size || len(l.words) < 2 {
@@ -55,16 +56,16 @@ func (t *pdfTable) overhead(l *pdfLine) []string {
 	}
 	header := make([]string, len(t.columns))
 	used, last := 0, -1
-	for _, w := range l.words {
-		at := columnAt(t.columns, (w.x0+w.x1)/2)
-		if at < last {
+	for _, phrase := range phrases(l) {
+		at := columnAt(t.columns, phrase.x0)
+		if mid := columnAt(t.columns, (phrase.x0+phrase.x1)/2); header[at] != "" || at == last {
+			at = mid // centred over its column
+		}
+		if at <= last {
 			return nil
 		}
-		if at != last {
-			used++
-		}
-		last = at
-		header[at] = joinCell(header[at], w.text)
+		header[at], last = phrase.text, at
+		used++
 	}
 	if used*2 <= len(t.columns) || utf8.RuneCountInString(l.text) > 30*len(t.columns) {
 		return nil
@@ -72,49 +73,86 @@ func (t *pdfTable) overhead(l *pdfLine) []string {
 	return header
 }
 
+// phrases joins the words of a line that only blanks part.
+func phrases(l *pdfLine) []pdfWord {
+	var out []pdfWord
+	for _, w := range l.words {
+		if last := len(out) - 1; last >= 0 && w.x0-out[last].x1 < 0.7*l.size {
+			out[last].text, out[last].x1 = out[last].text+" "+w.text, w.x1
+		} else {
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
 func isMarker(s string) bool {
 	marker, _ := splitMarker(s + " x")
 	return marker == strings.TrimSpace(s) && marker != ""
 }
 
+// maxTableLines bounds how far ahead the end of a table is looked for.
+const maxTableLines = 1000
+
 // tableExtent returns how many lines from the first on may belong to a table: they go on downwards without a large gap, and
-// no more than two rows in a row have a single cell.
+// what stands alone in its row keeps within a column.
 func tableExtent(lines []pdfLine) int {
 	end, single := 0, 0
-	for i := 0; i < len(lines); {
+	var columns [][2]float64
+	for i := 0; i < len(lines) && i < maxTableLines; {
 		n := 1
 		for i+n < len(lines) && sameRow(&lines[i], &lines[i+n]) {
 			n++
 		}
+		gap := 0.0
 		if i > 0 {
-			gap := lines[i-1].base - lines[i].base
-			if gap < -1.2*lines[i].size || gap > 4*lines[i].size {
-				break
-			}
+			gap = lines[i-1].base - lines[i].base
+		}
+		if gap < -4*lines[i].size || gap > 4*lines[i].size {
+			break
 		}
 		if n > 1 {
-			single, end = 0, i+n
-		} else if single++; single > 2 {
-			break
-		} else if end == i && lines[i].x0 > lines[0].x1 && lines[i-1].base-lines[i].base < 1.6*lines[i].size {
-			end = i + n // a cell of the last row goes on
+			single, end, columns = 0, i+n, nil
+			i += n
+			continue
 		}
-		i += n
+		if columns == nil {
+			columns = columnsOf(visualRows(lines[:end]))
+		}
+		if single++; single > 6 || !withinColumn(columns, &lines[i]) {
+			break
+		}
+		if end == i && lines[i].x0 > lines[0].x1 && gap < 1.6*lines[i].size {
+			end = i + 1 // a cell of the last row goes on
+		}
+		i++
 	}
 	return end
 }
 
-// visualRows groups lines by baseline, each from left to right.
+// withinColumn reports whether a line lies over one column only.
+func withinColumn(columns [][2]float64, l *pdfLine) bool {
+	n := 0
+	for _, c := range columns {
+		if l.x0 < c[1] && l.x1 > c[0] {
+			n++
+		}
+	}
+	return n == 1
+}
+
+// visualRows groups lines by baseline from top to bottom, each row from left to right.
 func visualRows(lines []pdfLine) [][]pdfLine {
+	sorted := slices.Clone(lines)
+	slices.SortStableFunc(sorted, func(a, b pdfLine) int { return sign(b.base - a.base) })
 	var rows [][]pdfLine
-	for _, l := range lines {
+	for _, l := range sorted {
 		if last := len(rows) - 1; last >= 0 && sameRow(&rows[last][0], &l) {
 			rows[last] = append(rows[last], l)
 		} else {
 			rows = append(rows, []pdfLine{l})
 		}
 	}
-	slices.SortStableFunc(rows, func(a, b []pdfLine) int { return sign(b[0].base - a[0].base) })
 	for _, row := range rows {
 		slices.SortFunc(row, func(a, b pdfLine) int { return sign(a.x0 - b.x0) })
 	}
@@ -187,29 +225,64 @@ func isTable(rows [][]pdfLine, columns [][2]float64) bool {
 	return len(columns) > 2 || runes < cells*30
 }
 
-// fillGrid puts cells into columns. A row without a first cell, and with fewer cells than the row close above it, goes on
-// with that row: its cells did not fit on one line.
+// fillGrid puts cells into columns and rows that go on into the rows they belong to.
 func fillGrid(rows [][]pdfLine, columns [][2]float64) [][]string {
-	var grid [][]string
 	leading := rowLeading(rows)
-	filled := 0
+	var grid [][]string
+	last := -1 // index of the row that began the last one of the grid
 	for i, row := range rows {
 		line := make([]string, len(columns))
 		for _, cell := range row {
 			at := columnAt(columns, cell.x0)
 			line[at] = joinCell(line[at], cell.text)
 		}
-		if i > 0 && line[0] == "" && len(row) < filled && rows[i-1][0].base-row[0].base < leading*1.05 {
-			above := grid[len(grid)-1]
-			for k, s := range line {
-				above[k] = joinCell(above[k], s)
+		switch {
+		case i > 0 && isNear(rows[i-1], row) && !spansRows(rows, i-1):
+			mergeInto(grid[len(grid)-1], line, spansRows(rows, i))
+		case i > 0 && line[0] == "" && len(row) < len(rows[last]) && goesOn(rows[i-1], row, leading):
+			mergeInto(grid[len(grid)-1], line, false)
+		default:
+			if i > 0 && spansRows(rows, i-1) {
+				fillFrom(line, rows[i-1], columns)
 			}
-			continue
+			last = i
+			grid = append(grid, line)
 		}
-		filled = len(row)
-		grid = append(grid, line)
 	}
 	return grid
+}
+
+// isNear reports whether b is less than a line below a: a cell in the middle beside others of two lines.
+func isNear(a, b []pdfLine) bool { return a[0].base-b[0].base < 0.85*b[0].size }
+
+// spansRows reports whether row i stands between two full rows and belongs to both.
+func spansRows(rows [][]pdfLine, i int) bool {
+	if i == 0 || i+1 >= len(rows) || !isNear(rows[i-1], rows[i]) || !isNear(rows[i], rows[i+1]) {
+		return false
+	}
+	return len(rows[i-1]) > 2 && len(rows[i-1]) == len(rows[i+1])
+}
+
+// goesOn reports whether b is as near to a as lines of one cell are, rather than rows.
+func goesOn(a, b []pdfLine, leading float64) bool {
+	gap := a[0].base - b[0].base
+	return gap < 0.9*leading || gap < 1.3*b[0].size
+}
+
+func mergeInto(above, line []string, onlyEmpty bool) {
+	for i, s := range line {
+		if !onlyEmpty || above[i] == "" {
+			above[i] = joinCell(above[i], s)
+		}
+	}
+}
+
+func fillFrom(line []string, row []pdfLine, columns [][2]float64) {
+	for _, cell := range row {
+		if at := columnAt(columns, cell.x0); line[at] == "" {
+			line[at] = cell.text
+		}
+	}
 }
 
 func joinCell(a, b string) string {
