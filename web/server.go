@@ -123,6 +123,7 @@ func (s *server) run(ctx context.Context, web bool, started func()) error {
 			return fmt.Errorf("start reading documents: %w", err)
 		}
 		defer s.stopQueue()
+		group.Go(func() error { s.warm(ctx); return nil })
 	}
 	if s.config.MetricsListen != "off" {
 		mux := http.NewServeMux()
@@ -157,6 +158,13 @@ func (s *server) close() {
 	s.db.Close()
 	if err := s.redis.Close(); err != nil {
 		s.log.Warn("redis did not close", "error", err)
+	}
+}
+
+// warm leaves the compiled PDF reader in its cache, which takes some seconds once, so that the first upload need not wait.
+func (s *server) warm(ctx context.Context) {
+	if err := (&reader.Child{}).Warm(ctx); err != nil && ctx.Err() == nil {
+		s.log.Warn("the PDF reader is not ready; the first PDF takes longer", "error", err)
 	}
 }
 
