@@ -18,13 +18,14 @@ import (
 // vocabulary makes texts whose words are spread as in real ones: a few everywhere, most of them rare (Zipf).
 type vocabulary struct {
 	words   []string
+	stemOf  map[string]string
 	vectors [][]float32 // of each word by itself
 	random  *rand.Rand
 	zipf    *rand.Zipf
 }
 
 func newVocabulary(size int) *vocabulary {
-	v := &vocabulary{random: rand.New(rand.NewPCG(1, 2))}
+	v := &vocabulary{stemOf: map[string]string{}, random: rand.New(rand.NewPCG(1, 2))}
 	v.zipf = rand.NewZipf(v.random, 1.07, 8, uint64(size-1))
 	syllables := strings.Fields("ba ce di fo gu ha je ki lo mu na pe ri so tu va we xi yo zu bran cler drin fost gral plun stor trem")
 	seen := map[string]bool{}
@@ -63,6 +64,18 @@ func (v *vocabulary) pick(n int) (words []string, vector []float32) {
 	return words, vector
 }
 
+// stems are the words as documents in English are found by.
+func (v *vocabulary) stems(words []string) []string {
+	stems := make([]string, len(words))
+	for i, w := range words {
+		if v.stemOf[w] == "" {
+			v.stemOf[w] = lexical.Analyze(w, lexical.English)[0]
+		}
+		stems[i] = v.stemOf[w]
+	}
+	return stems
+}
+
 // fill gives a new tenant n chunks, straight into the tables and not through ingestion, which would take minutes.
 func fill(t testing.TB, conn *pgx.Conn, v *vocabulary, n int) domain.ID {
 	t.Helper()
@@ -91,7 +104,7 @@ func fillDocument(t testing.TB, exec func(string, ...any), v *vocabulary, tenant
 	texts, terms, weights, vectors := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
 	for i := range n {
 		words, vector := v.pick(80 + v.random.IntN(80))
-		w := lexical.DocWeights(tenant, words, 120)
+		w := lexical.DocWeights(tenant, v.stems(words), 120)
 		ids[i], ordinals[i], texts[i] = domain.NewID(), from+i+1, strings.Join(words, " ")
 		terms[i], weights[i], vectors[i] = w.Terms(), w.Sparse(), halfvec(vector)
 		length += len(words)

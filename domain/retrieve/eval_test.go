@@ -20,24 +20,26 @@ import (
 )
 
 // TestEval ranks public question sets with the product's own analysis, weights, embedder and fusion, in memory instead of
-// in SQL, and checks that fusion is never worse than its better part. Run with -v for the table.
+// in SQL, and checks that fusion is never worse than BM25. BITB_EVAL=1 takes all sets; -v prints the table.
 func TestEval(t *testing.T) {
 	root := filepath.Join("..", "..", "..", "shared", "data")
 	if _, err := os.Stat(root); err != nil {
 		t.Skip("no question sets at", root)
 	}
-	if testing.Short() {
-		t.Skip("ten seconds")
-	}
+	all := os.Getenv("BITB_EVAL") != "" // the large sets take half a minute
 	offTopic := readLines[evalText](t, filepath.Join(root, "offtopic", "unanswerable.jsonl"))
 	t.Logf("%-20s %-8s %-8s %-8s %-8s %s", "nDCG@10", "BM25", "cosine", "fused", "refused", "off topic refused")
 	for _, c := range []struct {
-		set  string
-		bm25 float64 // what it must not fall below
+		set   string
+		large bool
+		bm25  float64 // what it must not fall below
 	}{
-		{"scifact", .698}, {"feedbackqa-cdc-who", .730}, {"stackfaq", .778}, {"squad2", .905}, {"mtrag-un-wiki-fin", .810},
-		{"xquad-es", .973}, {"xquad-ar", .953}, {"xquad-zh", .973},
+		{"scifact", true, .698}, {"feedbackqa-cdc-who", true, .730}, {"stackfaq", true, .778}, {"squad2", true, .905},
+		{"mtrag-un-wiki-fin", false, .810}, {"xquad-es", false, .973}, {"xquad-ar", false, .953}, {"xquad-zh", false, .973},
 	} {
+		if c.large && !all {
+			continue
+		}
 		set := loadSet(t, filepath.Join(root, c.set))
 		var words, vectors, fused, refused, off float64
 		for id, relevant := range set.qrels {
@@ -57,10 +59,10 @@ func TestEval(t *testing.T) {
 		if words < c.bm25 {
 			t.Errorf("%s: BM25 fell to %.4f", c.set, words)
 		}
-		if fused < words-0.0005 { // less than one question in a set of 362
+		if fused < words-1e-9 {
 			t.Errorf("%s: fused %.4f is worse than BM25's %.4f", c.set, fused, words)
 		}
-		if refused > 0.03 {
+		if refused > 0.04 {
 			t.Errorf("%s: %.3f of the questions that have an answer are refused", c.set, refused)
 		}
 	}

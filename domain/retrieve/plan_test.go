@@ -19,8 +19,8 @@ import (
 func TestPlanOfALargeTenant(t *testing.T) {
 	db := dbtest.New(t)
 	v := newVocabulary(2000)
-	large := fill(t, db.Super(t), v, 2000)
-	for range 20 {
+	large := fill(t, db.Super(t), v, 600)
+	for range 10 {
 		fill(t, db.Super(t), v, 20)
 	}
 	db.Exec(t, "analyze")
@@ -60,14 +60,11 @@ func TestPlanOfALargeTenant(t *testing.T) {
 // TestApproximateSearch compares the two ways through vectors of a real model's size: a tenant that takes the index must get
 // nearly what comparing all vectors gives, beside many other tenants in the same index, and so must a small one.
 func TestApproximateSearch(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds an index of 1,500 vectors")
-	}
 	db := dbtest.New(t)
 	v := newVocabulary(500)
 	vectors := newTopics(384, 24)
-	large, small := fill(t, db.Super(t), v, 800), fill(t, db.Super(t), v, 60)
-	for _, tenant := range []domain.ID{large, small, fill(t, db.Super(t), v, 600)} {
+	large, small := fill(t, db.Super(t), v, 400), fill(t, db.Super(t), v, 60)
+	for _, tenant := range []domain.ID{large, small, fill(t, db.Super(t), v, 300)} {
 		vectors.embed(t, db.Super(t), tenant)
 	}
 	search := retrieve.NewService(db.DB)

@@ -3,6 +3,7 @@ package retrieve_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 
@@ -151,7 +152,8 @@ func TestWordsAlone(t *testing.T) {
 	f := newFixture(t)
 	tenant := f.tenant(t)
 	f.add(t, tenant, "a", "Refunds are paid within fourteen days.", "Something else.")
-	for name, vector := range map[string][]float32{"no vector": nil, "a vector of nothing": make([]float32, 256)} {
+	nan := float32(math.NaN())
+	for name, vector := range map[string][]float32{"no vector": nil, "a vector of nothing": make([]float32, 512), "no number": {nan, nan}, "too large": {1e30}} {
 		r, err := f.search.Retrieve(t.Context(), tenant, retrieve.Query{Text: "refunds", Vector: vector, Model: llm.NewHashing().Model()})
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
@@ -162,20 +164,20 @@ func TestWordsAlone(t *testing.T) {
 	}
 }
 
-func TestOtherModelsVectorsAreNotCompared(t *testing.T) {
+func TestVectorsThatCannotBeCompared(t *testing.T) {
 	f := newFixture(t)
 	tenant := f.tenant(t)
 	f.add(t, tenant, "a", "Refunds are paid within fourteen days.")
-	r, err := f.search.Retrieve(t.Context(), tenant, retrieve.Query{Text: "refunds", Vector: make3(t), Model: "another"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(r.Passages) != 1 || r.Passages[0].Vector != 0 || r.ByVector != 0 {
-		t.Errorf("%+v", r)
+	for name, model := range map[string]string{"another model's": "another", "of other dimensions": llm.NewHashing().Model()} {
+		r, err := f.search.Retrieve(t.Context(), tenant, retrieve.Query{Text: "refunds", Vector: []float32{1, 0, 0}, Model: model})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if len(r.Passages) != 1 || r.Passages[0].Vector != 0 || r.ByVector != 0 {
+			t.Errorf("%s: %+v", name, r)
+		}
 	}
 }
-
-func make3(t *testing.T) []float32 { t.Helper(); return []float32{1, 0, 0} }
 
 func TestAwkwardQuestions(t *testing.T) {
 	f := newFixture(t)
@@ -188,6 +190,7 @@ func TestAwkwardQuestions(t *testing.T) {
 		"signs":        "?!… ' \" \\ % $1 {} '); drop table chunks; --",
 		"emoji":        "🎉🚣",
 		"other script": "退款政策是什么？",
+		"not text":     "refund\x00\xff\xfe",
 		"ten thousand": strings.Repeat("refund ", 1400) + strings.Repeat("z", 200),
 		"many words":   manyWords(2500),
 	} {
@@ -246,7 +249,7 @@ func TestLexicalFunction(t *testing.T) {
 	f.add(t, b, "b", "bassoon")
 	term := lexical.Hash(a, "xylophon")
 	count := func(tx pgx.Tx) (n int) {
-		err := tx.QueryRow(t.Context(), "select count(*) from search.lexical($1, $2::text::sparsevec, 10)",
+		err := tx.QueryRow(t.Context(), "select count(*) from search.lexical($1, $2::sparsevec, 10)",
 			[]int32{term}, lexical.Weights{term: 1}.Sparse()).Scan(&n)
 		if err != nil {
 			t.Fatal(err)

@@ -3,6 +3,8 @@ package retrieve
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -22,6 +24,7 @@ func NewService(db *postgres.DB) *Service { return &Service{db: db} }
 // Retrieve searches the tenant's chunks and stores the trace, in one transaction. No chunk in common with the question is
 // an empty list of passages, not an error.
 func (s *Service) Retrieve(ctx context.Context, tenantID domain.ID, q Query) (Retrieval, error) {
+	q.Text = strings.ReplaceAll(strings.ToValidUTF8(q.Text, " "), "\x00", " ") // PostgreSQL stores neither
 	r := Retrieval{ID: domain.NewID(), BotID: q.BotID, Question: q.Text, Threshold: Threshold, CreatedAt: time.Now()}
 	err := s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
 		run := search{tx: tx, tenant: tenantID, query: q, out: &r, began: r.CreatedAt}
@@ -51,65 +54,59 @@ type search struct {
 	began  time.Time
 
 	words  lexical.Weighed
-	vector *string // the question's
+	vector *string // the question's, nil with VectorsOff
 	found  map[domain.ID]*hit
 	hits   []hit // what was found, fused
 }
 
-// weigh reads what is known of the tenant's chunks, and of the question's words in them.
+// weigh reads what is known of the tenant's chunks, and of the question's words in them. It asks for the words as the
+// question's own language has them along with the languages of the documents: mostly these are the same, and a second
+// round trip is saved.
 func (s *search) weigh(ctx context.Context) error {
-	if err := s.readCorpus(ctx); err != nil || s.out.Chunks == 0 {
-		return err
+	df := map[int32]int{}
+	likely := lexical.ParseQuery(s.tenant, s.query.Text, []lexical.Lang{lexical.Guess(s.query.Text), lexical.English}).Hashes()
+	var batch pgx.Batch
+	batch.Queue(corpusSQL, s.tenant).Query(s.readCorpus)
+	batch.Queue(frequenciesSQL, s.tenant, likely).Query(readFrequencies(df))
+	if err := s.tx.SendBatch(ctx, &batch).Close(); err != nil {
+		return fmt.Errorf("read the corpus: %w", err)
+	}
+	if s.out.Chunks == 0 {
+		return nil
 	}
 	langs := make([]lexical.Lang, len(s.out.Languages))
 	for i, l := range s.out.Languages {
 		langs[i] = lexical.Lang(l)
 	}
 	words := lexical.ParseQuery(s.tenant, s.query.Text, langs)
-	df, err := s.readFrequencies(ctx, words.Hashes())
-	if err != nil {
-		return err
+	missing := slices.DeleteFunc(words.Hashes(), func(term int32) bool { return slices.Contains(likely, term) })
+	if len(missing) > 0 {
+		rows, err := s.tx.Query(ctx, frequenciesSQL, s.tenant, missing)
+		if err != nil {
+			return fmt.Errorf("read term frequencies: %w", err)
+		}
+		if err := readFrequencies(df)(rows); err != nil {
+			return fmt.Errorf("read term frequencies: %w", err)
+		}
 	}
 	s.words = words.Weigh(s.out.Chunks, df)
 	s.out.Words, s.out.Unknown = s.words.Words, s.words.Words-s.words.Found
 	return nil
 }
 
-// readCorpus also lets the commit return before the trace is on disk: an answer that names it is committed later, and what
-// is committed later reaches the disk later.
-func (s *search) readCorpus(ctx context.Context) error {
+func (s *search) readCorpus(rows pgx.Rows) error {
 	var commit string
-	rows, err := s.tx.Query(ctx, `
-		with recursive l (language) as (
-			(select language from documents where tenant_id = $1 and chunk_count > 0 order by language limit 1)
-			union all
-			select (select d.language from documents d where d.tenant_id = $1 and d.chunk_count > 0 and d.language > l.language order by d.language limit 1)
-			from l where l.language is not null)
-		select index_version, chunks, array(select language from l where language is not null), set_config('synchronous_commit', 'off', true)
-		from corpora where tenant_id = $1`, s.tenant)
-	if err != nil {
-		return fmt.Errorf("read the corpus: %w", err)
-	}
-	_, err = pgx.ForEachRow(rows, []any{&s.out.IndexVersion, &s.out.Chunks, &s.out.Languages, &commit}, func() error { return nil })
-	if err != nil {
-		return fmt.Errorf("read the corpus: %w", err)
-	}
-	return nil
+	_, err := pgx.ForEachRow(rows, []any{&s.out.IndexVersion, &s.out.Chunks, &s.out.Languages, &commit}, func() error { return nil })
+	return err
 }
 
-func (s *search) readFrequencies(ctx context.Context, terms []int32) (map[int32]int, error) {
-	df := make(map[int32]int, len(terms))
-	rows, err := s.tx.Query(ctx, "select term, chunks from search.term_stats where tenant_id = $1 and term = any($2)", s.tenant, terms)
-	if err != nil {
-		return nil, fmt.Errorf("read term frequencies: %w", err)
+func readFrequencies(df map[int32]int) func(pgx.Rows) error {
+	return func(rows pgx.Rows) error {
+		var term int32
+		var chunks int
+		_, err := pgx.ForEachRow(rows, []any{&term, &chunks}, func() error { df[term] = chunks; return nil })
+		return err
 	}
-	var term int32
-	var chunks int
-	_, err = pgx.ForEachRow(rows, []any{&term, &chunks}, func() error { df[term] = chunks; return nil })
-	if err != nil {
-		return nil, fmt.Errorf("read term frequencies: %w", err)
-	}
-	return df, nil
 }
 
 const (
@@ -122,9 +119,8 @@ const (
 func (s *search) find(ctx context.Context) error {
 	s.out.Vectors = planVectors(s.query, s.out.Chunks)
 	if s.out.Vectors != VectorsOff {
-		s.out.Model = s.query.Model
+		s.out.Model, s.vector = s.query.Model, vectorText(s.query.Vector)
 	}
-	s.vector = vectorText(s.query.Vector)
 	s.found = map[domain.ID]*hit{}
 	var batch pgx.Batch
 	if len(s.words.Rarest) > 0 {

@@ -9,11 +9,24 @@ import (
 	"bitb/domain"
 )
 
+// corpusSQL steps from language to language of the documents through an index. It also lets the commit return before the
+// trace is on disk: an answer that names it is committed later, and what is committed later reaches the disk later.
+const corpusSQL = `
+	with recursive l (language) as (
+		(select language from documents where tenant_id = $1 and chunk_count > 0 order by language limit 1)
+		union all
+		select (select d.language from documents d where d.tenant_id = $1 and d.chunk_count > 0 and d.language > l.language order by d.language limit 1)
+		from l where l.language is not null)
+	select index_version, chunks, array(select language from l where language is not null), set_config('synchronous_commit', 'off', true)
+	from corpora where tenant_id = $1`
+
+const frequenciesSQL = "select term, chunks from search.term_stats where tenant_id = $1 and term = any($2)"
+
 // lexicalSQL finds chunks by words, and says how near their vectors are too.
 const lexicalSQL = `
-	select l.chunk_id, l.score, coalesce((select -(e.embedding <#> $6::text::halfvec) from chunk_embeddings e
-		where e.tenant_id = $1 and e.model = $5 and e.chunk_id = l.chunk_id), 0)
-	from search.lexical($2, $3::text::sparsevec, $4) l`
+	select l.chunk_id, l.score, coalesce((select -(e.embedding <#> $6::halfvec) from chunk_embeddings e
+		where e.tenant_id = $1 and e.model = $5 and e.chunk_id = l.chunk_id and vector_dims(e.embedding) = vector_dims($6::halfvec)), 0)
+	from search.lexical($2, $3::sparsevec, $4) l`
 
 // read fills in what the best hits say.
 func (s *search) read(ctx context.Context) error {

@@ -2,7 +2,6 @@ package retrieve
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,11 +31,12 @@ func planVectors(q Query, chunks int) VectorPlan {
 	return VectorsExact
 }
 
-// exactSQL cannot use an approximate index, whose expression has the dimensions in it.
+// exactSQL cannot use an approximate index, whose expression has the dimensions in it. Vectors of other dimensions were
+// made when the model was set up otherwise.
 const exactSQL = `
-	select chunk_id, 0, -(embedding <#> $3::text::halfvec) from chunk_embeddings
-	where tenant_id = $1 and model = $2
-	order by embedding <#> $3::text::halfvec, chunk_id limit $4`
+	select chunk_id, 0, -(embedding <#> $3::halfvec) from chunk_embeddings
+	where tenant_id = $1 and model = $2 and vector_dims(embedding) = vector_dims($3::halfvec)
+	order by embedding <#> $3::halfvec, chunk_id limit $4`
 
 // hnswSettings make the planner use the index, which it would never do by itself, and make the index go on until it has
 // enough of this tenant's: without iterative scans it returns next to nothing for a small one. They end with the
@@ -48,26 +48,24 @@ const hnswSettings = `select set_config('enable_sort', 'off', true), set_config(
 func hnswSQL(dimensions int) string {
 	return fmt.Sprintf(`
 		with near as materialized (
-			select chunk_id, embedding::halfvec(%[1]d) <#> $3::text::halfvec(%[1]d) as distance from chunk_embeddings
+			select chunk_id, embedding::halfvec(%[1]d) <#> $3::halfvec(%[1]d) as distance from chunk_embeddings
 			where tenant_id = $1 and model = $2 and vector_dims(embedding) = %[1]d
-			order by embedding::halfvec(%[1]d) <#> $3::text::halfvec(%[1]d) limit $4)
+			order by embedding::halfvec(%[1]d) <#> $3::halfvec(%[1]d) limit $4)
 		select chunk_id, 0, -distance from near order by distance + 0, chunk_id`, dimensions)
 }
 
-// usable reports whether v can be compared: a vector of zeros is as near to everything, and NaN is refused by pgvector.
+// usable reports whether v can be compared: a vector of zeros is as near to everything, NaN and what half precision cannot
+// hold are refused by pgvector.
 func usable(v []float32) bool {
 	var squares float64
 	for _, x := range v {
 		squares += float64(x) * float64(x)
 	}
-	return squares > 0 && !math.IsNaN(squares) && !math.IsInf(squares, 0)
+	return squares > 0 && squares < 1e8 // false for NaN too
 }
 
-// vectorText writes a vector as pgvector reads it, nil as NULL.
+// vectorText writes a vector as pgvector reads it.
 func vectorText(v []float32) *string {
-	if v == nil {
-		return nil
-	}
 	b := append(make([]byte, 0, 12*len(v)), '[')
 	for i, x := range v {
 		if i > 0 {
