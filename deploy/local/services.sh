@@ -257,9 +257,14 @@ make_state_dir() {
   rm -f "$local_dir/state"
   if as_server test -x "$local_dir/." 2>/dev/null; then return; fi
   dir=/var/tmp/bitb-$(printf '%s' "$checkout" | sha256sum | cut -c1-16)
-  # Anybody may write in /var/tmp: take the directory only when it is new, or already ours.
-  mkdir -m 0755 "$dir" 2>/dev/null || { [ ! -L "$dir" ] && [ -d "$dir" ] && [ -O "$dir" ]; } ||
-    die "$dir exists and belongs to somebody else"
+  # Anybody may write in /var/tmp: what is there counts only when it is ours. It is then left from
+  # an earlier checkout in this place, whose passwords went with its .local.
+  if [ ! -L "$dir" ] && [ -O "$dir" ]; then
+    ln -s "$dir" "$local_dir/state"
+    stop
+    rm -rf "$dir" "$local_dir/state"
+  fi
+  mkdir -m 0755 "$dir" || die "$dir is in the way; it is not ours"
   ln -s "$dir" "$local_dir/state"
   say "services: the database's user cannot enter $checkout, so its files are in $dir"
 }
