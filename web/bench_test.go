@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"mime/multipart"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -35,43 +34,11 @@ type client struct {
 
 func newClient(b *testing.B, db *dbtest.Database, server string) *client {
 	b.Helper()
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		b.Fatal(err)
-	}
-	c := &client{Client: &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, url: server}
-	r, err := c.PostForm(server+"/signup", url.Values{"company": {"Bench"}, "name": {"Bench"}, "email": {"bench@example.com"}, "password": {"vier wörter ohne sinn"}})
-	if err != nil || r.StatusCode != http.StatusSeeOther {
-		b.Fatalf("sign-up: %v %v", r, err)
-	}
-	r.Body.Close()
+	c := &client{Client: signUp(b, server), url: server}
 	if err := db.Super(b).QueryRow(b.Context(), "select tenant_id from users").Scan(&c.tenant); err != nil {
 		b.Fatal(err)
 	}
 	return c
-}
-
-func (c *client) upload(b *testing.B, name string, content []byte) {
-	b.Helper()
-	var body bytes.Buffer
-	form := multipart.NewWriter(&body)
-	part, err := form.CreateFormFile("file", name)
-	if err != nil {
-		b.Fatal(err)
-	}
-	_, _ = part.Write(content)
-	_ = form.Close()
-	r, err := http.NewRequestWithContext(b.Context(), http.MethodPost, c.url+"/documents", &body)
-	if err != nil {
-		b.Fatal(err)
-	}
-	r.Header.Set("Content-Type", form.FormDataContentType())
-	r.Header.Set("Accept", "application/json")
-	got, err := c.Do(r)
-	if err != nil || got.StatusCode != http.StatusCreated {
-		b.Fatalf("upload: %v %v", got, err)
-	}
-	got.Body.Close()
 }
 
 // BenchmarkUploadToReady is a 10-page PDF from the first byte sent to the document that answers, with the built-in models.
@@ -88,7 +55,7 @@ func BenchmarkUploadToReady(b *testing.B) {
 	for b.Loop() {
 		n := len(took)
 		began := time.Now()
-		c.upload(b, "handbook.pdf", fmt.Appendf(slices.Clone(pdf), "\n%% copy %d\n", n)) // another document each time
+		uploadText(b, c.Client, server.url, "handbook.pdf", fmt.Sprintf("%s\n%% copy %d\n", pdf, n)) // another document each time
 		dbtest.Eventually(b, time.Minute, "the document to be ready", func() bool {
 			var ready int
 			if err := conn.QueryRow(b.Context(), "select count(*) from documents where status = 'ready'").Scan(&ready); err != nil {
@@ -137,7 +104,7 @@ func (c *client) colleagues(b *testing.B, db *dbtest.Database, n int) []*client 
 		email := fmt.Sprintf("bench-%d@example.com", i)
 		db.Exec(b, `with u as (insert into users (tenant_id, id, email, name, role) values ($1, $2, $3, 'Bench', 'owner'))
 			insert into auth.logins (email, tenant_id, user_id, password_hash)
-			select $3, $1, $2, password_hash from auth.logins where email = 'bench@example.com'`, c.tenant, domain.NewID(), email)
+			select $3, $1, $2, password_hash from auth.logins where email = 'owner@example.com'`, c.tenant, domain.NewID(), email)
 		jar, err := cookiejar.New(nil)
 		if err != nil {
 			b.Fatal(err)

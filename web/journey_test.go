@@ -55,7 +55,9 @@ func boot(t testing.TB, command string, settings map[string]string) *program {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- run(ctx, []string{command}, func(name string) string { return values[name] }, io.Discard) }()
+	go func() {
+		ended <- run(ctx, []string{command}, func(name string) string { return values[name] }, io.Discard)
+	}()
 	p.stop = sync.OnceValue(func() error { cancel(); return <-ended })
 	t.Cleanup(func() {
 		if err := p.stop(); err != nil {

@@ -66,7 +66,7 @@ func newServer(ctx context.Context, c Config, log *slog.Logger) (*server, error)
 	}
 	search := retrieve.NewService(s.db)
 	s.tenants = tenant.NewService(s.db, chat.FirstBot)
-	s.chat = chat.NewService(chat.Config{DB: s.db, Log: log, Retrieve: search, Model: answerer, Quoter: llm.Extractive{},
+	s.chat = chat.NewService(chat.Config{DB: s.db, Log: log, Retrieve: search, Model: answerer, Quoter: llm.Extractive{Observer: s.metrics},
 		Embedder: llm.Cached(embedder, s.redis, s.metrics), Cache: s.redis, Metrics: s.metrics})
 	static, err := fs.Sub(bitb.Static, "static")
 	if err != nil {
@@ -83,7 +83,7 @@ func newServer(ctx context.Context, c Config, log *slog.Logger) (*server, error)
 func (s *server) newModels() (llm.Chat, llm.Embedder, error) {
 	c := s.config
 	openAI := llm.OpenAI{BaseURL: c.OpenAIBaseURL, Key: string(c.OpenAIKey), Observer: s.metrics}
-	var answerer llm.Chat = llm.Extractive{}
+	var answerer llm.Chat = llm.Extractive{Observer: s.metrics}
 	var embedder llm.Embedder = llm.NewHashing()
 	var err error
 	if c.ChatModel != builtinModel {

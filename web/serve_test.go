@@ -1,0 +1,157 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"bitb/domain/dbtest"
+	"bitb/domain/llm/llmtest"
+)
+
+// Redis may never have been there: people sign in, documents become ready, questions are answered.
+func TestWithoutRedis(t *testing.T) {
+	db := dbtest.New(t)
+	server := boot(t, "serve", map[string]string{"DATABASE_URL": db.URL, "REDIS_URL": "redis://127.0.0.1:1", "BITB_LOG_LEVEL": "ERROR"})
+	c := signUp(t, server.url)
+	uploadText(t, c, server.url, "prices.md", "# Prices\n\nA bicycle costs 19 euros a day.\n")
+	dbtest.Eventually(t, 30*time.Second, "the document to be ready", func() bool {
+		return db.Count(t, "select count(*) from documents where status = 'ready'") == 1
+	})
+	if answer := ask(t, c, server.url); !strings.Contains(answer, "19 euros a day") {
+		t.Errorf("answered %s", answer)
+	}
+	r, err := http.Get(server.metrics + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	body, _ := io.ReadAll(r.Body)
+	for _, name := range []string{"bitb_http_request_seconds", "bitb_documents_total{outcome=\"ready\"", "bitb_ingest_stage_seconds", "bitb_retrieval_seconds",
+		"bitb_model_call_seconds", "bitb_cache_lookups_total{cache=\"embedding\",result=\"miss\"}", "bitb_answers_total"} {
+		if !strings.Contains(string(body), name) {
+			t.Errorf("the metrics have no %s", name)
+		}
+	}
+	if public, err := http.Get(server.url + "/metrics"); err != nil || public.StatusCode != http.StatusNotFound {
+		t.Errorf("the metrics are public: %v %v", public, err)
+	}
+}
+
+// A stop lets an answer that is being written go to its end, and ends without an error.
+func TestStopLetsAnswersEnd(t *testing.T) {
+	db, model := dbtest.New(t), llmtest.New(t)
+	model.Chat.Reply("It costs 19 euros [1]. That is all there is to say.")
+	release := model.Chat.HoldAfter(2)
+	server := boot(t, "serve", map[string]string{"DATABASE_URL": db.URL, "OPENAI_BASE_URL": model.URL, "OPENAI_API_KEY": model.Key,
+		"BITB_CHAT_MODEL": "scripted", "BITB_EMBEDDING_MODEL": builtinModel})
+	c := signUp(t, server.url)
+	uploadText(t, c, server.url, "prices.md", "# Prices\n\nA bicycle costs 19 euros a day.\n")
+	dbtest.Eventually(t, 30*time.Second, "the document to be ready", func() bool {
+		return db.Count(t, "select count(*) from documents where status = 'ready'") == 1
+	})
+	answered := make(chan string, 1)
+	go func() { answered <- ask(t, c, server.url) }()
+	dbtest.Eventually(t, 10*time.Second, "the model to be asked", func() bool { return len(model.Chat.Requests()) == 1 })
+	stopped := make(chan error, 1)
+	go func() { stopped <- server.stop() }()
+	dbtest.Eventually(t, 10*time.Second, "new connections to be refused", func() bool {
+		r, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Get(server.url + "/readyz")
+		if err == nil {
+			r.Body.Close()
+		}
+		return err != nil || r.StatusCode == http.StatusServiceUnavailable
+	})
+	release()
+	if answer := <-answered; !strings.Contains(answer, "That is all there is to say.") || !strings.Contains(answer, "event: done") {
+		t.Errorf("answered %s", answer)
+	}
+	if err := <-stopped; err != nil {
+		t.Errorf("stopped with %v", err)
+	}
+	if n := db.Count(t, "select count(*) from messages where author = 'bot' and status = 'complete'"); n != 1 {
+		t.Errorf("%d answers are kept whole", n)
+	}
+}
+
+func TestSettingsAreReportedAtOnce(t *testing.T) {
+	values := map[string]string{"BITB_PUBLIC_URL": "ftp://x", "BITB_TRUSTED_PROXIES": "everywhere", "BITB_CHAT_MODEL": "gpt", "BITB_PRODUCTION": "true",
+		"DATABASE_URL": "postgres://bitb_app:geheim@db.example/bitb?sslmode=disable"}
+	_, err := loadConfig(func(name string) string { return values[name] })
+	if err == nil {
+		t.Fatal("nothing is wrong with these settings")
+	}
+	for _, name := range []string{"REDIS_URL", "BITB_PUBLIC_URL", "BITB_TRUSTED_PROXIES", "OPENAI_API_KEY", "DATABASE_URL"} {
+		if !strings.Contains(err.Error(), name) {
+			t.Errorf("nothing is said of %s in %v", name, err)
+		}
+	}
+	if strings.Contains(err.Error(), "geheim") {
+		t.Errorf("a secret is printed: %v", err)
+	}
+}
+
+func TestProductionRefusesPrivilegedRole(t *testing.T) {
+	db := dbtest.New(t)
+	values := map[string]string{"DATABASE_URL": db.OwnerURL, "REDIS_URL": dbtest.RedisURL(t), "BITB_PRODUCTION": "true", "BITB_PUBLIC_URL": "https://chat.example.com"}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	err := run(ctx, []string{"serve"}, func(name string) string { return values[name] }, io.Discard)
+	if err == nil || !strings.Contains(err.Error(), "row-level security") {
+		t.Errorf("served as a superuser: %v", err)
+	}
+}
+
+func signUp(t testing.TB, server string) *http.Client {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	r, err := c.PostForm(server+"/signup", url.Values{"company": {"Shop"}, "name": {"Owner"}, "email": {"owner@example.com"}, "password": {"vier wörter ohne sinn"}})
+	if err != nil || r.StatusCode != http.StatusSeeOther {
+		t.Fatalf("sign-up: %v %v", r, err)
+	}
+	r.Body.Close()
+	return c
+}
+
+// uploadText sends a file with the plain form.
+func uploadText(t testing.TB, c *http.Client, server, name, content string) {
+	t.Helper()
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	part, err := form.CreateFormFile("file", name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.WriteString(part, content)
+	_ = form.Close()
+	r, err := c.Post(server+"/documents", form.FormDataContentType(), &body)
+	if err != nil || r.StatusCode != http.StatusSeeOther {
+		t.Fatalf("upload: %v %v", r, err)
+	}
+	r.Body.Close()
+}
+
+func ask(t *testing.T, c *http.Client, server string) string {
+	r, err := c.PostForm(server+"/playground/messages", url.Values{"question": {"What does a bicycle cost a day?"}})
+	if err != nil {
+		t.Error(err)
+		return ""
+	}
+	defer r.Body.Close()
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		t.Error(err)
+	}
+	return string(body)
+}
