@@ -112,7 +112,7 @@ func TestCitationsAreOfRetrievedPassages(t *testing.T) {
 	d := newDesk(t)
 	d.model.Chat.Reply("It costs 19 euros [1], or 7 [9] [0].")
 	answer, streamed := d.ask(t, question)
-	if want := "It costs 19 euros [1], or 7  ."; answer.Text != want || strings.TrimSpace(streamed) != want {
+	if want := "It costs 19 euros [1], or 7."; answer.Text != want || strings.TrimSpace(streamed) != want {
 		t.Errorf("answered %q, streamed %q", answer.Text, streamed)
 	}
 	kept, err := d.Current(t.Context(), d.tenant, d.bot.ID, d.who)

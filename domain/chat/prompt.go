@@ -3,6 +3,7 @@ package chat
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -106,10 +107,13 @@ func withoutCitations(text string) string {
 }
 
 // citationFilter passes an answer on while it is written, and drops markers such as [7] that name no passage. It holds
-// back what may become a marker, so that no half of one is ever shown.
+// back what may become a marker, so that no half of one is ever shown. Code stays as it is: in list[0] the 0 is no citation.
 type citationFilter struct {
 	passages int
+	space    bool   // held back, to go with a marker that goes
 	held     string // from a "[" on
+	ticks    int    // backticks that were just read
+	code     int    // backticks that opened the code we are in; 0: none
 	cited    []int
 }
 
@@ -121,57 +125,96 @@ const maxMarker = 40
 // Write takes the next piece and returns what can be shown of it.
 func (f *citationFilter) Write(piece string) string {
 	var out strings.Builder
-	for _, c := range []byte(piece) {
+	for i := range len(piece) {
+		c := piece[i]
 		switch {
-		case f.held == "" && c != '[':
+		case f.inCode(c):
+			out.WriteString(f.release())
 			out.WriteByte(c)
-		case c == ']':
+		case c == ']' && f.held != "":
 			out.WriteString(f.marker(f.held + "]"))
-			f.held = ""
-		case c == '[' || f.held != "" && (!strings.ContainsRune("0123456789, ^", rune(c)) || len(f.held) >= maxMarker):
-			out.WriteString(f.held)
-			f.held = ""
-			if c == '[' {
+		case f.held != "" && len(f.held) < maxMarker && strings.IndexByte("0123456789, ^", c) >= 0:
+			f.held += string(c)
+		case c == '[' && f.held == "":
+			f.held = "["
+		default:
+			out.WriteString(f.release())
+			switch c {
+			case '[':
 				f.held = "["
-			} else {
+			case ' ':
+				f.space = true
+			default:
 				out.WriteByte(c)
 			}
-		default:
-			f.held += string(rune(c))
 		}
 	}
 	return out.String()
 }
 
+// inCode reports whether c is code or a backtick around it. Code in a line ends with the line at the latest, so that a
+// stray backtick does no harm for long; a block of code ends with as many backticks as it began with.
+func (f *citationFilter) inCode(c byte) bool {
+	if c == '`' {
+		f.ticks++
+		return true
+	}
+	switch {
+	case f.ticks == 0:
+	case f.code == 0:
+		f.code = f.ticks
+	case f.code == f.ticks:
+		f.code = 0
+	}
+	f.ticks = 0
+	if c == '\n' && f.code < 3 {
+		f.code = 0
+	}
+	return f.code > 0
+}
+
+// release gives up what was held back: it is no marker.
+func (f *citationFilter) release() string {
+	text := f.held
+	if f.space {
+		text = " " + text
+	}
+	f.held, f.space = "", false
+	return text
+}
+
 // Flush returns what was held back at the end of the answer; half a marker is dropped.
 func (f *citationFilter) Flush() string {
-	held := f.held
-	f.held = ""
-	if strings.ContainsAny(held, "0123456789") {
-		return ""
+	if strings.ContainsAny(f.held, "0123456789") {
+		f.held, f.space = "", false
 	}
-	return held
+	return f.release()
 }
 
 // Cited returns the numbers that were shown, in the order of their first appearance.
 func (f *citationFilter) Cited() []int { return f.cited }
 
-// marker brings "[1, 2]" to "[1][2]" and leaves out what names no passage. "[]" and the like are text.
+// marker brings "[1, 2]" to "[1][2]" and leaves out what names no passage, with the space before it when nothing is
+// left. "[]" and the like are text.
 func (f *citationFilter) marker(text string) string {
 	fields := strings.FieldsFunc(text, func(r rune) bool { return !('0' <= r && r <= '9') })
 	if len(fields) == 0 {
-		return text
+		f.held = text
+		return f.release()
 	}
-	var out strings.Builder
+	f.held = ""
 	for _, field := range fields {
-		var n int
-		if _, err := fmt.Sscan(field, &n); err != nil || n < 1 || n > f.passages {
+		n, err := strconv.Atoi(field)
+		if err != nil || n < 1 || n > f.passages {
 			continue
 		}
-		fmt.Fprintf(&out, "[%d]", n)
+		f.held += fmt.Sprintf("[%d]", n)
 		if !slices.Contains(f.cited, n) {
 			f.cited = append(f.cited, n)
 		}
 	}
-	return out.String()
+	if f.held == "" {
+		f.space = false
+	}
+	return f.release()
 }

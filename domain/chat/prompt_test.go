@@ -13,7 +13,7 @@ import (
 // However the stream is cut, the same text comes out, and no marker in it names a passage that is not there.
 func TestFilterAtEveryCut(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		pieces := rapid.SliceOf(rapid.SampledFrom([]string{"a", " ", "[", "]", "1", "2", "9", ",", ", ", "[1]", "[2][3]", "[1, 2]", "[10]", "é", "中", "[x]", "[]", "\n"})).Draw(t, "text")
+		pieces := rapid.SliceOf(rapid.SampledFrom([]string{"a", " ", "[", "]", "1", "2", "9", ",", ", ", "[1]", "[2][3]", "[1, 2]", "[10]", "é", "中", "[x]", "[]", "\n", "`", "```", " [9]"})).Draw(t, "text")
 		text := strings.Join(pieces, "")
 		whole := newCitationFilter(3)
 		want := whole.Write(text) + whole.Flush()
@@ -36,8 +36,10 @@ func TestFilterAtEveryCut(t *testing.T) {
 
 func TestFilter(t *testing.T) {
 	for text, want := range map[string]string{
-		"One [1], two [2][3].": "One [1], two [2][3].", "Both [1, 2].": "Both [1][2].", "None [4].": "None .", "List [1, 9]": "List [1]",
-		"array[0]": "array", "an [aside] stays": "an [aside] stays", "[1": "", "x [": "x [", "[[1]]": "[[1]]", "[99999999999999999999]": "",
+		"One [1], two [2][3].": "One [1], two [2][3].", "Both [1, 2].": "Both [1][2].", "None [4].": "None.", "List [1, 9]": "List [1]",
+		"7 [9] [0] days": "7 days", "two  spaces [1]": "two  spaces [1]", "end ": "end ", "[4] first": " first", "[^1]": "[1]",
+		"`list[0]` and list[0]": "`list[0]` and list", "```\nx[9]\n``` [1]": "```\nx[9]\n``` [1]", "``a`[9]`` [9]": "``a`[9]``",
+		"a stray ` tick\nends [9]": "a stray ` tick\nends", "an [aside] stays": "an [aside] stays", "[1": "", "x [": "x [", "[[1]]": "[[1]]", "[99999999999999999999]": "",
 	} {
 		f := newCitationFilter(3)
 		if got := f.Write(text) + f.Flush(); got != want {
@@ -72,7 +74,7 @@ func TestPromptHolds(t *testing.T) {
 	if !strings.HasSuffix(last.Content, "Question: Why?") || !strings.Contains(last.Content, "{{.Env}} ${HOME}") {
 		t.Error("the question does not stand last, or a passage was changed")
 	}
-	if r.Messages[1].Content != "Before ." {
+	if r.Messages[1].Content != "Before." {
 		t.Errorf("an old answer goes on as %q: its numbers meant other passages", r.Messages[1].Content)
 	}
 }

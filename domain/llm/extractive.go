@@ -79,18 +79,21 @@ func pieces(answer string) []string {
 // and XQuAD; each alone changes little, and none is sharp.
 const (
 	ofKin      = 0.8 // in the quote, but as another form of the word
-	ofQuestion = 0.8 // in the question above the quote
+	ofAnswered = 0.8 // in the question that the quote answers, or in the header of its row
 	ofHeading  = 0.5 // in the heading or lead-in above it, or in the document's title
+	ofHeader   = 0.4 // in the header of its row, as the row's own
 	ofNeighbor = 0.3 // in the quote before or after
 	ofPassage  = 0.4 // the passage's score over that of the best
 )
 
 const (
-	leastCoverage = 0.8  // see fits
-	leastScore    = 0.65 // of the best quote's score
-	leastOwn      = 0.3  // of the best quote's share of the question, so that no quote lives by its neighbours alone
-	maxQuotes     = 3
-	maxRunes      = 900 // of the whole answer, but the best quote is given whatever its length
+	leastCoverage  = 0.8  // see fits
+	leastScore     = 0.65 // of the best quote's score
+	leastOwn       = 0.3  // of the best quote's share of the question, so that no quote lives by its neighbours alone
+	leastElsewhere = 0.6  // the same in another passage than the best quote's
+	asAsked        = 0.6  // of the question's weight that makes a question above a quote the same question
+	maxQuotes      = 3
+	maxRunes       = 900 // of the whole answer, but the best quote is given whatever its length
 )
 
 // scored is a quote with what is known of it.
@@ -99,7 +102,8 @@ type scored struct {
 	passage int // index into the passages
 	terms   map[string]bool
 	over    map[string]bool // terms of what stands above it
-	own     float64         // the part of the question's weight that is in the quote, or in the question it answers
+	cells   float64         // the part of the question's weight that is in the quote
+	own     float64         // the same, with the question it answers and, at less, the header of its row
 	score   float64
 }
 
@@ -123,11 +127,15 @@ func readPassages(req Request) (all []scored, langs []lexical.Lang) {
 		}
 		title := p.Title + "\n" + strings.Join(p.Heading, "\n")
 		over := map[string]map[string]bool{}
-		for _, q := range quotesOf(p.Text) {
+		heading := ""
+		if n := len(p.Heading); n > 0 {
+			heading = p.Heading[n-1]
+		}
+		for _, q := range quotesOf(heading, p.Text) {
 			if over[q.above] == nil {
 				over[q.above] = termSet(title+"\n"+q.above, lang)
 			}
-			all = append(all, scored{quote: q, passage: i, terms: termSet(q.text, lang), over: over[q.above]})
+			all = append(all, scored{quote: q, passage: i, terms: termSet(q.body, lang), over: over[q.above]})
 		}
 	}
 	return all, langs
@@ -149,16 +157,20 @@ func choose(all []scored) []scored {
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(all[b].score, all[a].score) })
+	best := all[order[0]]
+	answered := best.answer && best.own >= asAsked // somebody asked just this before: its answer is enough
 	var picked []int
 	var rank []int // passages in the order of their best quote
 	runes := 0
 	for _, i := range order {
 		n := utf8.RuneCountInString(all[i].text)
-		best := all[order[0]]
 		if len(picked) == maxQuotes || all[i].score < leastScore*best.score {
 			break
 		}
-		if all[i].own < leastOwn*best.own || len(picked) > 0 && runes+n > maxRunes || slices.ContainsFunc(picked, func(j int) bool { return repeats(all[i], all[j]) }) {
+		if len(picked) > 0 && (runes+n > maxRunes || !adds(all[i], best) || answered && !together(all[i], best)) {
+			continue
+		}
+		if slices.ContainsFunc(picked, func(j int) bool { return repeats(all[i], all[j]) }) {
 			continue
 		}
 		picked, runes = append(picked, i), runes+n
@@ -175,6 +187,21 @@ func choose(all []scored) []scored {
 	}
 	return out
 }
+
+// adds reports whether q has enough of the question to stand beside the best quote. Of a table, the row that has more of
+// the question in its cells is enough.
+func adds(q, best scored) bool {
+	switch {
+	case q.row && together(q, best):
+		return q.cells >= leastElsewhere*best.cells
+	case q.passage == best.passage:
+		return q.own >= leastOwn*best.own
+	}
+	return q.own >= leastElsewhere*best.own
+}
+
+// together reports whether two quotes stand under the same heading, question or header.
+func together(a, b scored) bool { return a.passage == b.passage && a.above == b.above }
 
 // repeats reports whether a says little that b does not say: passages overlap, and documents repeat themselves.
 func repeats(a, b scored) bool {

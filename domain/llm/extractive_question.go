@@ -20,6 +20,7 @@ type question struct {
 type word struct {
 	terms  []string
 	weight float64
+	code   bool // has a digit, and some quote has it
 }
 
 // smallWeight is how much words like "what" and "the" count, as in retrieval.
@@ -66,11 +67,14 @@ func (q *question) weigh(quotes []scored, telling []string) {
 	}
 	for i := range q.words {
 		w := &q.words[i]
-		if w.weight == 0 {
+		digits := strings.ContainsFunc(w.terms[0], unicode.IsDigit)
+		switch {
+		case w.weight > 0:
+			w.code = digits
+		case digits:
 			w.weight = most * 1.1
-			if !strings.ContainsFunc(w.terms[0], unicode.IsDigit) {
-				w.weight = most * min(1.1, max(0.3, float64(utf8.RuneCountInString(w.terms[0]))/6))
-			}
+		default:
+			w.weight = most * min(1.1, max(0.3, float64(utf8.RuneCountInString(w.terms[0]))/6))
 		}
 		if !slices.Contains(telling, w.terms[0]) {
 			w.weight *= smallWeight
@@ -164,14 +168,27 @@ func (q question) score(passages []Passage, quotes []scored) {
 		s := &quotes[i]
 		for _, w := range q.words {
 			own, about := w.near(s.terms), w.about(i, quotes)
-			if s.question {
+			s.cells += w.weight * own / q.weight
+			switch {
+			case s.answer:
 				own = max(own, about)
+			case s.row:
+				own = max(own, min(about, ofHeader))
 			}
 			s.own += w.weight * own / q.weight
 			s.score += w.weight * max(own, about) / q.weight
 		}
 		s.score += ofPassage * max(0, passages[s.passage].Score) / top
+		if q.lacksCode(*s) {
+			s.score /= 2
+		}
 	}
+}
+
+// lacksCode reports whether the question asks for a code or a year that the passages have, but not this quote: another
+// error's row is no answer.
+func (q question) lacksCode(s scored) bool {
+	return slices.ContainsFunc(q.words, func(w word) bool { return w.code && !w.in(s.terms) && !w.in(s.over) })
 }
 
 // about says how much of a word there is around quote i.
@@ -179,8 +196,8 @@ func (w word) about(i int, quotes []scored) float64 {
 	s := quotes[i]
 	switch {
 	case !w.in(s.over):
-	case s.question:
-		return ofQuestion
+	case s.answer || s.row:
+		return ofAnswered
 	default:
 		return ofHeading
 	}

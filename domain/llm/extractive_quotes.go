@@ -12,10 +12,12 @@ import (
 
 // quote is the smallest thing that is quoted: a sentence, a row of a table, a list, a piece of code.
 type quote struct {
-	text     string
-	block    bool   // stands on lines of its own
-	above    string // the heading, question or lead-in it stands under
-	question bool   // above is a question, as in a list of frequent questions
+	text   string
+	body   string // what of it is matched with the question
+	block  bool   // stands on lines of its own
+	above  string // the heading, question, lead-in or table header it stands under
+	answer bool   // above is a question
+	row    bool   // of a table, and above has its header
 }
 
 const (
@@ -25,19 +27,19 @@ const (
 	passageBytes = 1 << 16 // of a passage that are read; far more than a passage has
 )
 
-// quotesOf takes a passage's Markdown apart. Headings, and questions with an answer below them, are not quoted: they
-// tell what the quotes below them are about.
-func quotesOf(text string) []quote {
+// quotesOf takes apart the Markdown of a passage, which may begin in the middle of what heading stands over. Headings, and
+// questions with an answer below them, are not quoted: they tell what the quotes below them are about.
+func quotesOf(heading, text string) []quote {
 	if len(text) > passageBytes {
 		text = strings.ToValidUTF8(text[:passageBytes], "")
 	}
-	r := reader{lines: strings.Split(strings.ReplaceAll(text, "\r\n", "\n"), "\n")}
+	r := reader{lines: strings.Split(strings.ReplaceAll(text, "\r\n", "\n"), "\n"), above: heading, question: asks(heading)}
 	for r.i < len(r.lines) {
 		r.block()
 	}
 	switch {
-	case len(r.quotes) == 0 && r.above != "":
-		r.add(quote{text: r.above}) // nothing but a heading or a question
+	case len(r.quotes) == 0 && r.above != heading:
+		r.add(quote{text: r.above, body: r.above}) // nothing but a heading or a question
 	case len(r.quotes) > 1 && r.lead() != "":
 		r.quotes = r.quotes[:len(r.quotes)-1] // announces what another passage has
 	}
@@ -48,8 +50,9 @@ func quotesOf(text string) []quote {
 type reader struct {
 	lines    []string
 	i        int
-	above    string
-	question bool
+	above    string // the heading or question that was read last
+	question bool   // above is a question
+	title    bool   // above is the title of all
 	quotes   []quote
 }
 
@@ -71,8 +74,9 @@ func (r *reader) block() {
 	case strings.HasPrefix(strings.TrimSpace(line), "```"):
 		r.code()
 	case headingLine.MatchString(line):
-		r.above, r.question = plainText(headingLine.FindStringSubmatch(line)[1]), false
+		r.above = plainText(headingLine.FindStringSubmatch(line)[1])
 		r.question = asks(r.above)
+		r.title = strings.HasPrefix(strings.TrimLeft(line, " "), "# ")
 		r.i++
 	case strings.HasPrefix(strings.TrimSpace(line), "|"):
 		r.table()
@@ -88,7 +92,7 @@ func (r *reader) add(u quote) {
 		return
 	}
 	if u.above == "" {
-		u.above, u.question = r.above, r.question
+		u.above, u.answer = r.above, r.question
 	}
 	if lead := r.lead(); lead != "" && len(lead)+len(u.text) < 2*quoteRunes {
 		r.quotes = r.quotes[:len(r.quotes)-1]
@@ -96,7 +100,7 @@ func (r *reader) add(u quote) {
 		if u.block {
 			sep = "\n"
 		}
-		u.text = lead + sep + u.text
+		u.text, u.body = lead+sep+u.text, lead+" "+u.body
 	}
 	r.quotes = append(r.quotes, u)
 }
@@ -116,19 +120,21 @@ func (r *reader) code() {
 	start := r.i + 1
 	for r.i = start; r.i < len(r.lines) && strings.TrimSpace(r.lines[r.i]) != fence; r.i++ {
 	}
-	body := r.lines[start:r.i]
-	if len(body) > 0 && len(body) <= codeLines {
-		r.add(quote{text: fence + "\n" + spaceMarks(strings.Join(body, "\n")) + "\n" + fence, block: true})
+	body := strings.Join(r.lines[start:r.i], "\n")
+	if n := r.i - start; n > 0 && n <= codeLines && !strings.Contains(body, "```") {
+		r.add(quote{text: "```\n" + body + "\n```", body: body, block: true})
 	}
 	r.i++
 }
 
-// table makes a quote of each row: "Header: cell, Header: cell". A passage may begin inside a table, without its header.
+// table makes a quote of each row: "Header: cell, Header: cell". What all rows have in common, the header, is not what
+// tells one row from another. A passage may begin inside a table, without its header.
 func (r *reader) table() {
 	var header []string
 	above := r.takeLead()
 	if r.i+1 < len(r.lines) && dashRow.MatchString(r.lines[r.i+1]) {
 		header = cells(r.lines[r.i])
+		above = strings.TrimSpace(above + " " + strings.Join(header, " "))
 		r.i += 2
 	}
 	for ; r.i < len(r.lines) && strings.HasPrefix(strings.TrimSpace(r.lines[r.i]), "|"); r.i++ {
@@ -136,7 +142,9 @@ func (r *reader) table() {
 			continue
 		}
 		var parts []string
-		for n, cell := range cells(r.lines[r.i]) {
+		row := cells(r.lines[r.i])
+		body := strings.Join(row, " ")
+		for n, cell := range row {
 			if n < len(header) && header[n] != "" && cell != "" && header[n] != cell {
 				cell = header[n] + ": " + cell
 			}
@@ -144,7 +152,7 @@ func (r *reader) table() {
 				parts = append(parts, cell)
 			}
 		}
-		r.add(quote{text: strings.Join(parts, ", "), block: true, above: above, question: r.question})
+		r.add(quote{text: strings.Join(parts, ", "), body: body, block: true, row: len(header) > 0, above: above, answer: r.question})
 	}
 }
 
@@ -179,22 +187,35 @@ func (r *reader) list() {
 	r.listOf(items, size)
 }
 
+// listOf makes quotes of a list. One that is not too long is quoted whole where what stands above it answers; steps are
+// quoted whole too where one of them answers, and of other lists the item that does.
 func (r *reader) listOf(items []string, size int) {
+	lead := r.lead()
+	above := r.takeLead()
+	topic := lead
+	if lead == "" && !r.title {
+		topic = r.above
+	}
+	steps := true
+	lines := make([]string, len(items))
 	for i, item := range items {
 		mark := bullet.FindString(item)
-		text := plainText(item)
+		items[i], lines[i] = plainText(item[len(mark):]), plainText(item)
 		if mark != "" {
-			text = "- " + plainText(item[len(mark):])
+			steps, lines[i] = false, "- "+items[i]
 		}
-		items[i] = text
 	}
-	if size <= listBytes {
-		r.add(quote{text: strings.Join(items, "\n"), block: true})
-		return
+	whole := quote{text: strings.TrimSpace(lead + "\n" + strings.Join(lines, "\n")), body: topic, block: true, above: above, answer: r.question}
+	short := size+len(lead) <= listBytes
+	if short {
+		r.add(whole)
 	}
-	above := r.takeLead()
 	for _, item := range items {
-		r.add(quote{text: item, block: true, above: above, question: r.question})
+		u := quote{text: item, body: item, above: above, answer: r.question}
+		if steps && short {
+			u.text, u.block = whole.text, true
+		}
+		r.add(u)
 	}
 }
 
@@ -263,7 +284,7 @@ func (r *reader) sentences(text string) {
 			continue
 		}
 		for _, piece := range cutLong(s) {
-			r.add(quote{text: piece})
+			r.add(quote{text: piece, body: piece})
 		}
 	}
 }
@@ -325,7 +346,6 @@ var (
 	codeSpan = regexp.MustCompile("`+([^`]+)`+")
 	escaped  = regexp.MustCompile("\\\\([\\\\`*_{}\\[\\]()#+.!|>~-])")
 	footnote = regexp.MustCompile(`\[\d{1,3}(?:\s*[,–-]\s*\d{1,3})*\]`)
-	codeMark = regexp.MustCompile(`\[(\d{1,3})\]`)
 )
 
 // plainText strips Markdown and HTML from a line. Numbers in square brackets go too: a footnote of the document would
@@ -338,7 +358,7 @@ func plainText(s string) string {
 	s = link.ReplaceAllString(s, "$1")
 	s = autolink.ReplaceAllString(s, "$1")
 	s = tag.ReplaceAllString(s, " ")
-	s = codeSpan.ReplaceAllString(s, "$1")
+	s = strings.ReplaceAll(s, "`", "") // one without its pair would make code of what follows
 	s = emphasis.ReplaceAllString(s, "$2")
 	s = stars.ReplaceAllString(s, "$1$2$3")
 	s = escaped.ReplaceAllString(s, "$1")
@@ -346,6 +366,3 @@ func plainText(s string) string {
 	s = footnote.ReplaceAllString(s, "")
 	return strings.Join(strings.Fields(s), " ")
 }
-
-// spaceMarks keeps code such as list[1] from being taken for a citation.
-func spaceMarks(s string) string { return codeMark.ReplaceAllString(s, "[ $1 ]") }

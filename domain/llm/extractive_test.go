@@ -59,6 +59,24 @@ func TestExtractiveQuotes(t *testing.T) {
 		{"the answer after a question", "How do I reset my password?",
 			[]string{"FAQ | Q: How do I reset my password?\nA: Choose Forgotten on the sign-in page."},
 			"Choose Forgotten on the sign-in page. [1]"},
+		{"the answer, not what has the words", "How do I reset my password?",
+			[]string{"FAQ | ## Security\n\nA password must be long.\n\n## How do I reset my password?\n\nChoose Forgotten."},
+			"Choose Forgotten. [1]"},
+		{"the row of the code alone", "What does E12 on the dock terminal mean?",
+			[]string{"Codes | | Code | Meaning | Dock |\n| --- | --- | --- |\n| E12 | Card not read | free |\n| E23 | The dock terminal is frozen | shut |"},
+			"Code: E12, Meaning: Card not read, Dock: free [1]"},
+		{"the row that has more", "Is the Lighthouse station open on Tuesdays?",
+			[]string{"Stations | | Station | Open |\n| --- | --- |\n| Old Quay | daily, on Tuesdays from noon |\n| Lighthouse | not on Tuesdays |"},
+			"Station: Lighthouse, Open: not on Tuesdays [1]"},
+		{"all rows when the header is asked for", "What are the opening hours?",
+			[]string{"Stations | | Station | Opening hours |\n| --- | --- |\n| Old Quay | daily |\n| Lighthouse | never |"},
+			"Station: Old Quay, Opening hours: daily [1]\n\nStation: Lighthouse, Opening hours: never [1]"},
+		{"the item that answers", "Does an aeroplane carry it?",
+			[]string{"Bikes | Mind this:\n\n- Never leave the battery in the sun.\n- Aeroplanes do not carry the battery.\n- Wipe the frame."},
+			"Aeroplanes do not carry the battery. [1]"},
+		{"two passages", "What does the Komfort plan cost, and what does the Basis plan cost?",
+			[]string{"Plans | The Komfort plan costs 12 euros.", "More | The Basis plan costs 7 euros."},
+			"The Komfort plan costs 12 euros. [1]\n\nThe Basis plan costs 7 euros. [2]"},
 		{"a row of a table", "What does E47 mean?",
 			[]string{"Errors | | Code | Meaning |\n| --- | --- |\n| E45 | Flow too hot |\n| E47 | Pressure too low |"},
 			"Code: E47, Meaning: Pressure too low [1]"},
@@ -80,7 +98,7 @@ func TestExtractiveQuotes(t *testing.T) {
 		{"wrapped lines", "Who may enter the laboratory?", []string{"Rules | The laboratory may be entered by members of the staff\nof the institute. Food is forbidden."},
 			"The laboratory may be entered by members of the staff of the institute. [1]"},
 		{"code", "How do I install the command?", []string{"Tool | Install the command like this:\n\n```\ngo install tool\nx[1]\n```\n\nThen rest."},
-			"Install the command like this:\n```\ngo install tool\nx[ 1 ]\n```\n[1]"},
+			"Install the command like this:\n```\ngo install tool\nx[1]\n```\n[1]"},
 		{"no repetition", "When was the shop founded?", []string{shop, shop, "About | Our shop was founded in 1987 by two sisters"},
 			"Our shop was founded in 1987 by two sisters. [1]"},
 		{"nothing but a question", "How is the weather in Oslo today?", []string{"FAQ | How is the weather in Oslo today?"},
@@ -97,6 +115,16 @@ func TestExtractiveQuotes(t *testing.T) {
 				t.Errorf("got\n%s\nwant\n%s", got, tt.want)
 			}
 		})
+	}
+}
+
+// A chunk from the middle of a section has its heading beside it, not in its text.
+func TestExtractiveAnswersHeading(t *testing.T) {
+	req := llm.Request{Question: "How do I reset my password?", Passages: []llm.Passage{
+		{N: 1, Text: "A password must be long, and you must not tell your password.", Score: 1},
+		{N: 2, Heading: []string{"FAQ", "How do I reset my password?"}, Text: "Choose Forgotten, then read your mail.", Score: 1}}}
+	if got := answerTo(req); got != "Choose Forgotten, then read your mail. [2]" {
+		t.Errorf("got %s", got)
 	}
 }
 
@@ -130,6 +158,7 @@ func TestExtractiveHostileText(t *testing.T) {
 		"one huge word":   "code word " + strings.Repeat("a", 1<<20),
 		"many huge lines": strings.Repeat("The code word is "+strings.Repeat("very ", 2000)+"long.\n", 200),
 		"open constructs": "```\ncode word\n| a |\n- [x](\n**code word [",
+		"stray fences":    "The code word ``` is `swordfish.\n\n```\ncode word ``` in\n```\n",
 		"pipes":           strings.Repeat("|", 5000) + " code word",
 		"nested brackets": strings.Repeat("[", 5000) + "code word" + strings.Repeat("](x)", 5000),
 		"stars":           strings.Repeat("*", 5000) + "code word" + strings.Repeat("* *", 5000),
@@ -143,6 +172,9 @@ func TestExtractiveHostileText(t *testing.T) {
 				if strings.Contains(got, fmt.Sprintf("[%d", n)) {
 					t.Errorf("a document's mark stayed: %s", got)
 				}
+			}
+			if strings.Count(got, "```")%2 != 0 || strings.Contains(strings.ReplaceAll(got, "```", ""), "`") {
+				t.Errorf("what follows is taken for code: %s", got)
 			}
 			if n := utf8.RuneCountInString(got); n > 2500 {
 				t.Errorf("an answer of %d characters", n)
