@@ -194,7 +194,7 @@ func inTx(t *testing.T, conn *pgx.Conn, tenant string, fn func(pgx.Tx)) {
 	fn(tx)
 }
 
-// The setting ends with its transaction, on the same connection, and leaves '' behind, which must mean nobody.
+// The setting ends with its transaction, on the same connection, and leaves ” behind, which must mean nobody.
 func TestTenantEndsWithTransaction(t *testing.T) {
 	db := dbtest.New(t)
 	a, _ := seed(t, db)
