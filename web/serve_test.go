@@ -40,8 +40,13 @@ func TestWithoutRedis(t *testing.T) {
 			t.Errorf("the metrics have no %s", name)
 		}
 	}
-	if public, err := http.Get(server.url + "/metrics"); err != nil || public.StatusCode != http.StatusNotFound {
-		t.Errorf("the metrics are public: %v %v", public, err)
+	public, err := http.Get(server.url + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer public.Body.Close()
+	if public.StatusCode != http.StatusNotFound {
+		t.Errorf("the metrics are public: %d", public.StatusCode)
 	}
 }
 
