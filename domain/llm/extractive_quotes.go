@@ -343,7 +343,6 @@ var (
 	tag      = regexp.MustCompile(`</?[a-zA-Z][^<>]{0,200}>`)
 	emphasis = regexp.MustCompile(`(\*\*|__)(\S|\S.*?\S)(\*\*|__)`)
 	stars    = regexp.MustCompile(`(^|[\s("])\*(\S|\S[^*]*?\S)\*($|[\s.,;:!?)"])`)
-	codeSpan = regexp.MustCompile("`+([^`]+)`+")
 	escaped  = regexp.MustCompile("\\\\([\\\\`*_{}\\[\\]()#+.!|>~-])")
 	footnote = regexp.MustCompile(`\[\d{1,3}(?:\s*[,–-]\s*\d{1,3})*\]`)
 )
