@@ -31,6 +31,9 @@ func (t *turn) stream(ctx context.Context, model llm.Chat, passages []retrieve.P
 	var said strings.Builder
 	var waited time.Duration
 	say := func(text string) error {
+		if text == "" {
+			return nil // held back until it is clear whether it is a marker
+		}
 		said.WriteString(text)
 		return t.emit(text)
 	}
