@@ -86,13 +86,15 @@ set search_path = pg_catalog, public, pg_temp
 set enable_seqscan = off
 set plan_cache_mode = force_generic_plan
 as $$
+declare
+  tenant uuid := nullif(current_setting('app.tenant_id', true), '')::uuid;
 begin
   return query
     select best.chunk_id, -best.distance
     from (
       select l.chunk_id, l.weights <#> query as distance
       from search.lexemes l
-      where (l.tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid) is true
+      where (l.tenant_id = tenant) is true
         and l.terms && candidates
       order by distance, l.chunk_id
       limit most) best;

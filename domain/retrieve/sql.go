@@ -28,6 +28,12 @@ const lexicalSQL = `
 		where e.tenant_id = $1 and e.model = $5 and e.chunk_id = l.chunk_id and vector_dims(e.embedding) = vector_dims($6::halfvec)), 0)
 	from search.lexical($2, $3::sparsevec, $4) l`
 
+// passagesSQL is fenced by offset 0: for an average tenant it looks cheaper to go from all documents to all their chunks.
+const passagesSQL = `
+	select c.id, c.document_id, d.name, c.ordinal, c.heading, c.page_from, c.page_to, c.text, c.tokens
+	from (select * from chunks where tenant_id = $1 and id = any($2) offset 0) c
+	join documents d on d.tenant_id = $1 and d.id = c.document_id`
+
 // read fills in what the best hits say.
 func (s *search) read(ctx context.Context) error {
 	s.hits = s.hits[:min(listed, len(s.hits))]
@@ -53,10 +59,7 @@ func fillPassages(ctx context.Context, tx pgx.Tx, tenant domain.ID, passages []P
 		ids[i] = passages[i].ChunkID
 		at[ids[i]] = &passages[i]
 	}
-	rows, err := tx.Query(ctx, `
-		select c.id, c.document_id, d.name, c.ordinal, c.heading, c.page_from, c.page_to, c.text, c.tokens
-		from chunks c join documents d on d.tenant_id = c.tenant_id and d.id = c.document_id
-		where c.tenant_id = $1 and c.id = any($2)`, tenant, ids)
+	rows, err := tx.Query(ctx, passagesSQL, tenant, ids)
 	if err != nil {
 		return fmt.Errorf("read passages: %w", err)
 	}
