@@ -37,7 +37,7 @@ generate: go node ## make the Go of the pages, app.css, app.js and widget.js aga
 # Without Node the Go of the pages is still checked; what was not is said.
 generated: go ## fail when generate changes anything
 	@before=$$($(generated) | xargs sha256sum); \
-	if $(MAKE) node; then $(MAKE) generate; else go tool templ generate -path views -log-level warn; \
+	if $(MAKE) node 2>/dev/null; then $(MAKE) generate; else go tool templ generate -path views -log-level warn; \
 	echo 'NOT CHECKED: whether app.css, app.js and widget.js are what their sources make'; fi; \
 	diff <(echo "$$before") <($(generated) | xargs sha256sum) || { echo 'Generated files are not current: run make generate and commit them.' >&2; exit 1; }
 
