@@ -83,7 +83,7 @@ func searchFacts(r retrieve.Retrieval) string {
 		facts += " in " + millis(last.Start+last.Millis)
 	}
 	facts += ": " + number(r.ByWords) + " found by words"
-	if r.Vectors != retrieve.VectorsOff {
+	if r.Vectors == retrieve.VectorsExact || r.Vectors == retrieve.VectorsHNSW {
 		facts += ", " + number(r.ByVector) + " by vectors"
 	}
 	if r.Unknown > 0 {
