@@ -166,6 +166,11 @@ func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 func (t *turn) keepQuestion(ctx context.Context) (answered *Message, err error) {
 	q := t.question
 	err = t.db.InTenant(ctx, q.TenantID, func(tx pgx.Tx) error {
+		// One asker's questions one after the other: two first ones at once would begin two conversations.
+		asker := q.Asker.VisitorID.String() + q.Asker.UserID.String()
+		if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock(hashtextextended($1, 0))", asker); err != nil {
+			return fmt.Errorf("wait for the asker's other question: %w", err)
+		}
 		id, err := currentConversation(ctx, tx, q.TenantID, q.Bot.ID, q.Asker)
 		if err == nil && id == (domain.ID{}) {
 			id, err = insertConversation(ctx, tx, q.TenantID, q.Bot.ID, q.Asker)
