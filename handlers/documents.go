@@ -337,24 +337,24 @@ func (s *server) documentEvents(c echo.Context) error {
 	stream := s.openStream(c, ctx)
 	defer stream.close()
 	hints := s.Hints.Listen(stream.ctx, document.Topic(account.Tenant.ID))
-	known, err := s.Documents.Versions(stream.ctx, account.Tenant.ID)
-	if err != nil {
-		return err
-	}
-	for stream.wait(hints) {
+	// Nothing is known at first: what changed between the page and this stream is sent once more rather than never.
+	var known map[domain.ID]int64
+	for {
 		now, err := s.Documents.Versions(stream.ctx, account.Tenant.ID)
-		if err != nil {
-			continue // the next look may find the database again
+		switch {
+		case err != nil: // the next look may find the database again
+		case !s.identifiedStill(c):
+			return nil
+		default:
+			if err := s.sendChanges(stream, page, known, now); err != nil {
+				return nil // the reader went away
+			}
+			known = now
 		}
-		if !s.identifiedStill(c) {
+		if !stream.wait(hints) {
 			return nil
 		}
-		if err := s.sendChanges(stream, page, known, now); err != nil {
-			return nil // the reader went away
-		}
-		known = now
 	}
-	return nil
 }
 
 func (s *server) sendChanges(stream *stream, page views.Page, known, now map[domain.ID]int64) error {
