@@ -25,6 +25,7 @@ services-stop: ## stop them; the data stays in .local
 	@$(services) stop
 
 dev: go ## run the demo and reload the browser whenever a page or Go file changes
+	@echo 'Open http://127.0.0.1:7331: it shows the dashboard and reloads itself. (Styles and scripts: make generate.)'
 	@exec $(services) run go tool templ generate --watch --proxy=http://127.0.0.1:8080 --cmd='go run ./web demo'
 
 build: go ## build bin/bitb
