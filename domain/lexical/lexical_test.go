@@ -1,6 +1,7 @@
 package lexical
 
 import (
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -90,6 +91,9 @@ func TestGuess(t *testing.T) {
 	if got := Guess(strings.Repeat("lorem ipsum dolor amet consectetur adipiscing elit ", 20)); got != None {
 		t.Errorf("%q for no language", got)
 	}
+	if got := Guess("Press la-la on et"); got != English {
+		t.Errorf("%q by two words", got)
+	}
 	if got := Guess("退款政策 GitHub"); got != English {
 		t.Errorf("%q for Han with a Latin word", got)
 	}
@@ -132,6 +136,30 @@ func TestWeigh(t *testing.T) {
 	big := q.Weigh(1e6, map[int32]int{h("the"): 900000, h("what"): 100000, h("refund"): 20000, h("err"): 30000, h("4012"): 2})
 	if diff := cmp.Diff([]int32{h("4012")}, big.Rarest); diff != "" {
 		t.Errorf("candidates of a large tenant: %s", diff)
+	}
+}
+
+// TestWeights works BM25 out by hand: a term that stands twice among eight, where chunks have four on average.
+func TestWeights(t *testing.T) {
+	var tenant [16]byte
+	w := DocWeights(tenant, strings.Fields("a a b c d e f g"), 4)
+	h := Hash(tenant, "a")
+	if want := 2 * 2.2 / (2 + 1.2*(0.25+0.75*8/4)); math.Abs(float64(w[h])-want) > 1e-5 {
+		t.Errorf("weight %f, not %f", w[h], want)
+	}
+	one := Weights{h: 1.5}
+	if got, want := one.Sparse(), fmt.Sprintf("{%d:1.5}/1000000000", h+1); got != want {
+		t.Errorf("%s, not %s: pgvector counts from 1", got, want)
+	}
+	if got, want := one.Terms(), fmt.Sprintf("{%d}", h); got != want {
+		t.Errorf("%s, not %s", got, want)
+	}
+}
+
+func TestAnalyzeChunk(t *testing.T) {
+	got := strings.Join(AnalyzeChunk("Guide", []string{"Refunds"}, "Pay back.", English), " ")
+	if want := "pay back guid refund guid refund guid refund"; got != want {
+		t.Errorf("%s, not %s", got, want)
 	}
 }
 

@@ -54,7 +54,7 @@ func runs(text string) []string {
 			if unicode.IsMark(r) {
 				s = group
 			}
-			if start >= 0 && s != plain && group != plain && s != group || s == unspaced && group != unspaced || group == unspaced && s == plain {
+			if start >= 0 && parts(group, s) {
 				flush(i)
 			}
 			if start < 0 {
@@ -71,6 +71,14 @@ func runs(text string) []string {
 	}
 	flush(len(text))
 	return out
+}
+
+// parts reports whether a run ends between two characters. Digits go with all letters but those of unspaced scripts.
+func parts(a, b script) bool {
+	if a == plain || b == plain {
+		return a == unspaced || b == unspaced
+	}
+	return a != b
 }
 
 func isWord(r rune) bool {
