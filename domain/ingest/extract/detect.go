@@ -39,7 +39,7 @@ func Detect(ra io.ReaderAt, size int64, name string) (Format, error) {
 	case bytes.HasPrefix(head, []byte("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")):
 		return "", detectOLE(ra, size)
 	case bytes.HasPrefix(head, []byte(`{\rtf`)):
-		return "", unsupported("a Rich Text document (RTF)")
+		return RTF, nil
 	}
 	if what := binaryKind(head); what != "" {
 		return "", unsupported(what)
@@ -79,16 +79,21 @@ func binaryKind(head []byte) string {
 	return ""
 }
 
-var officeKinds = []struct{ mark, what string }{
-	{"presentationml", "a PowerPoint presentation"},
-	{"spreadsheetml", "an Excel workbook"},
-	{"ms-excel", "an Excel workbook"},
-	{"ms-powerpoint", "a PowerPoint presentation"},
-	{"opendocument.text", "an OpenDocument text (.odt)"},
-	{"opendocument.spreadsheet", "an OpenDocument spreadsheet (.ods)"},
-	{"opendocument.presentation", "an OpenDocument presentation (.odp)"},
-	{"opendocument", "an OpenDocument file"},
-	{"epub+zip", "an e-book (EPUB)"},
+// packages tells what a zip is by a word of its declared type, or by its main part where nothing is declared.
+var packages = []struct {
+	mark, part string
+	format     Format
+}{
+	{"wordprocessingml", "word/document.xml", DOCX},
+	{"ms-word", "", DOCX},
+	{"presentationml", "ppt/presentation.xml", PPTX},
+	{"ms-powerpoint", "", PPTX},
+	{"spreadsheetml", "xl/workbook.xml", XLSX},
+	{"ms-excel", "", XLSX},
+	{"opendocument.text", "", ODT},
+	{"opendocument.spreadsheet", "", ODS},
+	{"opendocument.presentation", "", ODP},
+	{"epub+zip", "META-INF/container.xml", EPUB},
 }
 
 func detectZip(ra io.ReaderAt, size int64) (Format, error) {
@@ -99,25 +104,32 @@ func detectZip(ra io.ReaderAt, size int64) (Format, error) {
 	if err != nil {
 		return "", &Error{Reason: ReasonCorrupt, Detail: "zip: " + err.Error()}
 	}
-	types := zipHead(zr, "[Content_Types].xml")
+	types, manifest := zipHead(zr, "[Content_Types].xml"), ""
 	if types == "" {
-		types = zipHead(zr, "mimetype")
-		if strings.Contains(zipHead(zr, "META-INF/manifest.xml"), "encryption-data") {
+		types, manifest = zipHead(zr, "mimetype"), zipHead(zr, "META-INF/manifest.xml")
+		if strings.Contains(manifest, "encryption-data") {
 			return "", &Error{Reason: ReasonEncrypted, Detail: "encrypted parts in the manifest"}
 		}
 	}
-	if strings.Contains(types, "wordprocessingml") || strings.Contains(types, "ms-word") || zipHas(zr, "word/document.xml") {
-		return DOCX, nil
-	}
-	for _, k := range officeKinds {
-		if strings.Contains(types, k.mark) {
-			return "", unsupported(k.what)
+	for _, declared := range []string{types, manifest} {
+		for _, p := range packages {
+			if strings.Contains(declared, p.mark) {
+				return p.format, nil
+			}
 		}
 	}
-	if len(zr.File) == 0 {
+	for _, p := range packages {
+		if p.part != "" && zipHas(zr, p.part) {
+			return p.format, nil
+		}
+	}
+	switch {
+	case strings.Contains(types, "opendocument"):
+		return "", unsupported("an OpenDocument file that holds no text, table or slides")
+	case len(zr.File) == 0:
 		return "", &Error{Reason: ReasonEmpty, Detail: "empty archive"}
 	}
-	return "", unsupported("a packed archive (ZIP)")
+	return ZIP, nil
 }
 
 // meteredReaderAt stops after a number of bytes. It bounds what the directory of an archive, which may name half a
@@ -207,7 +219,7 @@ func detectText(text, name string) (Format, error) {
 		(ext == ".html" || ext == ".htm") && anyTag.MatchString(text):
 		return HTML, nil
 	case isMail(text):
-		return "", unsupported("an e-mail message")
+		return EML, nil
 	case ext == ".csv" || ext == ".tsv" || ext == ".tab":
 		return CSV, nil
 	case ext == ".txt" || ext == ".text" || ext == ".log":

@@ -23,7 +23,7 @@ const (
 )
 
 // Readable lists for a person what can be uploaded.
-const Readable = "PDF, Word (.docx), HTML, Markdown, plain text and CSV"
+const Readable = "PDF, Word, PowerPoint, Excel, OpenDocument, EPUB, RTF, HTML, e-mail (.eml), CSV, Markdown and plain text, or a ZIP of these"
 
 // Error is why a file could not be read. Title and Message are for the person who uploaded it, Error for the log.
 type Error struct {

@@ -26,10 +26,21 @@ type Format string
 const (
 	PDF      Format = "pdf"
 	DOCX     Format = "docx"
+	PPTX     Format = "pptx"
+	XLSX     Format = "xlsx"
+	ODT      Format = "odt"
+	ODS      Format = "ods"
+	ODP      Format = "odp"
+	EPUB     Format = "epub"
+	RTF      Format = "rtf"
 	HTML     Format = "html"
+	EML      Format = "eml"
 	Markdown Format = "markdown"
 	Text     Format = "text"
 	CSV      Format = "csv"
+
+	// ZIP is several files in one: Detect names it, Unzip takes it apart, Extract refuses it.
+	ZIP Format = "zip"
 )
 
 // Limits on one file. What exceeds them is refused with ReasonTooLarge or ReasonTooManyPages.
@@ -56,7 +67,7 @@ const (
 type Document struct {
 	Format Format
 	Title  string   // from the file's own metadata or its first heading; may be empty
-	Pages  int      // 0 when the format has no pages
+	Pages  int      // also slides of a presentation and sheets of a workbook; 0 when the format has none
 	Blocks []Block  // never empty
 	Notes  []string // what a person should know, e.g. "Pages 3–5 hold pictures only."
 }
@@ -71,10 +82,18 @@ type Block struct {
 	Text   string // empty for a table
 	Header []string
 	Rows   [][]string // of a table; every row is as long as Header
-	Page   int        // 1-based, 0 when the format has none
+	Page   int        // 1-based; the slide or sheet; 0 when the format has none
+	Boxes  []Box      // of a PDF: where its lines stand, in the order of the text
 	// Furniture marks what surrounds the content and is repeated elsewhere: site menus, running heads,
 	// page numbers. It is shown to a person and left out of chunks.
 	Furniture bool
+}
+
+// Box is where a line of a block stands on its page: shares of the page's width and height, from the top left as the page is
+// shown.
+type Box struct {
+	X0, Y0, X1, Y1 float32
+	Runes          int // of the block's text that stand in it, near enough to find a sentence by
 }
 
 // Extract reads data in this process. The name only breaks ties between text formats. progress, which may
@@ -104,6 +123,18 @@ func read(ctx context.Context, format Format, data []byte, progress func(done, t
 		return readPDF(ctx, data, progress)
 	case DOCX:
 		return readDOCX(data)
+	case PPTX:
+		return readPPTX(data, progress)
+	case XLSX:
+		return readXLSX(data, progress)
+	case ODT, ODS, ODP:
+		return readODF(format, data)
+	case EPUB:
+		return readEPUB(data)
+	case RTF:
+		return readRTF(data)
+	case EML:
+		return readEML(data)
 	case HTML:
 		return readHTML(data)
 	case Markdown:

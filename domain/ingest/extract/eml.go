@@ -1,0 +1,5 @@
+package extract
+
+func readEML(data []byte) (*Document, error) {
+	return nil, unsupported("of a kind that is not read yet")
+}

@@ -1,0 +1,5 @@
+package extract
+
+func readPPTX(data []byte, progress func(done, total int)) (*Document, error) {
+	return nil, unsupported("of a kind that is not read yet")
+}
