@@ -9,6 +9,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -247,7 +248,11 @@ func (s *server) documentFile(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	d, content, err := s.Documents.Original(c.Request().Context(), tenantOf(c), id)
+	number, err := versionParam(c.QueryParam("version"))
+	if err != nil {
+		return err
+	}
+	d, content, err := s.Documents.Original(c.Request().Context(), tenantOf(c), id, number)
 	if err != nil {
 		return err
 	}
@@ -340,7 +345,7 @@ func (s *server) documentEvents(c echo.Context) error {
 	// Nothing is known at first: what changed between the page and this stream is sent once more rather than never.
 	var known map[domain.ID]int64
 	for {
-		now, err := s.Documents.Versions(stream.ctx, account.Tenant.ID)
+		now, err := s.Documents.Changes(stream.ctx, account.Tenant.ID)
 		switch {
 		case err != nil: // the next look may find the database again
 		case !s.identifiedStill(c):
@@ -388,4 +393,16 @@ func (s *server) identifiedStill(c echo.Context) bool {
 	account, _ := accountOf(c)
 	now, err := s.Tenants.Account(context.WithoutCancel(c.Request().Context()), account.Tenant.ID, account.User.ID)
 	return err == nil && now.Epoch == account.Epoch
+}
+
+// versionParam is the number of a version, 0 where none is named.
+func versionParam(text string) (int, error) {
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		return 0, domain.NewError(domain.NotFound, "This document has no such version.")
+	}
+	return n, nil
 }

@@ -8,7 +8,6 @@ import (
 
 	"bitb/domain"
 	"bitb/domain/document"
-	"bitb/domain/lexical"
 	"bitb/domain/llm"
 )
 
@@ -30,25 +29,22 @@ func (d *Database) Document(t testing.TB, tenantID domain.ID, name string, texts
 	if err != nil {
 		t.Fatal(err)
 	}
-	attempt, err := documents.Begin(ctx, tenantID, stored.ID)
+	d.Exec(t, "update documents set queued_at = '2000-01-01' where tenant_id = $1 and id = $2", tenantID, stored.ID) // first in line
+	attempt, err := documents.Next(ctx, tenantID, 1, func(pgx.Tx) error { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
-	embedder := llm.NewHashing()
-	vectors, _, err := embedder.Embed(ctx, texts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	content := document.Content{Format: "text", Language: "en", Model: embedder.Model(), Text: []document.Page{{Text: whole}}}
+	content := document.Content{Format: "text", Title: name, Language: "en", Model: llm.NewHashing().Model(), Text: []document.Page{{Text: whole}}}
 	start := 0
 	for i, text := range texts {
-		terms := lexical.AnalyzeChunk(name, nil, text, "en")
-		weights := lexical.DocWeights(tenantID, terms, lexical.MeanLength(0, 0))
 		end := start + len([]rune(text))
-		chunk := document.Chunk{ID: domain.NewID(), Ordinal: i + 1, Text: text, Tokens: len(terms), Start: start, End: end}
+		chunk, err := NoQueue.Index(ctx, tenantID, name, "en", document.Chunk{ID: domain.NewID(), Ordinal: i + 1, Text: text, Start: start, End: end})
+		if err != nil {
+			t.Fatal(err)
+		}
 		start = end + 1
 		chunks = append(chunks, chunk.ID)
-		content.Chunks = append(content.Chunks, document.NewChunk{Chunk: chunk, Terms: len(terms), Lexemes: weights.Terms(), Weights: weights.Sparse(), Vector: vectors[i]})
+		content.Chunks = append(content.Chunks, chunk)
 	}
 	if err := documents.Complete(ctx, attempt, content, func(pgx.Tx) error { return nil }); err != nil {
 		t.Fatal(err)

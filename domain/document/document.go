@@ -4,6 +4,7 @@
 package document
 
 import (
+	"slices"
 	"time"
 
 	"bitb/domain"
@@ -11,8 +12,9 @@ import (
 
 // Limits that the upload states before it reads.
 const (
-	MaxFileBytes = 25 << 20
-	MaxNameRunes = 255
+	MaxFileBytes  = 25 << 20
+	MaxChunkRunes = 12_000 // of a chunk that a person edits
+	MaxNameRunes  = 255
 )
 
 // Status is where a document is on its way to answering.
@@ -37,19 +39,37 @@ type Document struct {
 	Format         string // "pdf", "docx", "html", "markdown", "text", "csv"
 	SizeBytes      int64
 	Status         Status
-	Done, Total    int // progress of the stage; Total 0: not known yet
-	QueuePlace     int // with Queued: 1 is next within the tenant; else 0
-	Pages          int // 0: the format has none
+	Done, Total    int           // progress of the stage; Total 0: not known yet
+	QueuePlace     int           // with Queued: 1 is next within the tenant; else 0
+	Wait           time.Duration // with Queued: about how long until it is read; 0: not known
+	WaitsFor       string        // with Queued: a sentence, when it waits for something else than its turn
+	DueAt          time.Time     // with WaitsFor: when it is tried again
+	Pages          int           // 0: the format has none
 	Chunks         int
 	Tokens         int
 	EmbeddingModel string
 	Notes          []string // what the reader noticed, e.g. pages that hold pictures only
 	Failure        *Failure // with Failed
+	Version        int      // the newest that was uploaded, from 1; status, progress and failure are of its reading
+	Live           int      // the version whose chunks answer; 0: none yet
+	Off            bool     // left out of answers by a person
+	Cutting        Cutting  // how its chunks were cut; zero: not yet
+	Edited         int      // chunks that a person edited
+	OffChunks      int      // chunks that a person switched off
+	Conflicts      int      // edits that wait for a decision
 	UploadedBy     string   // the member's name, "" when gone
 	CitedIn        int      // answers that cite it
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
 }
+
+// Retryable reports whether a person can have it read once more without another file.
+func (d Document) Retryable() bool {
+	return d.Status == Failed && d.Failure != nil && d.Failure.Retryable()
+}
+
+// Stays reports whether an older reading answers while the newest one is under way or has failed.
+func (d Document) Stays() bool { return d.Live > 0 && d.Status != Ready }
 
 // Failure says why a document failed, and what to do.
 type Failure struct {
@@ -60,12 +80,65 @@ type Failure struct {
 }
 
 // Retryable reports whether trying again can help without another file.
-func (f *Failure) Retryable() bool {
-	switch f.Code {
-	case "encrypted", "empty", "unsupported", "no_text", "corrupt", "too_large":
-		return false
-	}
-	return true
+func (f *Failure) Retryable() bool { return !slices.Contains(final, f.Code) }
+
+// final are the codes of failures that lie in the file itself. A scan can be read once text recognition is installed.
+var final = []string{"encrypted", "empty", "unsupported", "corrupt", "too_large", "too_many_pages"}
+
+// Cancelled is the code of a document whose reading a person stopped.
+const Cancelled = "cancelled"
+
+// Cutting is how a tenant's documents are cut into chunks, in tokens.
+type Cutting struct {
+	Tokens  int // a chunk aims at
+	Overlap int // of its end that the next one repeats
+}
+
+// Bounds and defaults of Cutting. The table corpora has the same ones.
+const (
+	MinChunkTokens     = 128
+	MaxChunkTokens     = 1024
+	DefaultChunkTokens = 320
+	DefaultOverlap     = 32
+	MaxOverlapShare    = 4 // an overlap is a quarter of a chunk at most
+)
+
+// Version is a file that a document was, or is, made from.
+type Version struct {
+	Number     int
+	Name       string
+	Format     string
+	SizeBytes  int64
+	UploadedBy string
+	CreatedAt  time.Time
+}
+
+// EditState says whether an edit found its passage in the present text.
+type EditState string
+
+// The states of an edit. Changed and Lost are conflicts: a person decides.
+const (
+	Applied EditState = "applied"
+	Changed EditState = "changed" // the passage reads differently now; the document's own words answer
+	Lost    EditState = "lost"    // the passage is gone
+)
+
+// Edit is what a person did to a chunk. It is anchored to the passage and outlives the chunk.
+type Edit struct {
+	ID         domain.ID
+	DocumentID domain.ID
+	Quote      string  // the passage in the document's text; "": an addition that stands nowhere in it
+	Start      int     // where it stood, in code points
+	Original   string  // the chunk's text without the edit
+	Text       *string // with it; nil: the text is as it was
+	Off        bool
+	State      EditState
+	Heading    []string
+	Page       int
+	By         string // the member's name, "" when gone
+	UpdatedAt  time.Time
+
+	Now *Chunk // with Changed, in a list of conflicts: what stands there now
 }
 
 // Sort is an order of the list.
@@ -117,11 +190,14 @@ type Chunk struct {
 	Start, End     int    // code points in the whole extracted text
 	EmbeddingModel string // "" when not embedded
 	CitedIn        int
+	Off            bool  // switched off by a person
+	Edit           *Edit // that made it what it is; nil: nobody touched it
 }
 
 // ChunkFilter selects the chunks that the inspector shows.
 type ChunkFilter struct {
 	Search string // words or a phrase, in the text and heading
+	Only   string // "", "edited", "off"
 	Page   int    // page of the list, from 1
 }
 
@@ -143,4 +219,9 @@ type Page struct {
 	Number int
 	Start  int // its first code point in the whole text
 	Text   string
+	Lines  []Line // of a PDF: where its lines stand
 }
+
+// Line is where a line of text stands on its page: code points of the whole text, and ten-thousandths of the page from the
+// top left.
+type Line struct{ Start, End, X0, Y0, X1, Y1 int }

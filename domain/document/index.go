@@ -3,83 +3,229 @@ package document
 import (
 	"context"
 	"fmt"
+	"strconv"
 
 	"github.com/jackc/pgx/v5"
 
 	"bitb/domain"
 )
 
-// The statements below keep what a search counts with (corpora, search.term_stats) exact. They all take the tenant's row
-// of corpora first, so that two documents of a tenant finish one after the other and never wait for each other in a circle.
+// The statements below keep what a search counts with (corpora, search.term_stats) exact: it counts what can be found. Whoever
+// changes them takes the tenant's row of corpora first, so that two documents of a tenant end one after the other and never
+// wait for each other in a circle.
 
-// removeChunks takes the document's chunks out of the index and out of its figures.
-func removeChunks(ctx context.Context, tx pgx.Tx, tenantID, documentID domain.ID) error {
+// insertIndexed writes chunks of a reading with their part of the index: what is off goes where it waits to be switched on.
+func insertIndexed(ctx context.Context, tx pgx.Tx, a Attempt, c Content) error {
+	var off bool
+	if err := tx.QueryRow(ctx, "select off from documents where tenant_id = $1 and id = $2", a.TenantID, a.DocumentID).Scan(&off); err != nil {
+		return err
+	}
+	for i := range c.Chunks {
+		c.Chunks[i].hidden = off || c.Chunks[i].Off
+	}
+	for _, step := range []func(context.Context, pgx.Tx, Attempt, Content) error{insertChunks, insertVectors, insertLexemes} {
+		if err := step(ctx, tx, a, c); err != nil {
+			return err
+		}
+	}
+	var ids []domain.ID
+	for _, k := range c.Chunks {
+		if !k.hidden {
+			ids = append(ids, k.ID)
+		}
+	}
+	return count(ctx, tx, a.TenantID, ids, 1)
+}
+
+// count puts chunks that have their part of the index into the figures (sign 1), or takes them out (-1).
+func count(ctx context.Context, tx pgx.Tx, tenantID domain.ID, ids []domain.ID, sign int) error {
 	_, err := tx.Exec(ctx, `
-		update corpora set index_version = index_version + 1, chunks = corpora.chunks - gone.chunks, terms = corpora.terms - gone.terms
-		from (select chunk_count as chunks, term_count as terms from documents where tenant_id = $1 and id = $2) gone
-		where tenant_id = $1`, tenantID, documentID)
+		update corpora set index_version = index_version + 1, chunks = corpora.chunks + $3 * c.chunks, terms = corpora.terms + $3 * c.terms
+		from (select count(*) as chunks, coalesce(sum(terms), 0) as terms from chunks where tenant_id = $1 and id = any($2)) c
+		where tenant_id = $1`, tenantID, ids, sign)
 	if err != nil {
-		return fmt.Errorf("count the chunks that go: %w", err)
+		return fmt.Errorf("count chunks: %w", err)
 	}
 	_, err = tx.Exec(ctx, `
-		update search.term_stats s set chunks = s.chunks - gone.chunks
-		from (select term, count(*) as chunks
-			from chunks c join search.lexemes l on l.tenant_id = c.tenant_id and l.chunk_id = c.id, unnest(l.terms) term
-			where c.tenant_id = $1 and c.document_id = $2 group by term) gone
-		where s.tenant_id = $1 and s.term = gone.term`, tenantID, documentID)
-	if err != nil {
-		return fmt.Errorf("count the terms that go: %w", err)
-	}
-	for _, sql := range []string{
-		"delete from chunks where tenant_id = $1 and document_id = $2", // vectors and lexemes go with them
-		"delete from document_pages where tenant_id = $1 and document_id = $2",
-		"update documents set chunk_count = 0, term_count = 0, token_count = 0 where tenant_id = $1 and id = $2",
-	} {
-		if _, err := tx.Exec(ctx, sql, tenantID, documentID); err != nil {
-			return fmt.Errorf("remove chunks: %w", err)
-		}
-	}
-	return nil
-}
-
-func insertLexemes(ctx context.Context, tx pgx.Tx, r Attempt, c Content) error {
-	ids, terms, weights := make([]domain.ID, len(c.Chunks)), make([]string, len(c.Chunks)), make([]string, len(c.Chunks))
-	for i, k := range c.Chunks {
-		ids[i], terms[i], weights[i] = k.ID, k.Lexemes, k.Weights
-	}
-	_, err := tx.Exec(ctx, `insert into search.lexemes (tenant_id, chunk_id, terms, weights)
-		select $1, l.id, l.terms::integer[], l.weights::sparsevec from unnest($2::uuid[], $3::text[], $4::text[]) as l (id, terms, weights)`,
-		r.TenantID, ids, terms, weights)
-	if err != nil {
-		return fmt.Errorf("insert lexemes: %w", err)
-	}
-	return nil
-}
-
-// countChunks puts the new chunks into the figures.
-func countChunks(ctx context.Context, tx pgx.Tx, r Attempt, c Content) error {
-	terms := 0
-	for _, k := range c.Chunks {
-		terms += k.Terms
-	}
-	for _, sql := range []string{
-		"update corpora set chunks = chunks + $3, terms = terms + $4 where tenant_id = $1 and $2::uuid is not null",
-		"update documents set chunk_count = $3, term_count = $4 where tenant_id = $1 and id = $2",
-	} {
-		if _, err := tx.Exec(ctx, sql, r.TenantID, r.DocumentID, len(c.Chunks), terms); err != nil {
-			return fmt.Errorf("count the chunks that come: %w", err)
-		}
-	}
-	_, err := tx.Exec(ctx, `
 		insert into search.term_stats as s (tenant_id, term, chunks)
-		select $1, term, count(*)
-		from chunks c join search.lexemes l on l.tenant_id = c.tenant_id and l.chunk_id = c.id, unnest(l.terms) term
-		where c.tenant_id = $1 and c.document_id = $2 group by term order by term
-		on conflict (tenant_id, term) do update set chunks = s.chunks + excluded.chunks`, r.TenantID, r.DocumentID)
+		select $1, term, $3 * count(*) from search.lexemes l, unnest(l.terms) term
+		where l.tenant_id = $1 and l.chunk_id = any($2) group by term order by term
+		on conflict (tenant_id, term) do update set chunks = s.chunks + excluded.chunks`, tenantID, ids, sign)
 	if err != nil {
-		return fmt.Errorf("count the terms that come: %w", err)
+		return fmt.Errorf("count terms: %w", err)
 	}
 	return nil
+}
+
+// removeChunks takes the document's chunks out of the index, its figures and the table; those of the reading keep stay.
+func removeChunks(ctx context.Context, tx pgx.Tx, tenantID, documentID domain.ID, keep int) error {
+	rows, err := tx.Query(ctx, "select id from chunks where tenant_id = $1 and document_id = $2 and reading <> $3 and indexed", tenantID, documentID, keep)
+	if err != nil {
+		return err
+	}
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[domain.ID])
+	if err != nil {
+		return fmt.Errorf("find the chunks that go: %w", err)
+	}
+	if err := count(ctx, tx, tenantID, ids, -1); err != nil {
+		return err
+	}
+	// vectors and lexemes go with them
+	if _, err := tx.Exec(ctx, "delete from chunks where tenant_id = $1 and document_id = $2 and reading <> $3", tenantID, documentID, keep); err != nil {
+		return fmt.Errorf("remove chunks: %w", err)
+	}
+	return nil
+}
+
+// matchIndex brings the index in line with the switches of a document and its chunks.
+func matchIndex(ctx context.Context, tx pgx.Tx, tenantID, documentID domain.ID) error {
+	for _, on := range []bool{false, true} {
+		rows, err := tx.Query(ctx, `
+			select c.id from chunks c join documents d on d.tenant_id = c.tenant_id and d.id = c.document_id
+			where c.tenant_id = $1 and c.document_id = $2 and (not c.off and not d.off) = $3 and c.indexed <> $3`, tenantID, documentID, on)
+		if err != nil {
+			return err
+		}
+		ids, err := pgx.CollectRows(rows, pgx.RowTo[domain.ID])
+		if err != nil {
+			return fmt.Errorf("find the chunks to switch: %w", err)
+		}
+		if len(ids) == 0 {
+			continue
+		}
+		if err := setIndexed(ctx, tx, tenantID, ids, on); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// setIndexed moves the chunks' part of the index to where searches look, or to where they do not.
+func setIndexed(ctx context.Context, tx pgx.Tx, tenantID domain.ID, ids []domain.ID, on bool) error {
+	if !on {
+		if err := count(ctx, tx, tenantID, ids, -1); err != nil {
+			return err
+		}
+	} else if _, err := tx.Exec(ctx, "select from corpora where tenant_id = $1 for update", tenantID); err != nil {
+		return err
+	}
+	moves := []string{moveSQL("chunk_embeddings", "hidden_embeddings"), moveSQL("search.lexemes", "search.hidden_lexemes")}
+	if on {
+		moves = []string{moveSQL("hidden_embeddings", "chunk_embeddings"), moveSQL("search.hidden_lexemes", "search.lexemes")}
+	}
+	for _, sql := range moves {
+		if _, err := tx.Exec(ctx, sql, tenantID, ids); err != nil {
+			return fmt.Errorf("switch chunks: %w", err)
+		}
+	}
+	if _, err := tx.Exec(ctx, "update chunks set indexed = $3 where tenant_id = $1 and id = any($2)", tenantID, ids, on); err != nil {
+		return fmt.Errorf("switch chunks: %w", err)
+	}
+	if on {
+		return count(ctx, tx, tenantID, ids, 1)
+	}
+	return nil
+}
+
+// moveSQL takes names from this file only.
+func moveSQL(from, to string) string {
+	return "with moved as (delete from " + from + " where tenant_id = $1 and chunk_id = any($2) returning *) insert into " + to + " select * from moved"
+}
+
+// replaceIndexed gives a chunk other words with their part of the index.
+func replaceIndexed(ctx context.Context, tx pgx.Tx, tenantID domain.ID, k NewChunk) error {
+	var indexed bool
+	if err := tx.QueryRow(ctx, "select indexed from chunks where tenant_id = $1 and id = $2", tenantID, k.ID).Scan(&indexed); err != nil {
+		return err
+	}
+	ids := []domain.ID{k.ID}
+	if indexed {
+		if err := count(ctx, tx, tenantID, ids, -1); err != nil {
+			return err
+		}
+	}
+	k.hidden = !indexed
+	for _, sql := range []string{
+		"delete from chunk_embeddings where tenant_id = $1 and chunk_id = $2", "delete from hidden_embeddings where tenant_id = $1 and chunk_id = $2",
+		"delete from search.lexemes where tenant_id = $1 and chunk_id = $2", "delete from search.hidden_lexemes where tenant_id = $1 and chunk_id = $2",
+	} {
+		if _, err := tx.Exec(ctx, sql, tenantID, k.ID); err != nil {
+			return fmt.Errorf("take a chunk out of the index: %w", err)
+		}
+	}
+	_, err := tx.Exec(ctx, `update documents d set token_count = d.token_count + $3 - c.tokens from chunks c
+		where c.tenant_id = $1 and c.id = $2 and d.tenant_id = $1 and d.id = c.document_id`, tenantID, k.ID, k.Tokens)
+	if err == nil {
+		_, err = tx.Exec(ctx, "update chunks set text = $3, tokens = $4, terms = $5 where tenant_id = $1 and id = $2", tenantID, k.ID, k.Text, k.Tokens, k.Terms)
+	}
+	if err != nil {
+		return fmt.Errorf("rewrite a chunk: %w", err)
+	}
+	content := Content{Chunks: []NewChunk{k}, Model: k.EmbeddingModel}
+	a := Attempt{TenantID: tenantID, DocumentID: k.DocumentID}
+	if err := insertVectors(ctx, tx, a, content); err != nil {
+		return err
+	}
+	if err := insertLexemes(ctx, tx, a, content); err != nil || !indexed {
+		return err
+	}
+	return count(ctx, tx, tenantID, ids, 1)
+}
+
+func insertLexemes(ctx context.Context, tx pgx.Tx, a Attempt, c Content) error {
+	for _, hidden := range []bool{false, true} {
+		var ids []domain.ID
+		var terms, weights []string
+		for _, k := range c.Chunks {
+			if k.hidden == hidden {
+				ids, terms, weights = append(ids, k.ID), append(terms, k.Lexemes), append(weights, k.Weights)
+			}
+		}
+		if len(ids) == 0 {
+			continue
+		}
+		table := map[bool]string{false: "search.lexemes", true: "search.hidden_lexemes"}[hidden]
+		_, err := tx.Exec(ctx, "insert into "+table+` (tenant_id, chunk_id, terms, weights)
+			select $1, l.id, l.terms::integer[], l.weights::sparsevec from unnest($2::uuid[], $3::text[], $4::text[]) as l (id, terms, weights)`,
+			a.TenantID, ids, terms, weights)
+		if err != nil {
+			return fmt.Errorf("insert lexemes: %w", err)
+		}
+	}
+	return nil
+}
+
+func insertVectors(ctx context.Context, tx pgx.Tx, a Attempt, c Content) error {
+	for _, hidden := range []bool{false, true} {
+		var ids []domain.ID
+		var vectors []string
+		for _, k := range c.Chunks {
+			if k.Vector != nil && k.hidden == hidden {
+				ids, vectors = append(ids, k.ID), append(vectors, vectorText(k.Vector))
+			}
+		}
+		if len(ids) == 0 {
+			continue
+		}
+		table := map[bool]string{false: "chunk_embeddings", true: "hidden_embeddings"}[hidden]
+		_, err := tx.Exec(ctx, "insert into "+table+` (tenant_id, chunk_id, model, embedding)
+			select $1, v.id, $2, v.embedding::halfvec from unnest($3::uuid[], $4::text[]) as v (id, embedding)`, a.TenantID, c.Model, ids, vectors)
+		if err != nil {
+			return fmt.Errorf("insert vectors: %w", err)
+		}
+	}
+	return nil
+}
+
+func vectorText(v []float32) string {
+	b := append(make([]byte, 0, 10*len(v)), '[')
+	for i, x := range v {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendFloat(b, float64(x), 'g', 5, 32) // a half-precision number has three to four digits
+	}
+	return string(append(b, ']'))
 }
 
 // Corpus returns how many chunks a tenant has and how many terms they have in all: BM25's average length.

@@ -2,12 +2,8 @@ package document
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
-	"path"
-	"strings"
-	"unicode"
-	"unicode/utf8"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -15,90 +11,34 @@ import (
 	"bitb/domain/postgres"
 )
 
-// Queue puts a document in line for reading, within the transaction that stored it. ingest implements it.
-type Queue interface {
-	Enqueue(ctx context.Context, tx pgx.Tx, tenantID, documentID domain.ID) error
+// Ingester reads what waits in line and makes chunks findable. Package ingest implements it.
+type Ingester interface {
+	// Wake makes sure, within the transaction, that so many jobs work on the tenant's line or are about to.
+	Wake(ctx context.Context, tx pgx.Tx, tenantID domain.ID, jobs int) error
+	// WakeAt makes somebody look at the tenant's line at a time.
+	WakeAt(ctx context.Context, tx pgx.Tx, tenantID domain.ID, at time.Time) error
+	// Index makes a chunk of a document of that title and language findable: its vector, terms and weights, and how many
+	// tokens it has. It may call a model, so no transaction is open.
+	Index(ctx context.Context, tenantID domain.ID, title, language string, c Chunk) (NewChunk, error)
+	// Pace is how fast the line moves, for estimates; zero when nothing is known.
+	Pace(ctx context.Context) Pace
+}
+
+// Pace is how fast documents were read lately.
+type Pace struct {
+	Each    time.Duration // on average
+	Tenants int           // that take turns
+	Workers int           // at work
 }
 
 // Service stores and shows documents.
 type Service struct {
-	db    *postgres.DB
-	queue Queue
+	db     *postgres.DB
+	ingest Ingester
 }
 
 // NewService returns the service over db.
-func NewService(db *postgres.DB, queue Queue) *Service { return &Service{db: db, queue: queue} }
-
-// Upload is a file that has been checked to be of a format that can be read.
-type Upload struct {
-	Name    string
-	Format  string
-	Content []byte
-	By      domain.ID // the member; zero: nobody
-}
-
-// Stored tells what became of an upload.
-type Stored struct {
-	ID        domain.ID
-	Name      string
-	Duplicate bool // the tenant has this file already, as Name; nothing was stored
-}
-
-// Store keeps an upload and puts it in line, both or neither. The same bytes twice are one document.
-func (s *Service) Store(ctx context.Context, tenantID domain.ID, up Upload) (Stored, error) {
-	if len(up.Content) > MaxFileBytes {
-		return Stored{}, domain.NewError(domain.TooLarge, "This file is larger than 25 MB. Split it, or save a smaller copy.")
-	}
-	sum := sha256.Sum256(up.Content)
-	stored := Stored{ID: domain.NewID(), Name: CleanName(up.Name)}
-	err := s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, `
-			insert into documents (tenant_id, id, name, format, size_bytes, sha256, uploaded_by)
-			values ($1, $2, $3, $4, $5, $6, nullif($7, '00000000-0000-0000-0000-000000000000'::uuid))
-			on conflict (tenant_id, sha256) do nothing`,
-			tenantID, stored.ID, stored.Name, up.Format, len(up.Content), sum[:], up.By)
-		if err != nil {
-			return fmt.Errorf("insert a document: %w", err)
-		}
-		if tag.RowsAffected() == 0 {
-			stored.Duplicate = true
-			return tx.QueryRow(ctx, "select id, name from documents where tenant_id = $1 and sha256 = $2", tenantID, sum[:]).
-				Scan(&stored.ID, &stored.Name)
-		}
-		_, err = tx.Exec(ctx, "insert into document_files (tenant_id, document_id, content) values ($1, $2, $3)",
-			tenantID, stored.ID, up.Content)
-		if err != nil {
-			return fmt.Errorf("insert the original: %w", err)
-		}
-		return s.queue.Enqueue(ctx, tx, tenantID, stored.ID)
-	})
-	return stored, err
-}
-
-// CleanName makes the name of an upload fit to show: the last part of a path, without control and direction characters,
-// 255 characters at most. It is text for people and never a path.
-func CleanName(name string) string {
-	name = strings.ToValidUTF8(name, "\uFFFD")
-	name = path.Base(strings.ReplaceAll(name, `\`, "/"))
-	name = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || (r >= 0x202a && r <= 0x202e) || (r >= 0x2066 && r <= 0x2069) || r == 0x200e || r == 0x200f {
-			return -1
-		}
-		return r
-	}, name)
-	name = strings.TrimSpace(name)
-	if strings.Trim(name, "./") == "" {
-		return "Untitled"
-	}
-	if utf8.RuneCountInString(name) <= MaxNameRunes {
-		return name
-	}
-	ext := []rune(path.Ext(name))
-	if len(ext) > 10 {
-		ext = nil
-	}
-	return string([]rune(name)[:MaxNameRunes-len(ext)]) + string(ext)
-}
+func NewService(db *postgres.DB, ingest Ingester) *Service { return &Service{db: db, ingest: ingest} }
 
 const documentColumns = `
 	d.id, d.name, d.format, d.size_bytes, d.status, d.progress_done, d.progress_total, d.pages, d.chunk_count, d.token_count,
@@ -106,15 +46,20 @@ const documentColumns = `
 	coalesce((select u.name from users u where u.tenant_id = d.tenant_id and u.id = d.uploaded_by), ''),
 	(select count(distinct c.message_id) from citations c where c.tenant_id = d.tenant_id and c.document_id = d.id),
 	case when d.status = 'queued' then
-		(select count(*) from documents q where q.tenant_id = d.tenant_id and q.status = 'queued' and (q.updated_at, q.id) <= (d.updated_at, d.id))
-	else 0 end`
+		(select count(*) from documents q where q.tenant_id = d.tenant_id and q.status = 'queued' and (q.queued_at, q.id) <= (d.queued_at, d.id))
+	else 0 end,
+	d.waits_for, d.due_at, d.version, d.live_version, d.off, d.cut_tokens, d.cut_overlap,
+	(select count(*) from chunks c where c.tenant_id = d.tenant_id and c.document_id = d.id and c.off),
+	(select count(*) filter (where e.text is not null and e.state = 'applied') from chunk_edits e where e.tenant_id = d.tenant_id and e.document_id = d.id),
+	(select count(*) filter (where e.state <> 'applied') from chunk_edits e where e.tenant_id = d.tenant_id and e.document_id = d.id)`
 
 func scanDocument(row pgx.CollectableRow) (Document, error) {
 	var d Document
 	var f Failure
 	err := row.Scan(&d.ID, &d.Name, &d.Format, &d.SizeBytes, &d.Status, &d.Done, &d.Total, &d.Pages, &d.Chunks, &d.Tokens,
 		&d.EmbeddingModel, &d.Notes, &f.Code, &f.Title, &f.Message, &f.Page, &d.CreatedAt, &d.UpdatedAt,
-		&d.UploadedBy, &d.CitedIn, &d.QueuePlace)
+		&d.UploadedBy, &d.CitedIn, &d.QueuePlace, &d.WaitsFor, &d.DueAt, &d.Version, &d.Live, &d.Off, &d.Cutting.Tokens, &d.Cutting.Overlap,
+		&d.OffChunks, &d.Edited, &d.Conflicts)
 	if d.Status == Failed {
 		d.Failure = &f
 	}
@@ -139,6 +84,7 @@ func (s *Service) List(ctx context.Context, tenantID domain.ID, f Filter) (List,
 		list.Documents, err = pgx.CollectRows(rows, scanDocument)
 		return err
 	})
+	s.estimate(ctx, list.Documents)
 	return list, err
 }
 
@@ -187,7 +133,9 @@ func (s *Service) Get(ctx context.Context, tenantID, id domain.ID) (Document, er
 		d, err = getDocument(ctx, tx, tenantID, id)
 		return err
 	})
-	return d, err
+	one := []Document{d}
+	s.estimate(ctx, one)
+	return one[0], err
 }
 
 func getDocument(ctx context.Context, tx pgx.Tx, tenantID, id domain.ID) (Document, error) {
@@ -209,56 +157,8 @@ func (s *Service) Some(ctx context.Context, tenantID domain.ID, ids []domain.ID)
 		documents, err = pgx.CollectRows(rows, scanDocument)
 		return err
 	})
+	s.estimate(ctx, documents)
 	return documents, err
-}
-
-// Versions returns id → a number that changes with every change of the document, for those that changed in the last
-// minute or are still busy.
-func (s *Service) Versions(ctx context.Context, tenantID domain.ID) (map[domain.ID]int64, error) {
-	versions := map[domain.ID]int64{}
-	err := s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, `select id, (extract(epoch from updated_at) * 1000000)::bigint + progress_done from documents
-			where tenant_id = $1 and (updated_at > now() - interval '1 minute' or status in ('queued', 'reading', 'embedding'))
-			order by updated_at desc limit 200`, tenantID)
-		if err != nil {
-			return err
-		}
-		var id domain.ID
-		var version int64
-		_, err = pgx.ForEachRow(rows, []any{&id, &version}, func() error { versions[id] = version; return nil })
-		return err
-	})
-	return versions, err
-}
-
-// Original returns a document with the bytes that were uploaded.
-func (s *Service) Original(ctx context.Context, tenantID, id domain.ID) (d Document, content []byte, err error) {
-	err = s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
-		if d, err = getDocument(ctx, tx, tenantID, id); err != nil {
-			return err
-		}
-		return tx.QueryRow(ctx, "select content from document_files where tenant_id = $1 and document_id = $2", tenantID, id).Scan(&content)
-	})
-	return d, content, err
-}
-
-// Retry puts a failed document in line again. One that is busy or ready stays as it is: domain.Conflict.
-func (s *Service) Retry(ctx context.Context, tenantID, id domain.ID) error {
-	return s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, `update documents set status = 'queued', progress_done = 0, progress_total = 0, updated_at = now(),
-			failure_code = '', failure_title = '', failure_message = '', failure_page = 0
-			where tenant_id = $1 and id = $2 and status = 'failed'`, tenantID, id)
-		if err != nil {
-			return fmt.Errorf("queue a document again: %w", err)
-		}
-		if tag.RowsAffected() == 1 {
-			return s.queue.Enqueue(ctx, tx, tenantID, id)
-		}
-		if _, err := getDocument(ctx, tx, tenantID, id); err != nil {
-			return err
-		}
-		return domain.NewError(domain.Conflict, "This document has not failed, so there is nothing to retry.")
-	})
 }
 
 // Chunks returns a page of a document's chunks in reading order.
@@ -266,13 +166,14 @@ func (s *Service) Chunks(ctx context.Context, tenantID, id domain.ID, f ChunkFil
 	list := ChunkList{Filter: f}
 	err := s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
 		const match = `c.tenant_id = $1 and c.document_id = $2
+			and ($4 = '' or ($4 = 'edited' and e.id is not null) or ($4 = 'off' and c.off))
 			and ($3 = '' or strpos(lower(c.text), lower($3)) > 0 or strpos(lower(array_to_string(c.heading, ' › ')), lower($3)) > 0)`
-		err := tx.QueryRow(ctx, "select count(*) from chunks c where "+match, tenantID, id, f.Search).Scan(&list.Matching)
+		err := tx.QueryRow(ctx, "select count(*) from "+chunkTables+" where "+match, tenantID, id, f.Search, f.Only).Scan(&list.Matching)
 		if err != nil {
 			return fmt.Errorf("count chunks: %w", err)
 		}
-		rows, err := tx.Query(ctx, "select "+chunkColumns+" from chunks c where "+match+" order by c.ordinal limit $4 offset $5",
-			tenantID, id, f.Search, ChunkPageSize, (max(1, f.Page)-1)*ChunkPageSize)
+		rows, err := tx.Query(ctx, "select "+chunkColumns+" from "+chunkTables+" where "+match+" order by c.ordinal limit $5 offset $6",
+			tenantID, id, f.Search, f.Only, ChunkPageSize, (max(1, f.Page)-1)*ChunkPageSize)
 		if err != nil {
 			return fmt.Errorf("list chunks: %w", err)
 		}
@@ -285,26 +186,38 @@ func (s *Service) Chunks(ctx context.Context, tenantID, id domain.ID, f ChunkFil
 // Chunk returns one chunk.
 func (s *Service) Chunk(ctx context.Context, tenantID, id domain.ID) (Chunk, error) {
 	var c Chunk
-	err := s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, "select "+chunkColumns+" from chunks c where c.tenant_id = $1 and c.id = $2", tenantID, id)
-		if err != nil {
-			return err
-		}
-		c, err = pgx.CollectExactlyOneRow(rows, scanChunk)
+	err := s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) (err error) {
+		c, err = getChunk(ctx, tx, tenantID, id)
 		return err
 	})
 	return c, err
 }
 
+func getChunk(ctx context.Context, tx pgx.Tx, tenantID, id domain.ID) (Chunk, error) {
+	rows, err := tx.Query(ctx, "select "+chunkColumns+" from "+chunkTables+" where c.tenant_id = $1 and c.id = $2", tenantID, id)
+	if err != nil {
+		return Chunk{}, err
+	}
+	return pgx.CollectExactlyOneRow(rows, scanChunk)
+}
+
+const chunkTables = "chunks c left join chunk_edits e on e.tenant_id = c.tenant_id and e.id = c.edit_id"
+
 const chunkColumns = `
 	c.id, c.document_id, c.ordinal, c.text, c.heading, c.page_from, c.page_to, c.tokens, length(c.text), c.start_offset, c.end_offset,
-	coalesce((select max(e.model) from chunk_embeddings e where e.tenant_id = c.tenant_id and e.chunk_id = c.id), ''),
-	(select count(*) from citations t where t.tenant_id = c.tenant_id and t.chunk_id = c.id)`
+	coalesce((select max(v.model) from chunk_embeddings v where v.tenant_id = c.tenant_id and v.chunk_id = c.id),
+		(select max(v.model) from hidden_embeddings v where v.tenant_id = c.tenant_id and v.chunk_id = c.id), ''),
+	(select count(*) from citations t where t.tenant_id = c.tenant_id and t.chunk_id = c.id), c.off, c.edit_id, ` + editColumns
 
 func scanChunk(row pgx.CollectableRow) (Chunk, error) {
 	var c Chunk
-	err := row.Scan(&c.ID, &c.DocumentID, &c.Ordinal, &c.Text, &c.Heading, &c.PageFrom, &c.PageTo, &c.Tokens, &c.Chars,
-		&c.Start, &c.End, &c.EmbeddingModel, &c.CitedIn)
+	var edit *domain.ID
+	var e nullEdit
+	err := row.Scan(append([]any{&c.ID, &c.DocumentID, &c.Ordinal, &c.Text, &c.Heading, &c.PageFrom, &c.PageTo, &c.Tokens, &c.Chars,
+		&c.Start, &c.End, &c.EmbeddingModel, &c.CitedIn, &c.Off, &edit}, e.fields()...)...)
+	if edit != nil {
+		c.Edit = e.edit()
+	}
 	return c, err
 }
 
@@ -312,8 +225,13 @@ func scanChunk(row pgx.CollectableRow) (Chunk, error) {
 func (s *Service) PageText(ctx context.Context, tenantID, id domain.ID, number int) (Page, error) {
 	p := Page{Number: number}
 	err := s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
-		return tx.QueryRow(ctx, `select start_offset, text from document_pages
-			where tenant_id = $1 and document_id = $2 and page = $3`, tenantID, id, number).Scan(&p.Start, &p.Text)
+		var lines []int32
+		err := tx.QueryRow(ctx, `select start_offset, text, lines from document_pages
+			where tenant_id = $1 and document_id = $2 and page = $3`, tenantID, id, number).Scan(&p.Start, &p.Text, &lines)
+		for ; len(lines) >= lineFields; lines = lines[lineFields:] {
+			p.Lines = append(p.Lines, Line{int(lines[0]), int(lines[1]), int(lines[2]), int(lines[3]), int(lines[4]), int(lines[5])})
+		}
+		return err
 	})
 	return p, err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -23,28 +24,23 @@ type Attempt struct {
 	TenantID   domain.ID
 	DocumentID domain.ID
 	Number     int
+	Version    int
 	Name       string
 	Content    []byte
+	Cutting    Cutting
+	Edits      []Edit    // to find again in the text; a reading that does not know the newest starts anew
+	Tries      int       // that failed before
+	WaitsSince time.Time // when it began to wait for something else than its turn; zero: it does not
+
+	revision int
 }
 
-// Begin takes up a document that is in line or was left half way, and returns its original. A document that is ready,
-// failed or gone is ErrSuperseded.
-func (s *Service) Begin(ctx context.Context, tenantID, id domain.ID) (Attempt, error) {
-	r := Attempt{TenantID: tenantID, DocumentID: id}
-	err := s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
-		err := tx.QueryRow(ctx, `
-			update documents set status = 'reading', attempt = attempt + 1, progress_done = 0, progress_total = 0, updated_at = now()
-			where tenant_id = $1 and id = $2 and status in ('queued', 'reading', 'embedding')
-			returning attempt, name`, tenantID, id).Scan(&r.Number, &r.Name)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return ErrSuperseded
-		}
-		if err != nil {
-			return fmt.Errorf("take up a document: %w", err)
-		}
-		return tx.QueryRow(ctx, "select content from document_files where tenant_id = $1 and document_id = $2", tenantID, id).Scan(&r.Content)
-	})
-	return r, err
+// Waited is for how long the document has been waiting for something else than its turn.
+func (a Attempt) Waited() time.Duration {
+	if a.WaitsSince.IsZero() {
+		return 0
+	}
+	return time.Since(a.WaitsSince)
 }
 
 // Progress notes how far a reading got.
@@ -62,33 +58,22 @@ func (s *Service) Fail(ctx context.Context, r Attempt, f Failure, also func(pgx.
 		if err := failDocument(ctx, tx, r.TenantID, r.DocumentID, f); err != nil {
 			return err
 		}
-		return also(tx)
+		return s.leave(ctx, tx, r.TenantID, also)
 	})
+}
+
+// Wanted reports whether the reading is still the newest one: ErrSuperseded when it is not.
+func (s *Service) Wanted(ctx context.Context, r Attempt) error {
+	return s.current(ctx, r, func(pgx.Tx) error { return nil })
 }
 
 func failDocument(ctx context.Context, tx pgx.Tx, tenantID, id domain.ID, f Failure) error {
 	_, err := tx.Exec(ctx, `update documents set status = 'failed', failure_code = $3, failure_title = $4, failure_message = $5,
-		failure_page = $6, updated_at = now() where tenant_id = $1 and id = $2`, tenantID, id, f.Code, f.Title, f.Message, f.Page)
+		failure_page = $6, job_id = 0, waits_for = '', waits_since = null, updated_at = now() where tenant_id = $1 and id = $2`, tenantID, id, f.Code, f.Title, f.Message, f.Page)
 	if err != nil {
 		return fmt.Errorf("mark a document failed: %w", err)
 	}
 	return nil
-}
-
-// FailStranded fails a document that is still busy although nothing works on it any more.
-func (s *Service) FailStranded(ctx context.Context, tenantID, id domain.ID, f Failure) error {
-	return s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
-		var busy bool
-		err := tx.QueryRow(ctx, `select status in ('queued', 'reading', 'embedding') from documents where tenant_id = $1 and id = $2 for update`,
-			tenantID, id).Scan(&busy)
-		if errors.Is(err, pgx.ErrNoRows) || (err == nil && !busy) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		return failDocument(ctx, tx, tenantID, id, f)
-	})
 }
 
 // current runs fn in a transaction that holds the document's row, if r is still its newest reading.
@@ -110,69 +95,120 @@ func (s *Service) current(ctx context.Context, r Attempt, fn func(pgx.Tx) error)
 // Content is what a reading found: all that is stored of a document but its original.
 type Content struct {
 	Format   string
+	Title    string // what it calls itself, or its name
 	Language string // ISO 639-1, "" when it is not known
 	Pages    int
 	Notes    []string
 	Text     []Page
 	Chunks   []NewChunk
+	Edits    []Edit // of the attempt, with what became of them
 	Model    string // that made the vectors
 }
 
 // NewChunk is a chunk to store, with what makes it findable.
 type NewChunk struct {
 	Chunk
+	EditID  domain.ID // the edit whose passage it is; zero: nobody touched it
 	Terms   int       // its length in terms, BM25's len
 	Lexemes string    // its terms as hashes, an array of integers as PostgreSQL writes it; see lexical.Weights
 	Weights string    // BM25's part of the chunk by the same hashes, a sparsevec as pgvector writes it
 	Vector  []float32 // of unit length
+
+	hidden bool
 }
 
+// ErrEdited says that somebody edited a chunk of the document since the attempt took it up: it has to be cut anew.
+var ErrEdited = errors.New("a chunk was edited in the meantime")
+
 // Complete replaces all chunks of the document by those of this reading and marks it ready: readers see the old or the new,
-// nothing between. also runs in the same transaction.
+// nothing between. also runs in the same transaction. An edit that the attempt does not know is ErrEdited, and nothing is
+// written.
 func (s *Service) Complete(ctx context.Context, r Attempt, c Content, also func(pgx.Tx) error) error {
 	return s.current(ctx, r, func(tx pgx.Tx) error {
-		if err := removeChunks(ctx, tx, r.TenantID, r.DocumentID); err != nil {
+		// A book of ten thousand chunks takes longer than a statement of a page may.
+		if _, err := tx.Exec(ctx, "select set_config('statement_timeout', '120s', true), set_config('lock_timeout', '60s', true)"); err != nil {
 			return err
 		}
-		for _, step := range []func(context.Context, pgx.Tx, Attempt, Content) error{insertPages, insertChunks, insertVectors, insertLexemes, countChunks, markReady} {
+		var revision int
+		if err := tx.QueryRow(ctx, "select edit_revision from documents where tenant_id = $1 and id = $2", r.TenantID, r.DocumentID).Scan(&revision); err != nil {
+			return err
+		}
+		if revision != r.revision {
+			return ErrEdited
+		}
+		for _, step := range []func(context.Context, pgx.Tx, Attempt, Content) error{replacePages, insertIndexed, removeOld, settleEdits, markReady} {
 			if err := step(ctx, tx, r, c); err != nil {
 				return err
 			}
 		}
-		return also(tx)
+		return s.leave(ctx, tx, r.TenantID, also)
 	})
 }
 
-func insertPages(ctx context.Context, tx pgx.Tx, r Attempt, c Content) error {
-	var numbers, starts []int
-	var texts []string
-	for _, p := range c.Text {
-		numbers, starts, texts = append(numbers, p.Number), append(starts, p.Start), append(texts, p.Text)
+func removeOld(ctx context.Context, tx pgx.Tx, r Attempt, _ Content) error {
+	return removeChunks(ctx, tx, r.TenantID, r.DocumentID, r.Number)
+}
+
+// lineFields is how many numbers a Line is in the database.
+const lineFields = 6
+
+func replacePages(ctx context.Context, tx pgx.Tx, r Attempt, c Content) error {
+	if _, err := tx.Exec(ctx, "delete from document_pages where tenant_id = $1 and document_id = $2", r.TenantID, r.DocumentID); err != nil {
+		return fmt.Errorf("remove pages: %w", err)
 	}
-	_, err := tx.Exec(ctx, `insert into document_pages (tenant_id, document_id, page, start_offset, text)
-		select $1, $2, p.* from unnest($3::int[], $4::int[], $5::text[]) p`, r.TenantID, r.DocumentID, numbers, starts, texts)
+	var numbers, starts []int
+	var texts, lines []string
+	for _, p := range c.Text {
+		numbers, starts, texts, lines = append(numbers, p.Number), append(starts, p.Start), append(texts, p.Text), append(lines, lineText(p.Lines))
+	}
+	_, err := tx.Exec(ctx, `insert into document_pages (tenant_id, document_id, page, start_offset, text, lines)
+		select $1, $2, p.page, p.start, p.text, p.lines::integer[] from unnest($3::int[], $4::int[], $5::text[], $6::text[]) as p (page, start, text, lines)`,
+		r.TenantID, r.DocumentID, numbers, starts, texts, lines)
 	if err != nil {
 		return fmt.Errorf("insert pages: %w", err)
 	}
 	return nil
 }
 
+// lineText writes lines as an array: unnest takes no arrays of arrays of unequal length.
+func lineText(lines []Line) string {
+	b := []byte{'{'}
+	for i, l := range lines {
+		for j, n := range [lineFields]int{l.Start, l.End, l.X0, l.Y0, l.X1, l.Y1} {
+			if i+j > 0 {
+				b = append(b, ',')
+			}
+			b = strconv.AppendInt(b, int64(n), 10)
+		}
+	}
+	return string(append(b, '}'))
+}
+
 func insertChunks(ctx context.Context, tx pgx.Tx, r Attempt, c Content) error {
 	n := len(c.Chunks)
 	ids, ordinals, texts, headings := make([]domain.ID, n), make([]int, n), make([]string, n), make([]string, n)
 	from, to, tokens, starts, ends := make([]int, n), make([]int, n), make([]int, n), make([]int, n), make([]int, n)
+	terms, off, indexed, edits := make([]int, n), make([]bool, n), make([]bool, n), make([]*domain.ID, n)
 	for i := range c.Chunks {
 		k := &c.Chunks[i]
 		ids[i], ordinals[i], texts[i], headings[i] = k.ID, k.Ordinal, k.Text, strings.Join(k.Heading, headingSeparator)
 		from[i], to[i], tokens[i], starts[i], ends[i] = k.PageFrom, k.PageTo, k.Tokens, k.Start, k.End
+		terms[i], off[i], indexed[i] = k.Terms, k.Off, !k.hidden
+		if k.EditID != (domain.ID{}) {
+			edits[i] = &k.EditID
+		}
 	}
 	// unnest takes no arrays of arrays of unequal length, so a path travels as one text.
 	_, err := tx.Exec(ctx, `
-		insert into chunks (tenant_id, document_id, id, ordinal, text, heading, page_from, page_to, tokens, start_offset, end_offset)
-		select $1, $2, id, ordinal, text, case heading when '' then '{}' else string_to_array(heading, $12) end, page_from, page_to, tokens, s, e
-		from unnest($3::uuid[], $4::int[], $5::text[], $6::text[], $7::int[], $8::int[], $9::int[], $10::int[], $11::int[])
-			as k (id, ordinal, text, heading, page_from, page_to, tokens, s, e)`,
-		r.TenantID, r.DocumentID, ids, ordinals, texts, headings, from, to, tokens, starts, ends, headingSeparator)
+		insert into chunks (tenant_id, document_id, reading, id, ordinal, text, heading, page_from, page_to, tokens, start_offset, end_offset,
+			terms, off, indexed, edit_id)
+		select $1, $2, $17, id, ordinal, text, case heading when '' then '{}' else string_to_array(heading, $12) end, page_from, page_to, tokens, s, e,
+			terms, off, indexed, edit_id
+		from unnest($3::uuid[], $4::int[], $5::text[], $6::text[], $7::int[], $8::int[], $9::int[], $10::int[], $11::int[],
+			$13::int[], $14::bool[], $15::bool[], $16::uuid[])
+			as k (id, ordinal, text, heading, page_from, page_to, tokens, s, e, terms, off, indexed, edit_id)`,
+		r.TenantID, r.DocumentID, ids, ordinals, texts, headings, from, to, tokens, starts, ends, headingSeparator,
+		terms, off, indexed, edits, r.Number)
 	if err != nil {
 		return fmt.Errorf("insert chunks: %w", err)
 	}
@@ -182,31 +218,16 @@ func insertChunks(ctx context.Context, tx pgx.Tx, r Attempt, c Content) error {
 // headingSeparator stands in no text: the reader drops control characters.
 const headingSeparator = "\x1f"
 
-func insertVectors(ctx context.Context, tx pgx.Tx, r Attempt, c Content) error {
-	var ids []domain.ID
-	var vectors []string
-	for _, k := range c.Chunks {
-		if k.Vector != nil {
-			ids, vectors = append(ids, k.ID), append(vectors, vectorText(k.Vector))
+// settleEdits notes what became of the edits: where their passages stand now, or that a person has to decide.
+func settleEdits(ctx context.Context, tx pgx.Tx, r Attempt, c Content) error {
+	for _, e := range c.Edits {
+		_, err := tx.Exec(ctx, `update chunk_edits set state = $3, quote = $4, start_offset = $5, original = $6, heading = $7, page = $8
+			where tenant_id = $1 and id = $2`, r.TenantID, e.ID, e.State, e.Quote, e.Start, e.Original, append([]string{}, e.Heading...), e.Page)
+		if err != nil {
+			return fmt.Errorf("settle an edit: %w", err)
 		}
-	}
-	_, err := tx.Exec(ctx, `insert into chunk_embeddings (tenant_id, chunk_id, model, embedding)
-		select $1, v.id, $2, v.embedding::halfvec from unnest($3::uuid[], $4::text[]) as v (id, embedding)`, r.TenantID, c.Model, ids, vectors)
-	if err != nil {
-		return fmt.Errorf("insert vectors: %w", err)
 	}
 	return nil
-}
-
-func vectorText(v []float32) string {
-	b := append(make([]byte, 0, 10*len(v)), '[')
-	for i, x := range v {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = strconv.AppendFloat(b, float64(x), 'g', 5, 32) // a half-precision number has three to four digits
-	}
-	return string(append(b, ']'))
 }
 
 func markReady(ctx context.Context, tx pgx.Tx, r Attempt, c Content) error {
@@ -214,10 +235,14 @@ func markReady(ctx context.Context, tx pgx.Tx, r Attempt, c Content) error {
 	for _, k := range c.Chunks {
 		tokens += k.Tokens
 	}
-	_, err := tx.Exec(ctx, `update documents set status = 'ready', format = $3, pages = $4, notes = $5, chunk_count = $6, token_count = $7,
-			embedding_model = $8, language = $9, progress_done = $6, progress_total = $6, updated_at = now()
-		where tenant_id = $1 and id = $2`,
-		r.TenantID, r.DocumentID, c.Format, c.Pages, append([]string{}, c.Notes...), len(c.Chunks), tokens, c.Model, c.Language)
+	_, err := tx.Exec(ctx, `update documents d set status = 'ready', format = $3, pages = $4, notes = $5, chunk_count = $6, token_count = $7,
+			embedding_model = $8, language = $9, progress_done = $6, progress_total = $6, updated_at = now(), title = $10,
+			live_version = f.version, name = f.name, size_bytes = f.size_bytes, cut_tokens = $12, cut_overlap = $13,
+			tries = 0, interruptions = 0, waits_for = '', waits_since = null, job_id = 0
+		from document_files f
+		where d.tenant_id = $1 and d.id = $2 and f.tenant_id = $1 and f.document_id = $2 and f.version = $11`,
+		r.TenantID, r.DocumentID, c.Format, c.Pages, append([]string{}, c.Notes...), len(c.Chunks), tokens, c.Model, c.Language,
+		c.Title, r.Version, r.Cutting.Tokens, r.Cutting.Overlap)
 	if err != nil {
 		return fmt.Errorf("mark a document ready: %w", err)
 	}
@@ -232,7 +257,7 @@ func (s *Service) Delete(ctx context.Context, tenantID, id domain.ID) (name stri
 		if err != nil {
 			return err
 		}
-		if err := removeChunks(ctx, tx, tenantID, id); err != nil {
+		if err := removeChunks(ctx, tx, tenantID, id, -1); err != nil {
 			return err
 		}
 		_, err = tx.Exec(ctx, "delete from documents where tenant_id = $1 and id = $2", tenantID, id)

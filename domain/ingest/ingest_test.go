@@ -59,11 +59,11 @@ type quiet struct{}
 func (quiet) Publish(context.Context, string) {}
 func (quiet) Stage(string, time.Duration)     {}
 func (quiet) Ended(string, int)               {}
-func (quiet) RetryAfter(int) time.Duration    { return 10 * time.Millisecond }
+func (quiet) RetryAfter(int) time.Duration    { return 0 }
 
 func start(db *postgres.DB, embedder ingest.Embedder) (*ingest.Service, *document.Service, error) {
 	queue, err := ingest.NewService(ingest.Config{DB: db, Log: slog.New(slog.DiscardHandler), Reader: &reader.Child{}, Embedder: embedder,
-		Hints: quiet{}, Metrics: quiet{}, Workers: 2, RetryAfter: quiet{}.RetryAfter})
+		Hints: quiet{}, Metrics: quiet{}, Workers: 2, RetryAfter: quiet{}.RetryAfter, Patience: 20 * time.Second})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -160,13 +160,20 @@ func TestUploadToReady(t *testing.T) {
 func checkIndex(t *testing.T, db *dbtest.Database, tenantID domain.ID) {
 	t.Helper()
 	for what, sql := range map[string]string{
-		"chunks without lexemes or vector": `select count(*) from chunks c where tenant_id = $1 and not (
-			exists (select from search.lexemes l where l.tenant_id = c.tenant_id and l.chunk_id = c.id) and
-			exists (select from chunk_embeddings e where e.tenant_id = c.tenant_id and e.chunk_id = c.id))`,
-		"chunks counted wrongly": `select abs(chunks - (select count(*) from chunks where tenant_id = $1)) from corpora where tenant_id = $1`,
+		"chunks without lexemes or vector": `select count(*) from chunks c where tenant_id = $1 and (
+			indexed <> exists (select from search.lexemes l where l.tenant_id = c.tenant_id and l.chunk_id = c.id) or
+			indexed <> exists (select from chunk_embeddings e where e.tenant_id = c.tenant_id and e.chunk_id = c.id) or
+			indexed = exists (select from search.hidden_lexemes l where l.tenant_id = c.tenant_id and l.chunk_id = c.id) or
+			indexed = exists (select from hidden_embeddings e where e.tenant_id = c.tenant_id and e.chunk_id = c.id))`,
+		"switches that the index does not follow": `select count(*) from chunks c join documents d on d.tenant_id = c.tenant_id and d.id = c.document_id
+			where c.tenant_id = $1 and c.indexed <> (not c.off and not d.off)`,
+		"chunks counted wrongly":  `select abs(chunks - (select count(*) from chunks where tenant_id = $1 and indexed)) from corpora where tenant_id = $1`,
+		"lengths counted wrongly": `select abs(terms - (select coalesce(sum(terms), 0) from chunks where tenant_id = $1 and indexed)) from corpora where tenant_id = $1`,
 		"terms counted wrongly": `select count(*) from (select term, count(*) n from search.lexemes l, unnest(l.terms) term where tenant_id = $1 group by term) real
 			full join (select term, chunks from search.term_stats where tenant_id = $1 and chunks <> 0) kept using (term) where n is distinct from chunks`,
-		"documents counted wrongly": `select count(*) from documents d where tenant_id = $1 and chunk_count <> (select count(*) from chunks c where c.tenant_id = $1 and c.document_id = d.id)`,
+		"documents counted wrongly":  `select count(*) from documents d where tenant_id = $1 and chunk_count <> (select count(*) from chunks c where c.tenant_id = $1 and c.document_id = d.id)`,
+		"chunks of an older reading": `select count(*) from chunks c join documents d on d.tenant_id = c.tenant_id and d.id = c.document_id where c.tenant_id = $1 and d.status = 'ready' and c.reading <> d.attempt`,
+		"pages of nothing":           `select count(*) from document_pages p where tenant_id = $1 and not exists (select from documents d where d.tenant_id = p.tenant_id and d.id = p.document_id and d.live_version > 0)`,
 	} {
 		if n := db.Count(t, sql, tenantID); n != 0 {
 			t.Errorf("%s: %d", what, n)
@@ -238,7 +245,7 @@ func TestEmbeddingOutage(t *testing.T) {
 	}{
 		"short":        {3, errors.New("connection refused"), document.Ready},
 		"asks to wait": {1, &domain.Error{Code: domain.RateLimited, Message: "slow down"}, document.Ready},
-		"without end":  {1000, errors.New("connection refused"), document.Failed},
+		"without end":  {100_000, errors.New("connection refused"), document.Failed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			embedder := &failing{Embedder: llm.NewHashing(), err: c.err}

@@ -9,7 +9,6 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"bitb/domain"
-	"bitb/domain/document"
 )
 
 // lease shows the other processes that this one lives: a session-level advisory lock, which PostgreSQL lets go the moment
@@ -96,31 +95,29 @@ func (l *lease) rescue(ctx context.Context) error {
 	if n := tag.RowsAffected(); n > 0 {
 		l.Log.InfoContext(ctx, "took over jobs of a process that died", "jobs", n)
 	}
-	return l.failStranded(ctx, pool)
+	return l.putBackAbandoned(ctx, pool)
 }
 
-// failStranded ends documents whose last job was given up without a word, as when a process died at the last attempt.
-func (l *lease) failStranded(ctx context.Context, pool *pgxpool.Pool) error {
-	rows, err := pool.Query(ctx, `
-		select (j.args->>'tenant_id')::uuid, (j.args->>'document_id')::uuid from river.river_job j
-		where j.kind = $1 and j.state in ('discarded', 'cancelled') and j.finalized_at > now() - interval '10 minutes'
-			and not exists (select from river.river_job l where l.kind = j.kind and l.args = j.args
-				and l.state in ('available', 'pending', 'running', 'retryable', 'scheduled'))`, jobKind)
+// putBackAbandoned finds turns that were given up, as when the database was gone for long, and puts the documents that they
+// were reading back in line.
+func (l *lease) putBackAbandoned(ctx context.Context, pool *pgxpool.Pool) error {
+	rows, err := pool.Query(ctx, `select (args->>'tenant_id')::uuid, id from river.river_job
+		where kind = $1 and state in ('discarded', 'cancelled') and finalized_at > now() - interval '10 minutes'`, jobKind)
 	if err != nil {
-		return fmt.Errorf("look for stranded documents: %w", err)
+		return fmt.Errorf("look for abandoned documents: %w", err)
 	}
-	type stranded struct{ TenantID, DocumentID domain.ID }
-	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[stranded])
+	type abandoned struct {
+		TenantID domain.ID
+		JobID    int64
+	}
+	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[abandoned])
 	if err != nil {
-		return fmt.Errorf("look for stranded documents: %w", err)
+		return fmt.Errorf("look for abandoned documents: %w", err)
 	}
-	for _, d := range found {
-		if err := l.documents.FailStranded(ctx, d.TenantID, d.DocumentID, gaveUp); err != nil {
+	for _, a := range found {
+		if err := l.documents.Abandoned(ctx, a.TenantID, a.JobID); err != nil {
 			return err
 		}
 	}
 	return nil
 }
-
-var gaveUp = document.Failure{Code: "internal", Title: "Reading stopped",
-	Message: "Something on our side failed five times. Your file is fine; try again later."}

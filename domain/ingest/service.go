@@ -1,7 +1,12 @@
-// Package ingest takes a document from upload to ready: it keeps the line of documents (River jobs), has each read and cut
-// up by a child process, embeds the chunks, works out their lexical weights and hands all of it to package document, which
-// stores it in one transaction. A job that dies at any point is taken up again and loses and doubles nothing: only the last
-// transaction writes what readers see, and only the newest attempt may commit it.
+// Package ingest takes a document from upload to ready: it works on the lines in which documents wait (River jobs), has each
+// read and cut up by a child process, embeds the chunks, works out their lexical weights and hands all of it to package
+// document, which stores it in one transaction. A job that dies at any point is taken up again and loses and doubles
+// nothing: only the last transaction writes what readers see, and only the newest attempt may commit it.
+//
+// Every tenant has a line of its own (documents with the status queued). A job is a turn of one tenant: it takes the
+// tenant's next document, and when that has ended puts another turn at the end of the queue of turns. So the tenants take
+// turns, however many files one of them has. A tenant has up to four turns at a time, on lanes of falling priority: alone
+// it may use all workers, and among others each comes first with one.
 package ingest
 
 import (
@@ -10,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -25,15 +31,21 @@ import (
 	"bitb/domain/postgres"
 )
 
-// Times of a job. A document has ten minutes, of which reading takes two at most. When a process dies, its jobs are
-// taken over within seconds by rescue; River's own rescuer, which goes by the clock, is the net below.
+// Times and counts of a job. How long reading may take is reader.Child's; embedding gives up by itself and waits. When a
+// process dies, its jobs are taken over within seconds by rescue; River's own rescuer, which goes by the clock, is the net
+// below, so its time is longer than the longest document's.
 const (
-	jobTimeout   = 10 * time.Minute
-	rescueAfter  = 12 * time.Minute
+	jobTimeout   = 3 * time.Hour
+	rescueAfter  = jobTimeout + 10*time.Minute
 	rescueEvery  = 2 * time.Second
 	softStop     = 15 * time.Second
-	maxAttempts  = 5
+	jobAttempts  = 25 // of a job, which fails only when the database does
+	mostTries    = 5  // of a document
+	mostReads    = 2  // of a file that takes too long or too much memory
+	patience     = time.Hour
 	progressStep = 250 * time.Millisecond // how often progress is written
+	watchStep    = 500 * time.Millisecond // how often a reading looks whether it is still wanted
+	paceFor      = 5 * time.Second        // how long an estimate of the pace is good
 )
 
 // Reader turns a file into text and chunks; see reader.Child.
@@ -68,11 +80,13 @@ type Config struct {
 	Metrics  Metrics
 	Workers  int // documents worked on at once by this process
 
-	// RetryAfter is how long the n-th attempt waits after a failure of something else than the file; nil: 2 s, 8 s, 32 s, 2 min.
-	RetryAfter func(attempt int) time.Duration
+	// RetryAfter is how long a document waits after its n-th failed try; nil: 2 s, 8 s, 32 s, 2 min.
+	RetryAfter func(try int) time.Duration
+	// Patience is how long a document waits for an embedding model that does not answer before it fails; 0: an hour.
+	Patience time.Duration
 }
 
-// Service is the line of documents and its workers. It is a document.Queue.
+// Service is the lines of documents and their workers. It is a document.Ingester.
 type Service struct {
 	Config
 	documents *document.Service
@@ -81,33 +95,45 @@ type Service struct {
 	id        string // of this process among those that work
 	stop      context.CancelFunc
 	done      chan struct{}
+	outage    outage
+
+	paceLock sync.Mutex
+	pace     document.Pace
+	paceAt   time.Time
 }
 
-// job names the document to read. Ids only: the queue's tables are under no policy.
+// job is one turn of a tenant. Ids only: the queue's tables are under no policy.
 type job struct {
-	TenantID   domain.ID `json:"tenant_id" river:"unique"`
-	DocumentID domain.ID `json:"document_id" river:"unique"`
+	TenantID domain.ID `json:"tenant_id" river:"unique"`
+	Lane     int       `json:"lane" river:"unique"`         // from 0; timer for one that looks at the line at a time
+	At       int64     `json:"at,omitempty" river:"unique"` // of a timer, in Unix milliseconds
 }
 
-const jobKind = "read_document"
+const (
+	jobKind = "read_document"
+	timer   = -1
+)
 
 // Kind is River's name for the job.
 func (job) Kind() string { return jobKind }
 
-// unfinished are the states in which a document is in line already.
+// unfinished are the states in which a turn is in the queue already.
 var unfinished = []rivertype.JobState{rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRunning,
 	rivertype.JobStateRetryable, rivertype.JobStateScheduled}
 
 // NewService makes the line; Use gives it the documents and Start begins to work.
 func NewService(c Config) (*Service, error) {
 	if c.RetryAfter == nil {
-		c.RetryAfter = func(attempt int) time.Duration { return 2 * time.Second << (2 * min(attempt-1, 3)) }
+		c.RetryAfter = func(try int) time.Duration { return 2 * time.Second << (2 * min(try-1, 3)) }
+	}
+	if c.Patience == 0 {
+		c.Patience = patience
 	}
 	s := &Service{Config: c, workers: river.NewWorkers(), id: domain.NewID().String(), done: make(chan struct{})}
 	config := &river.Config{
 		ID: s.id, Schema: postgres.QueueSchema, Logger: c.Log, Workers: s.workers,
-		JobTimeout: jobTimeout, RescueStuckJobsAfter: rescueAfter, SoftStopTimeout: softStop, MaxAttempts: maxAttempts,
-		RetryPolicy: retryPolicy{c.RetryAfter}, FetchPollInterval: time.Second, FetchCooldown: 20 * time.Millisecond,
+		JobTimeout: jobTimeout, RescueStuckJobsAfter: rescueAfter, SoftStopTimeout: softStop, MaxAttempts: jobAttempts,
+		RetryPolicy: retryPolicy{}, FetchPollInterval: time.Second, FetchCooldown: 20 * time.Millisecond,
 		CompletedJobRetentionPeriod: time.Hour, SkipUnknownJobCheck: true,
 	}
 	if c.Workers > 0 {
@@ -121,12 +147,11 @@ func NewService(c Config) (*Service, error) {
 	return s, nil
 }
 
-type retryPolicy struct {
-	after func(attempt int) time.Duration
-}
+// retryPolicy is for jobs that fail, which they do when the database does: it is back in seconds or in minutes.
+type retryPolicy struct{}
 
-func (p retryPolicy) NextRetry(j *rivertype.JobRow) time.Time {
-	return time.Now().Add(p.after(j.Attempt))
+func (retryPolicy) NextRetry(j *rivertype.JobRow) time.Time {
+	return time.Now().Add(min(time.Second<<min(j.Attempt-1, 5), 30*time.Second))
 }
 
 // Use ties the line to the documents it works on.
@@ -138,14 +163,50 @@ func (s *Service) Use(documents *document.Service) error {
 	return nil
 }
 
-// Enqueue puts a document in line with the transaction that stored it. One that is in line already stays where it is.
-func (s *Service) Enqueue(ctx context.Context, tx pgx.Tx, tenantID, documentID domain.ID) error {
-	_, err := s.client.InsertTx(ctx, tx, job{TenantID: tenantID, DocumentID: documentID},
-		&river.InsertOpts{UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: unfinished}})
-	if err != nil {
-		return fmt.Errorf("put a document in line: %w", err)
+// Wake makes sure, within the transaction, that so many turns of the tenant run or are in the queue.
+func (s *Service) Wake(ctx context.Context, tx pgx.Tx, tenantID domain.ID, jobs int) error {
+	params := make([]river.InsertManyParams, jobs)
+	for lane := range params {
+		params[lane] = river.InsertManyParams{Args: job{TenantID: tenantID, Lane: lane}, InsertOpts: &river.InsertOpts{
+			Priority: min(lane+1, 4), UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: unfinished}}}
+	}
+	if _, err := s.client.InsertManyTx(ctx, tx, params); err != nil {
+		return fmt.Errorf("queue a turn: %w", err)
 	}
 	return nil
+}
+
+// WakeAt queues a turn that comes at a time.
+func (s *Service) WakeAt(ctx context.Context, tx pgx.Tx, tenantID domain.ID, at time.Time) error {
+	_, err := s.client.InsertTx(ctx, tx, job{TenantID: tenantID, Lane: timer, At: at.UnixMilli()},
+		&river.InsertOpts{ScheduledAt: at, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: unfinished}})
+	if err != nil {
+		return fmt.Errorf("queue a later turn: %w", err)
+	}
+	return nil
+}
+
+// Pace is how fast the last fifty documents were read, who takes turns now and how many are read at once. A turn of a few
+// milliseconds found nothing to read.
+func (s *Service) Pace(ctx context.Context) document.Pace {
+	s.paceLock.Lock()
+	defer s.paceLock.Unlock()
+	if time.Since(s.paceAt) < paceFor {
+		return s.pace
+	}
+	var each float64
+	err := s.DB.QueuePool().QueryRow(ctx, `
+		select coalesce((select avg(took) from (select extract(epoch from finalized_at - attempted_at)::float8 as took from river.river_job
+				where kind = $1 and state = 'completed' and finalized_at - attempted_at > interval '30 ms' order by finalized_at desc limit 50) last), 0),
+			(select count(distinct args->>'tenant_id') from river.river_job where kind = $1 and state in ('available', 'running')),
+			(select count(*) from river.river_job where kind = $1 and state = 'running')`, jobKind).
+		Scan(&each, &s.pace.Tenants, &s.pace.Workers)
+	if err != nil {
+		s.Log.WarnContext(ctx, "pace of reading not known", "error", err)
+		return document.Pace{}
+	}
+	s.pace.Each, s.paceAt = time.Duration(each*float64(time.Second)), time.Now()
+	return s.pace
 }
 
 // Start works on the line until Stop.

@@ -19,162 +19,242 @@ import (
 	"bitb/domain/ingest/extract"
 	"bitb/domain/ingest/reader"
 	"bitb/domain/lexical"
+	"bitb/domain/llm"
 )
 
-// worker reads one document a job.
+// worker takes turns.
 type worker struct {
 	river.WorkerDefaults[job]
 	*Service
 }
 
-// Work returns nil when the document reached an end or is not wanted any more, and an error to be tried again.
+// Work reads the tenant's next document, if there is one, and ends the turn with it. An error means that not even that
+// could be written down: the turn is taken again, and finds what this one left.
 func (w *worker) Work(ctx context.Context, j *river.Job[job]) error {
 	ctx = domain.WithIdentity(ctx, domain.Identity{TenantID: j.Args.TenantID})
-	reading, err := w.documents.Begin(ctx, j.Args.TenantID, j.Args.DocumentID)
-	if errors.Is(err, document.ErrSuperseded) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	w.changed(ctx, reading)
 	complete := func(tx pgx.Tx) error {
 		_, err := river.JobCompleteTx[*riverpgxv5.Driver](ctx, tx, j)
 		return err
 	}
-	err = w.process(ctx, reading, complete)
-	defer w.changed(context.WithoutCancel(ctx), reading)
-	if err == nil || errors.Is(err, document.ErrSuperseded) {
+	a, err := w.documents.Next(ctx, j.Args.TenantID, j.ID, complete)
+	if errors.Is(err, document.ErrNothing) {
 		return nil
 	}
-	return w.failed(ctx, j, reading, err, complete)
-}
-
-// failed decides what an error means: a bad file ends at once with its reason; a model that asks to wait is waited for;
-// the rest is tried again, and ends with a sentence after the last attempt.
-func (w *worker) failed(ctx context.Context, j *river.Job[job], r document.Attempt, err error, complete func(pgx.Tx) error) error {
-	last := j.Attempt >= j.MaxAttempts
-	if errors.Is(ctx.Err(), context.Canceled) {
-		return err // the process is stopping: River puts the job back
+	if err != nil {
+		return fmt.Errorf("take up a document: %w", err)
 	}
-	f, ended := failureOf(err, last)
-	if !ended {
-		if e, ok := errors.AsType[*domain.Error](err); ok && e.Code == domain.RateLimited {
-			w.Log.InfoContext(ctx, "embedding waits", "document_id", r.DocumentID, "seconds", e.RetryAfter.Seconds())
-			return river.JobSnooze(max(e.RetryAfter, time.Second))
+	w.changed(ctx, a)
+	defer w.changed(context.WithoutCancel(ctx), a)
+	err = w.process(ctx, a, complete)
+	if err == nil {
+		return nil
+	}
+	if errors.Is(ctx.Err(), context.Canceled) { // the process is stopping: River puts the turn back
+		if e := w.documents.Release(context.WithoutCancel(ctx), a); e != nil && !errors.Is(e, document.ErrSuperseded) {
+			w.Log.WarnContext(ctx, "document not put back; it is taken up again later", "document_id", a.DocumentID, "error", e)
 		}
-		w.Log.WarnContext(ctx, "reading a document failed; it is tried again", "document_id", r.DocumentID, "attempt", j.Attempt, "error", err)
 		return err
 	}
-	w.Log.InfoContext(ctx, "document failed", "document_id", r.DocumentID, "code", f.Code, "page", f.Page, "error", err)
-	err = w.documents.Fail(context.WithoutCancel(ctx), r, f, complete)
-	if errors.Is(err, document.ErrSuperseded) {
-		return nil
+	after := context.WithoutCancel(ctx)
+	if !errors.Is(err, document.ErrSuperseded) {
+		err = w.end(after, a, err, complete)
 	}
-	if err == nil {
-		w.Metrics.Ended(f.Code, 0)
+	if errors.Is(err, document.ErrSuperseded) { // deleted, cancelled, or replaced by a newer version
+		return w.documents.Leave(after, a.TenantID, complete)
 	}
 	return err
 }
 
-func failureOf(err error, last bool) (f document.Failure, ended bool) {
-	if e, ok := errors.AsType[*extract.Error](err); ok && (last || !e.Temporary()) {
-		return document.Failure{Code: string(e.Reason), Title: e.Title(), Message: e.Message(), Page: e.Page}, true
+// end decides what an error means: a bad file ends at once with its reason; a model that does not answer is waited for; the
+// rest is tried again, behind the others of the line, and ends with a sentence after the last try.
+func (w *worker) end(ctx context.Context, a document.Attempt, err error, complete func(pgx.Tx) error) error {
+	if errors.Is(err, document.ErrEdited) {
+		return w.documents.Postpone(ctx, a, 0, "", false, complete)
 	}
-	if !last {
-		return f, false
+	var silent *silentError
+	if errors.As(err, &silent) {
+		if waited := a.Waited(); waited < w.Patience {
+			wait := max(silent.after, min(waited/4, time.Minute), w.RetryAfter(1))
+			if !silent.known { // or the outage would go on for as long as there are documents to hear of it
+				w.outage.begin(time.Now().Add(wait), silent.message)
+			}
+			w.Log.WarnContext(ctx, "embedding waits", "document_id", a.DocumentID, "seconds", wait.Seconds(), "error", err)
+			return w.documents.Postpone(ctx, a, wait, silent.message, false, complete)
+		}
 	}
-	if _, ok := errors.AsType[*embeddingError](err); ok {
-		return document.Failure{Code: "embedding", Title: "Embedding stopped",
-			Message: "The embedding service did not answer after five tries. Your file is fine; try again later."}, true
+	f, ended := failureOf(err, a.Tries+1)
+	if !ended {
+		w.Log.WarnContext(ctx, "reading a document failed; it is tried again", "document_id", a.DocumentID, "try", a.Tries+1, "error", err)
+		return w.documents.Postpone(ctx, a, w.RetryAfter(a.Tries+1), "", true, complete)
 	}
-	return gaveUp, true
+	w.Log.InfoContext(ctx, "document failed", "document_id", a.DocumentID, "code", f.Code, "page", f.Page, "error", err)
+	if err := w.documents.Fail(ctx, a, f, complete); err != nil {
+		return err
+	}
+	w.Metrics.Ended(f.Code, 0)
+	return nil
 }
 
-// embeddingError marks an error of the embedding model.
-type embeddingError struct{ err error }
-
-func (e *embeddingError) Error() string { return "embed chunks: " + e.err.Error() }
-func (e *embeddingError) Unwrap() error { return e.err }
+// failureOf says how a document ends with an error at its n-th try, or that it does not end yet.
+func failureOf(err error, try int) (f document.Failure, ended bool) {
+	if e, ok := errors.AsType[*extract.Error](err); ok && (!e.Temporary() || try >= mostReads) {
+		return document.Failure{Code: string(e.Reason), Title: e.Title(), Message: e.Message(), Page: e.Page}, true
+	}
+	var silent *silentError
+	if errors.As(err, &silent) {
+		return document.Failure{Code: "embedding", Title: "Embedding stopped",
+			Message: "The embedding service did not answer for a long time. Your file is fine; try again later."}, true
+	}
+	if try < mostTries {
+		return f, false
+	}
+	if errors.Is(err, llm.ErrVectors) {
+		return document.Failure{Code: "embedding", Title: "Embedding stopped",
+			Message: "The embedding service sent vectors that cannot be used. Your file is fine; have the embedding model checked, then try again."}, true
+	}
+	return document.GaveUp, true
+}
 
 // process is the way of one document. Nothing that readers see is written before the last step.
-func (w *worker) process(ctx context.Context, r document.Attempt, complete func(pgx.Tx) error) error {
+func (w *worker) process(ctx context.Context, a document.Attempt, complete func(pgx.Tx) error) error {
+	work, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	if until, message := w.outage.now(); !until.IsZero() { // nobody need read a file again and again for nothing
+		return &silentError{err: errors.New("the embedding service did not answer just now"), after: time.Until(until), known: true, message: message}
+	}
+	go w.watch(work, a, cancel)
 	began := time.Now()
-	read, err := w.read(ctx, r)
-	if err != nil {
-		return err
+	content, err := w.read(work, a, cancel)
+	if err == nil {
+		w.Metrics.Stage("read", time.Since(began))
+		began = time.Now()
+		err = w.index(work, a, &content, cancel)
 	}
-	w.Metrics.Stage("read", time.Since(began))
-	began = time.Now()
-	content, err := w.contentOf(ctx, r, read)
-	if err != nil {
-		return err
+	if cause := context.Cause(work); errors.Is(cause, document.ErrSuperseded) {
+		return cause
 	}
-	if err := w.embed(ctx, r, &content); err != nil {
+	if err != nil {
 		return err
 	}
 	w.Metrics.Stage("embed", time.Since(began))
 	began = time.Now()
-	if err := w.documents.Complete(ctx, r, content, complete); err != nil {
+	if err := w.documents.Complete(ctx, a, content, complete); err != nil {
 		return err
 	}
 	w.Metrics.Stage("store", time.Since(began))
 	w.Metrics.Ended("", len(content.Chunks))
-	w.Log.InfoContext(ctx, "document ready", "document_id", r.DocumentID, "chunks", len(content.Chunks), "pages", content.Pages)
+	w.Log.InfoContext(ctx, "document ready", "document_id", a.DocumentID, "chunks", len(content.Chunks), "pages", content.Pages)
 	return nil
 }
 
-func (w *worker) read(ctx context.Context, r document.Attempt) (*reader.Result, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	report := w.reporter(ctx, r, document.Reading, cancel)
-	read, err := w.Reader.Read(ctx, bytes.NewReader(r.Content), r.Name, chunk.Options{}, report)
-	if cause := context.Cause(ctx); errors.Is(cause, document.ErrSuperseded) {
-		return nil, cause
+// watch ends the work soon after the document was deleted, cancelled or replaced.
+func (w *worker) watch(ctx context.Context, a document.Attempt, end context.CancelCauseFunc) {
+	tick := time.NewTicker(watchStep)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := w.documents.Wanted(ctx, a); errors.Is(err, document.ErrSuperseded) {
+				end(err)
+				return
+			}
+		}
 	}
-	return read, err
 }
 
-// reporter writes progress now and then, and ends the work when the document was deleted in between.
-func (w *worker) reporter(ctx context.Context, r document.Attempt, stage document.Status, end context.CancelCauseFunc) func(done, total int) {
+// read has the file read and cut, and brings that to the form in which it is stored.
+func (w *worker) read(ctx context.Context, a document.Attempt, end context.CancelCauseFunc) (document.Content, error) {
+	options := chunk.Options{Tokens: a.Cutting.Tokens, Overlap: a.Cutting.Overlap}
+	if options.Overlap == 0 {
+		options.Overlap = -1 // none; 0 would be the default
+	}
+	for _, e := range a.Edits {
+		if e.Quote != "" {
+			options.Anchors = append(options.Anchors, chunk.Anchor{ID: e.ID.String(), Quote: e.Quote, Start: e.Start})
+		}
+	}
+	read, err := w.Reader.Read(ctx, bytes.NewReader(a.Content), a.Name, options, w.reporter(ctx, a, document.Reading, end))
+	if err != nil {
+		return document.Content{}, err
+	}
+	content := document.Content{Format: string(read.Format), Title: titleOf(a.Name, read.Title), Language: string(lexical.Guess(read.Text)),
+		Pages: read.Pages, Notes: read.Notes, Text: pagesOf(read), Chunks: make([]document.NewChunk, len(read.Chunks))}
+	for i, k := range read.Chunks {
+		content.Chunks[i].Chunk = document.Chunk{ID: domain.NewID(), DocumentID: a.DocumentID, Ordinal: i + 1, Text: k.Text, Heading: k.Heading,
+			PageFrom: k.PageFrom, PageTo: k.PageTo, Tokens: k.Tokens, Start: k.Start, End: k.End}
+	}
+	applyEdits(a, read, &content)
+	return content, nil
+}
+
+// applyEdits gives the chunks of edited passages the words and the switch that people gave them, and notes which edits found
+// theirs. A passage that reads differently by now keeps its own words until somebody decides.
+func applyEdits(a document.Attempt, read *reader.Result, content *document.Content) {
+	at := map[string]int{}
+	for i, k := range read.Chunks {
+		if k.Anchor != "" {
+			at[k.Anchor] = i
+		}
+	}
+	var text []rune
+	for _, e := range a.Edits {
+		i, found := at[e.ID.String()]
+		switch {
+		case e.Quote == "":
+			end := len(content.Chunks)
+			last := document.Chunk{ID: domain.NewID(), DocumentID: a.DocumentID, Ordinal: end + 1, Heading: e.Heading, Off: e.Off}
+			if end > 0 {
+				last.Start = content.Chunks[end-1].End
+			}
+			last.End = last.Start
+			content.Chunks = append(content.Chunks, document.NewChunk{Chunk: last, EditID: e.ID})
+			setText(&content.Chunks[end].Chunk, *e.Text)
+		case !found:
+			e.State = document.Lost
+		case read.Chunks[i].Changed:
+			e.State = document.Changed
+			content.Chunks[i].EditID = e.ID
+		default:
+			if text == nil {
+				text = []rune(read.Text)
+			}
+			k := &content.Chunks[i]
+			e.State, e.Quote, e.Start, e.Original = document.Applied, string(text[k.Start:k.End]), k.Start, k.Text
+			e.Heading, e.Page = k.Heading, k.PageFrom
+			k.EditID, k.Off = e.ID, e.Off
+			if e.Text != nil {
+				setText(&k.Chunk, *e.Text)
+			}
+		}
+		content.Edits = append(content.Edits, e)
+	}
+}
+
+// setText gives a chunk words of a person. Their tokens are estimated: the exact tables are only in the child.
+func setText(c *document.Chunk, text string) {
+	c.Text, c.Tokens = text, llm.EstimateTokens(text)
+}
+
+// reporter writes progress now and then, and ends the work when it is not wanted any more.
+func (w *worker) reporter(ctx context.Context, a document.Attempt, stage document.Status, end context.CancelCauseFunc) func(done, total int) {
 	var last time.Time
 	return func(done, total int) {
 		if time.Since(last) < progressStep && done < total {
 			return
 		}
 		last = time.Now()
-		err := w.documents.Progress(ctx, r, stage, done, total)
+		err := w.documents.Progress(ctx, a, stage, done, total)
 		if errors.Is(err, document.ErrSuperseded) {
 			end(err)
 		}
-		w.changed(ctx, r)
+		w.changed(ctx, a)
 	}
 }
 
-func (w *worker) changed(ctx context.Context, r document.Attempt) {
-	w.Hints.Publish(ctx, document.Topic(r.TenantID))
-}
-
-// contentOf brings what was read to the form in which it is stored, with the words of each chunk weighed.
-func (w *worker) contentOf(ctx context.Context, r document.Attempt, read *reader.Result) (document.Content, error) {
-	chunks, terms, err := w.documents.Corpus(ctx, r.TenantID)
-	if err != nil {
-		return document.Content{}, err
-	}
-	mean := lexical.MeanLength(chunks, terms)
-	title, lang := titleOf(r.Name, read.Title), lexical.Guess(read.Text)
-	content := document.Content{Format: string(read.Format), Language: string(lang), Pages: read.Pages, Notes: read.Notes, Text: pagesOf(read),
-		Chunks: make([]document.NewChunk, len(read.Chunks))}
-	for i, k := range read.Chunks {
-		found := lexical.AnalyzeChunk(title, k.Heading, k.Text, lang)
-		weights := lexical.DocWeights(r.TenantID, found, mean)
-		content.Chunks[i] = document.NewChunk{
-			Chunk: document.Chunk{ID: domain.NewID(), DocumentID: r.DocumentID, Ordinal: i + 1, Text: k.Text, Heading: k.Heading,
-				PageFrom: k.PageFrom, PageTo: k.PageTo, Tokens: k.Tokens, Start: k.Start, End: k.End},
-			Terms: len(found), Lexemes: weights.Terms(), Weights: weights.Sparse(),
-		}
-	}
-	return content, nil
+func (w *worker) changed(ctx context.Context, a document.Attempt) {
+	w.Hints.Publish(ctx, document.Topic(a.TenantID))
 }
 
 // titleOf is what the document is about in few words: its own title, or its name without the ending.
@@ -185,6 +265,7 @@ func titleOf(name, title string) string {
 	return strings.TrimSuffix(name, path.Ext(name))
 }
 
+// pagesOf cuts the text at the pages, and gives each its lines.
 func pagesOf(read *reader.Result) []document.Page {
 	if read.Pages == 0 {
 		return []document.Page{{Text: read.Text}}
@@ -198,47 +279,11 @@ func pagesOf(read *reader.Result) []document.Page {
 		}
 		pages[i] = document.Page{Number: i + 1, Start: start, Text: string(text[start:end])}
 	}
+	for _, l := range read.Lines {
+		if l.Page >= 1 && l.Page <= len(pages) {
+			p := &pages[l.Page-1]
+			p.Lines = append(p.Lines, document.Line{Start: l.Start, End: l.End, X0: l.X0, Y0: l.Y0, X1: l.X1, Y1: l.Y1})
+		}
+	}
 	return pages
-}
-
-// embedBatch is how many chunks are embedded between two looks at the progress.
-const embedBatch = 64
-
-func (w *worker) embed(ctx context.Context, r document.Attempt, content *document.Content) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	report := w.reporter(ctx, r, document.Embedding, cancel)
-	n := len(content.Chunks)
-	report(0, n)
-	for from := 0; from < n; from += embedBatch {
-		batch := content.Chunks[from:min(from+embedBatch, n)]
-		texts := make([]string, len(batch))
-		for i := range batch {
-			texts[i] = embeddedText(&batch[i].Chunk)
-		}
-		vectors, _, err := w.Embedder.Embed(ctx, texts)
-		if cause := context.Cause(ctx); errors.Is(cause, document.ErrSuperseded) {
-			return cause
-		}
-		if err != nil {
-			return &embeddingError{err}
-		}
-		if len(vectors) != len(batch) {
-			return &embeddingError{fmt.Errorf("%d vectors for %d chunks", len(vectors), len(batch))}
-		}
-		for i := range batch {
-			batch[i].Vector = vectors[i]
-		}
-		report(from+len(batch), n)
-	}
-	content.Model = w.Embedder.Model()
-	return nil
-}
-
-// embeddedText is what stands for a chunk in the vector: its headings say what its words are about.
-func embeddedText(c *document.Chunk) string {
-	if len(c.Heading) == 0 {
-		return c.Text
-	}
-	return strings.Join(c.Heading, " › ") + "\n\n" + c.Text
 }

@@ -68,6 +68,9 @@ var (
 	ErrNothingFits = errors.New("nothing in the passages answers the question")
 	// ErrInterrupted says that an answer broke off after part of it was emitted.
 	ErrInterrupted = errors.New("the answer was interrupted")
+	// ErrVectors says that an embedding model sent something that cannot be stored: too few vectors, of unlike dimensions, or
+	// not numbers.
+	ErrVectors = errors.New("unusable embeddings")
 )
 
 // Outcomes of a Call. They are few and fixed, so that they can label a metric.

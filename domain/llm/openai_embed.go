@@ -126,7 +126,7 @@ func embedUsage(u openai.Usage, texts []string) Usage {
 // wrong vector in the index is found by nobody, and ranks at random for ever.
 func (e *openAIEmbedder) check(data []openai.Embedding, n int) ([][]float32, error) {
 	if len(data) != n {
-		return nil, fmt.Errorf("%w: %d vectors for %d texts", errVectors, len(data), n)
+		return nil, fmt.Errorf("%w: %d vectors for %d texts", ErrVectors, len(data), n)
 	}
 	dims := e.Dims()
 	if dims == 0 {
@@ -135,20 +135,20 @@ func (e *openAIEmbedder) check(data []openai.Embedding, n int) ([][]float32, err
 	vectors := make([][]float32, n)
 	for _, d := range data {
 		if d.Index < 0 || d.Index >= n || vectors[d.Index] != nil {
-			return nil, fmt.Errorf("%w: index %d twice or out of range", errVectors, d.Index)
+			return nil, fmt.Errorf("%w: index %d twice or out of range", ErrVectors, d.Index)
 		}
 		if len(d.Embedding) != dims {
-			return nil, fmt.Errorf("%w: %d dimensions instead of %d", errVectors, len(d.Embedding), dims)
+			return nil, fmt.Errorf("%w: %d dimensions instead of %d", ErrVectors, len(d.Embedding), dims)
 		}
 		if !normalise(d.Embedding) {
-			return nil, fmt.Errorf("%w: vector %d is zero or not finite", errVectors, d.Index)
+			return nil, fmt.Errorf("%w: vector %d is zero or not finite", ErrVectors, d.Index)
 		}
 		vectors[d.Index] = d.Embedding
 	}
 	if e.dims.CompareAndSwap(0, int64(dims)) || e.Dims() == dims {
 		return vectors, nil
 	}
-	return nil, fmt.Errorf("%w: %d dimensions instead of %d", errVectors, dims, e.Dims())
+	return nil, fmt.Errorf("%w: %d dimensions instead of %d", ErrVectors, dims, e.Dims())
 }
 
 // normalise brings v to unit length in place; false when it has no direction.

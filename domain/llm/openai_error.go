@@ -31,7 +31,6 @@ var (
 	errCut     = errors.New("the stream ended without its end mark")
 	errEmpty   = errors.New("the answer is empty")
 	errTooLong = errors.New("the answer is longer than allowed")
-	errVectors = errors.New("unusable embeddings")
 )
 
 // callerError is an error of the caller's own emit.
@@ -71,7 +70,7 @@ func (u *upstream) blame(a *attempt, err error) failure {
 	if errors.Is(err, errSlow) {
 		return u.failed(OutcomeTimeout, domain.Unavailable, sentenceSlow, 0, err)
 	}
-	if errors.Is(err, errVectors) {
+	if errors.Is(err, ErrVectors) {
 		return u.failed(OutcomeBroken, domain.Unavailable, sentenceBroken, 0, err)
 	}
 	f := failure{}
@@ -98,7 +97,11 @@ func (u *upstream) blame(a *attempt, err error) failure {
 
 // failed makes a failure whose cause is safe for the log: no key in it, and not much of what the server said.
 func (u *upstream) failed(outcome string, code domain.Code, sentence string, retryAfter time.Duration, cause error) failure {
-	if !errors.Is(cause, ErrInterrupted) {
+	switch {
+	case errors.Is(cause, ErrInterrupted):
+	case errors.Is(cause, ErrVectors):
+		cause = fmt.Errorf("%w: %s", ErrVectors, u.redact(cause))
+	default:
 		cause = errors.New(u.redact(cause))
 	}
 	return failure{outcome: outcome, err: &domain.Error{

@@ -29,6 +29,9 @@ var fixtures = []struct{ table, insert string }{
 	{"public.document_pages", "insert into document_pages (tenant_id, document_id, page, start_offset, text) values ($1, {documents}, 0, 0, 'x')"},
 	{"public.chunks", "insert into chunks (tenant_id, id, document_id, ordinal, text, tokens, start_offset, end_offset) values ($1, {chunks}, {documents}, 1, 'x', 1, 0, 1)"},
 	{"public.chunk_embeddings", "insert into chunk_embeddings (tenant_id, chunk_id, model, embedding) values ($1, {chunks}, 'm', '[1,0]')"},
+	{"public.chunk_edits", "insert into chunk_edits (tenant_id, id, document_id, quote, start_offset, original, off) values ($1, {edits}, {documents}, 'x', 0, 'x', true)"},
+	{"public.hidden_embeddings", "insert into hidden_embeddings (tenant_id, chunk_id, model, embedding) values ($1, {chunks}, 'm', '[1,0]')"},
+	{"search.hidden_lexemes", "insert into search.hidden_lexemes (tenant_id, chunk_id, terms, weights) values ($1, {chunks}, '{1}', '{1:1}/1000000000')"},
 	{"search.lexemes", "insert into search.lexemes (tenant_id, chunk_id, terms, weights) values ($1, {chunks}, '{1}', '{1:1}/1000000000')"},
 	{"search.term_stats", "insert into search.term_stats (tenant_id, term, chunks) values ($1, 1, 1)"},
 	{"public.retrievals", "insert into retrievals (tenant_id, id, question, index_version, trace) values ($1, {retrievals}, 'q', 1, '{}')"},
@@ -53,7 +56,7 @@ func forTenant(sql string, tenant domain.ID) string {
 	id := fmt.Sprintf("'%s'", tenant)
 	sql = strings.ReplaceAll(sql, "$1 ||", id+" ||")
 	sql = strings.ReplaceAll(sql, "$1", id+"::uuid")
-	for _, name := range []string{"users", "bots", "key", "documents", "chunks", "retrievals", "visitors", "conversations", "messages"} {
+	for _, name := range []string{"users", "bots", "key", "documents", "chunks", "edits", "retrievals", "visitors", "conversations", "messages"} {
 		sql = strings.ReplaceAll(sql, "{"+name+"}", fmt.Sprintf("md5('%s%s')::uuid", tenant, name))
 	}
 	return sql

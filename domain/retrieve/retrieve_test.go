@@ -1,7 +1,6 @@
 package retrieve_test
 
 import (
-	"context"
 	"fmt"
 	"math"
 	"strings"
@@ -25,14 +24,10 @@ type fixture struct {
 	search    *retrieve.Service
 }
 
-type noQueue struct{}
-
-func (noQueue) Enqueue(context.Context, pgx.Tx, domain.ID, domain.ID) error { return nil }
-
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	db := dbtest.New(t)
-	return &fixture{Database: db, documents: document.NewService(db.DB, noQueue{}), search: retrieve.NewService(db.DB)}
+	return &fixture{Database: db, documents: document.NewService(db.DB, dbtest.NoQueue), search: retrieve.NewService(db.DB)}
 }
 
 func (f *fixture) tenant(t *testing.T) domain.ID {
@@ -52,7 +47,7 @@ func (f *fixture) add(t *testing.T, tenant domain.ID, name string, texts ...stri
 	if err != nil {
 		t.Fatal(err)
 	}
-	attempt, err := f.documents.Begin(ctx, tenant, stored.ID)
+	attempt, err := f.documents.Next(ctx, tenant, 1, func(pgx.Tx) error { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}

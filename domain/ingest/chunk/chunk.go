@@ -73,6 +73,8 @@ type Chunk struct {
 	Tokens   int      `json:"tokens"`
 	Start    int      `json:"start"` // in code points of the canonical text
 	End      int      `json:"end"`
+	Anchor   string   `json:"anchor,omitempty"`  // the ID of the anchor whose passage it is
+	Changed  bool     `json:"changed,omitempty"` // the passage reads differently now
 }
 
 // Split cuts a document. Every character of the canonical text that is not blank, page furniture or a table's rule is in at

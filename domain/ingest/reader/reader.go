@@ -56,7 +56,16 @@ type Result struct {
 	Text       string        // canonical Markdown; chunks point into it
 	PageStarts []int         // where each page begins in Text, in code points; page 1 is at index 0
 	Chunks     []chunk.Chunk // in order
+	Lost       []string      // IDs of anchors whose passages are gone
+	Lines      []Line        // of a PDF: where the lines of Text stand, page by page
 	Memory     int64         // bytes the child had at most; 0 when that is not known
+}
+
+// Line is where a line of the canonical text stands on its page.
+type Line struct {
+	Page           int
+	Start, End     int // in code points of the text
+	X0, Y0, X1, Y1 int // in ten-thousandths of the page's width and height, from the top left
 }
 
 // Page returns the Markdown of page n, counted from 1.

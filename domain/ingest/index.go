@@ -1,0 +1,194 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"bitb/domain"
+	"bitb/domain/document"
+	"bitb/domain/lexical"
+	"bitb/domain/llm"
+)
+
+const (
+	embedBatch  = 64 // chunks in one call of the embedder
+	embedAtOnce = 4  // calls under way for one document: most of a call to a server is waiting
+	waitInPlace = 20 * time.Second
+)
+
+// Index makes one chunk findable. An error of the model comes back as it is: a person waits.
+func (s *Service) Index(ctx context.Context, tenantID domain.ID, title, language string, c document.Chunk) (document.NewChunk, error) {
+	setText(&c, c.Text)
+	k := document.NewChunk{Chunk: c}
+	vectors, err := s.embedTexts(ctx, []string{embeddedText(&c)})
+	if err != nil {
+		return k, fmt.Errorf("embed a chunk: %w", err)
+	}
+	chunks, terms, err := s.documents.Corpus(ctx, tenantID)
+	if err != nil {
+		return k, err
+	}
+	k.Vector, k.EmbeddingModel = vectors[0], s.Embedder.Model()
+	weigh(&k, tenantID, title, lexical.Lang(language), lexical.MeanLength(chunks, terms))
+	return k, nil
+}
+
+// weigh works out what finds a chunk by its words.
+func weigh(k *document.NewChunk, tenantID domain.ID, title string, lang lexical.Lang, mean float64) {
+	found := lexical.AnalyzeChunk(title, k.Heading, k.Text, lang)
+	weights := lexical.DocWeights(tenantID, found, mean)
+	k.Terms, k.Lexemes, k.Weights = len(found), weights.Terms(), weights.Sparse()
+}
+
+// index makes the chunks of a document findable: several calls of the embedder at once, and their words meanwhile.
+func (w *worker) index(ctx context.Context, a document.Attempt, content *document.Content, end context.CancelCauseFunc) error {
+	chunks, terms, err := w.documents.Corpus(ctx, a.TenantID)
+	if err != nil {
+		return err
+	}
+	mean := lexical.MeanLength(chunks, terms)
+	report := w.reporter(ctx, a, document.Embedding, end)
+	n := len(content.Chunks)
+	report(0, n)
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(embedAtOnce)
+	var lock sync.Mutex
+	done := 0
+	for from := 0; from < n; from += embedBatch {
+		batch := content.Chunks[from:min(from+embedBatch, n)]
+		group.Go(func() error {
+			if err := w.embed(ctx, batch); err != nil {
+				return err
+			}
+			for i := range batch {
+				weigh(&batch[i], a.TenantID, content.Title, lexical.Lang(content.Language), mean)
+			}
+			lock.Lock()
+			defer lock.Unlock()
+			done += len(batch)
+			report(done, n)
+			return nil
+		})
+	}
+	content.Model = w.Embedder.Model()
+	return group.Wait()
+}
+
+// embed fills in the vectors of a batch. A model that asks to wait for a moment is waited for.
+func (w *worker) embed(ctx context.Context, batch []document.NewChunk) error {
+	texts := make([]string, len(batch))
+	for i := range batch {
+		texts[i] = embeddedText(&batch[i].Chunk)
+	}
+	for try := 1; ; try++ {
+		vectors, err := w.embedTexts(ctx, texts)
+		if err == nil {
+			for i := range batch {
+				batch[i].Vector = vectors[i]
+			}
+			return nil
+		}
+		pause, ok := momentToWait(err)
+		if !ok || try == mostTries {
+			return embeddingError(ctx, err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}
+
+func momentToWait(err error) (time.Duration, bool) {
+	e, ok := errors.AsType[*domain.Error](err)
+	if !ok || e.Code != domain.RateLimited || e.RetryAfter > waitInPlace {
+		return 0, false
+	}
+	return max(e.RetryAfter, 250*time.Millisecond), true
+}
+
+// embedTexts calls the embedder and refuses what cannot be stored: one wrong vector in the index is found by nobody, and
+// ranks at random for ever.
+func (s *Service) embedTexts(ctx context.Context, texts []string) ([][]float32, error) {
+	vectors, _, err := s.Embedder.Embed(ctx, texts)
+	if err != nil {
+		return nil, err
+	}
+	if len(vectors) != len(texts) {
+		return nil, fmt.Errorf("%w: %d for %d texts", llm.ErrVectors, len(vectors), len(texts))
+	}
+	for _, v := range vectors {
+		sum := 0.0
+		for _, x := range v {
+			sum += float64(x) * float64(x)
+		}
+		if len(v) != len(vectors[0]) || sum == 0 || math.IsNaN(sum) || math.IsInf(sum, 0) {
+			return nil, fmt.Errorf("%w: one of %d dimensions is zero, not finite or unlike the others", llm.ErrVectors, len(v))
+		}
+	}
+	return vectors, nil
+}
+
+// silentError says that the embedding model does not answer, which is not the document's fault.
+type silentError struct {
+	err     error
+	after   time.Duration // that the model asks to wait; 0: it does not say
+	known   bool          // somebody else found out, just now
+	message string        // for the person
+}
+
+func (e *silentError) Error() string { return "embed chunks: " + e.err.Error() }
+func (e *silentError) Unwrap() error { return e.err }
+
+// embeddingError tells a model that does not answer from one that answers with rubbish, or that will never take this text.
+func embeddingError(ctx context.Context, err error) error {
+	e, ok := errors.AsType[*domain.Error](err)
+	switch {
+	case ctx.Err() != nil:
+		return err
+	case errors.Is(err, llm.ErrVectors), ok && e.Code == domain.Invalid:
+		return fmt.Errorf("embed chunks: %w", err)
+	case ok && e.Message != "":
+		return &silentError{err: err, after: e.RetryAfter, message: e.Message}
+	}
+	return &silentError{err: err, message: "The embedding service does not answer."}
+}
+
+// outage remembers that the embedding model did not answer, so that the documents behind need not find out one by one.
+type outage struct {
+	lock    sync.Mutex
+	until   time.Time
+	message string
+}
+
+func (o *outage) begin(until time.Time, message string) {
+	o.lock.Lock()
+	defer o.lock.Unlock()
+	o.until, o.message = until, message
+}
+
+// now returns until when the outage lasts, zero when there is none.
+func (o *outage) now() (until time.Time, message string) {
+	o.lock.Lock()
+	defer o.lock.Unlock()
+	if time.Now().After(o.until) {
+		return time.Time{}, ""
+	}
+	return o.until, o.message
+}
+
+// embeddedText is what stands for a chunk in the vector: its headings say what its words are about.
+func embeddedText(c *document.Chunk) string {
+	if len(c.Heading) == 0 {
+		return c.Text
+	}
+	return strings.Join(c.Heading, " › ") + "\n\n" + c.Text
+}
