@@ -89,9 +89,28 @@ create index chunk_edits_document on chunk_edits (tenant_id, document_id);
 alter table chunks add foreign key (tenant_id, edit_id) references chunk_edits (tenant_id, id) on delete set null (edit_id);
 create index chunks_edit on chunks (tenant_id, edit_id) where edit_id is not null;
 
+-- An approximate index takes milliseconds for each vector it is given, and only tenants with more chunks than are compared one
+-- by one ever look into it. So a vector is written without it; for those tenants a job of its own gives it what is new, and
+-- a search compares one by one what it does not have yet.
+drop index chunk_embeddings_hnsw_384, chunk_embeddings_hnsw_768, chunk_embeddings_hnsw_1024, chunk_embeddings_hnsw_1536,
+  chunk_embeddings_hnsw_3072;
+alter table chunk_embeddings add column near boolean not null default false;
+set local max_parallel_maintenance_workers = 0; -- see 00003
+-- +goose StatementBegin
+do $$
+declare d int;
+begin
+  foreach d in array array[384, 768, 1024, 1536, 3072] loop
+    execute format('create index chunk_embeddings_hnsw_%1$s on chunk_embeddings
+      using hnsw ((embedding::halfvec(%1$s)) halfvec_ip_ops) where near and vector_dims(embedding) = %1$s', d);
+  end loop;
+end $$;
+-- +goose StatementEnd
+create index chunk_embeddings_far on chunk_embeddings (tenant_id, model, chunk_id) where not near;
+
 -- What is off is not in the index at all, so that searching need not look and counts stay true. Its part of the index waits
 -- here until it is switched on again.
-create table hidden_embeddings (like chunk_embeddings including storage,
+create table hidden_embeddings (like chunk_embeddings including storage including defaults,
   primary key (tenant_id, model, chunk_id),
   foreign key (tenant_id, chunk_id) references chunks (tenant_id, id) on delete cascade);
 create index hidden_embeddings_chunk on hidden_embeddings (tenant_id, chunk_id);
@@ -122,6 +141,19 @@ alter table chunks force row level security;
 -- +goose Down
 alter table chunks drop column edit_id;
 drop table search.hidden_lexemes, hidden_embeddings, chunk_edits;
+drop index chunk_embeddings_far, chunk_embeddings_hnsw_384, chunk_embeddings_hnsw_768, chunk_embeddings_hnsw_1024,
+  chunk_embeddings_hnsw_1536, chunk_embeddings_hnsw_3072;
+alter table chunk_embeddings drop column near;
+-- +goose StatementBegin
+do $$
+declare d int;
+begin
+  foreach d in array array[384, 768, 1024, 1536, 3072] loop
+    execute format('create index chunk_embeddings_hnsw_%1$s on chunk_embeddings
+      using hnsw ((embedding::halfvec(%1$s)) halfvec_ip_ops) where vector_dims(embedding) = %1$s', d);
+  end loop;
+end $$;
+-- +goose StatementEnd
 alter table documents add column term_count integer not null default 0;
 alter table chunks drop constraint chunks_ordinal, drop column reading, drop column terms, drop column off, drop column indexed,
   add unique (tenant_id, document_id, ordinal);

@@ -23,6 +23,9 @@ func (noQueue) Wake(context.Context, pgx.Tx, domain.ID, int) error { return nil 
 // WakeAt does nothing.
 func (noQueue) WakeAt(context.Context, pgx.Tx, domain.ID, time.Time) error { return nil }
 
+// KeepUp does nothing.
+func (noQueue) KeepUp(context.Context, pgx.Tx, domain.ID) error { return nil }
+
 // Pace knows nothing.
 func (noQueue) Pace(context.Context) document.Pace { return document.Pace{} }
 

@@ -57,6 +57,34 @@ func count(ctx context.Context, tx pgx.Tx, tenantID domain.ID, ids []domain.ID, 
 	return nil
 }
 
+// ApproximateFrom is the number of a tenant's chunks beyond which searches use the approximate index; package retrieve
+// compares all up to as many.
+const ApproximateFrom = 20_000
+
+// keepUp has the approximate index given what it lacks, for a tenant whose searches look into it.
+func (s *Service) keepUp(ctx context.Context, tx pgx.Tx, tenantID domain.ID) error {
+	var lacks bool
+	err := tx.QueryRow(ctx, `select chunks > $2 and exists (select from chunk_embeddings where tenant_id = $1 and not near)
+		from corpora where tenant_id = $1`, tenantID, ApproximateFrom).Scan(&lacks)
+	if err != nil || !lacks {
+		return err
+	}
+	return s.ingest.KeepUp(ctx, tx, tenantID)
+}
+
+// IndexVectors gives the approximate index some of the tenant's vectors that it lacks, and returns how many; 0 at the end.
+// A vector takes milliseconds.
+func (s *Service) IndexVectors(ctx context.Context, tenantID domain.ID) (n int, err error) {
+	err = s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, `
+			with some as materialized (select model, chunk_id from chunk_embeddings where tenant_id = $1 and not near limit 100 for update skip locked)
+			update chunk_embeddings e set near = true from some where e.tenant_id = $1 and e.model = some.model and e.chunk_id = some.chunk_id`, tenantID)
+		n = int(tag.RowsAffected())
+		return err
+	})
+	return n, err
+}
+
 // removeChunks takes the document's chunks out of the index, its figures and the table; those of the reading keep stay.
 func removeChunks(ctx context.Context, tx pgx.Tx, tenantID, documentID domain.ID, keep int) error {
 	rows, err := tx.Query(ctx, "select id from chunks where tenant_id = $1 and document_id = $2 and reading <> $3 and indexed", tenantID, documentID, keep)

@@ -17,6 +17,8 @@ type Ingester interface {
 	Wake(ctx context.Context, tx pgx.Tx, tenantID domain.ID, jobs int) error
 	// WakeAt makes somebody look at the tenant's line at a time.
 	WakeAt(ctx context.Context, tx pgx.Tx, tenantID domain.ID, at time.Time) error
+	// KeepUp has IndexVectors called until nothing is left, some time after the commit.
+	KeepUp(ctx context.Context, tx pgx.Tx, tenantID domain.ID) error
 	// Index makes a chunk of a document of that title and language findable: its vector, terms and weights, and how many
 	// tokens it has. It may call a model, so no transaction is open.
 	Index(ctx context.Context, tenantID domain.ID, title, language string, c Chunk) (NewChunk, error)

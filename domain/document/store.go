@@ -141,6 +141,9 @@ func (s *Service) Complete(ctx context.Context, r Attempt, c Content, also func(
 				return err
 			}
 		}
+		if err := s.keepUp(ctx, tx, r.TenantID); err != nil {
+			return err
+		}
 		return s.leave(ctx, tx, r.TenantID, also)
 	})
 }

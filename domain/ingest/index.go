@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/riverqueue/river"
 	"golang.org/x/sync/errgroup"
 
 	"bitb/domain"
@@ -19,7 +20,6 @@ import (
 
 const (
 	embedBatch  = 64 // chunks in one call of the embedder
-	embedAtOnce = 4  // calls under way for one document: most of a call to a server is waiting
 	waitInPlace = 20 * time.Second
 )
 
@@ -47,7 +47,7 @@ func weigh(k *document.NewChunk, tenantID domain.ID, title string, lang lexical.
 	k.Terms, k.Lexemes, k.Weights = len(found), weights.Terms(), weights.Sparse()
 }
 
-// index makes the chunks of a document findable: several calls of the embedder at once, and their words meanwhile.
+// index makes the chunks of a document findable: with several calls of the embedder at once, and by their words meanwhile.
 func (w *worker) index(ctx context.Context, a document.Attempt, content *document.Content, end context.CancelCauseFunc) error {
 	chunks, terms, err := w.documents.Corpus(ctx, a.TenantID)
 	if err != nil {
@@ -58,17 +58,20 @@ func (w *worker) index(ctx context.Context, a document.Attempt, content *documen
 	n := len(content.Chunks)
 	report(0, n)
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(embedAtOnce)
+	group.SetLimit(cap(w.calls) + 1)
+	group.Go(func() error { // while the embedder is waited for
+		for i := range content.Chunks {
+			weigh(&content.Chunks[i], a.TenantID, content.Title, lexical.Lang(content.Language), mean)
+		}
+		return nil
+	})
 	var lock sync.Mutex
 	done := 0
-	for from := 0; from < n; from += embedBatch {
+	for from := 0; from < n && ctx.Err() == nil; from += embedBatch {
 		batch := content.Chunks[from:min(from+embedBatch, n)]
 		group.Go(func() error {
 			if err := w.embed(ctx, batch); err != nil {
 				return err
-			}
-			for i := range batch {
-				weigh(&batch[i], a.TenantID, content.Title, lexical.Lang(content.Language), mean)
 			}
 			lock.Lock()
 			defer lock.Unlock()
@@ -118,6 +121,12 @@ func momentToWait(err error) (time.Duration, bool) {
 // embedTexts calls the embedder and refuses what cannot be stored: one wrong vector in the index is found by nobody, and
 // ranks at random for ever.
 func (s *Service) embedTexts(ctx context.Context, texts []string) ([][]float32, error) {
+	select {
+	case s.calls <- struct{}{}:
+		defer func() { <-s.calls }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	vectors, _, err := s.Embedder.Embed(ctx, texts)
 	if err != nil {
 		return nil, err
@@ -135,6 +144,23 @@ func (s *Service) embedTexts(ctx context.Context, texts []string) ([][]float32, 
 		}
 	}
 	return vectors, nil
+}
+
+// keeper does the upkeep of vectors.
+type keeper struct {
+	river.WorkerDefaults[upkeep]
+	*Service
+}
+
+// Work goes on until the index lacks nothing. What comes in the meantime may be left to the next time: searches find it.
+func (k *keeper) Work(ctx context.Context, j *river.Job[upkeep]) error {
+	ctx = domain.WithIdentity(ctx, domain.Identity{TenantID: j.Args.TenantID})
+	for {
+		n, err := k.documents.IndexVectors(ctx, j.Args.TenantID)
+		if err != nil || n == 0 {
+			return err
+		}
+	}
 }
 
 // silentError says that the embedding model does not answer, which is not the document's fault.

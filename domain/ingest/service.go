@@ -96,6 +96,7 @@ type Service struct {
 	stop      context.CancelFunc
 	done      chan struct{}
 	outage    outage
+	calls     chan struct{} // of the embedder under way: as many as there are workers, two at least
 
 	paceLock sync.Mutex
 	pace     document.Pace
@@ -117,6 +118,16 @@ const (
 // Kind is River's name for the job.
 func (job) Kind() string { return jobKind }
 
+// upkeep gives the approximate index of vectors what it lacks of a tenant.
+type upkeep struct {
+	TenantID domain.ID `json:"tenant_id" river:"unique"`
+}
+
+const upkeepKind = "index_vectors" // and the name of its queue: documents are not to wait for it
+
+// Kind is River's name for the job.
+func (upkeep) Kind() string { return upkeepKind }
+
 // unfinished are the states in which a turn is in the queue already.
 var unfinished = []rivertype.JobState{rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRunning,
 	rivertype.JobStateRetryable, rivertype.JobStateScheduled}
@@ -129,7 +140,8 @@ func NewService(c Config) (*Service, error) {
 	if c.Patience == 0 {
 		c.Patience = patience
 	}
-	s := &Service{Config: c, workers: river.NewWorkers(), id: domain.NewID().String(), done: make(chan struct{})}
+	s := &Service{Config: c, workers: river.NewWorkers(), id: domain.NewID().String(), done: make(chan struct{}),
+		calls: make(chan struct{}, max(2, c.Workers))}
 	config := &river.Config{
 		ID: s.id, Schema: postgres.QueueSchema, Logger: c.Log, Workers: s.workers,
 		JobTimeout: jobTimeout, RescueStuckJobsAfter: rescueAfter, SoftStopTimeout: softStop, MaxAttempts: jobAttempts,
@@ -137,7 +149,7 @@ func NewService(c Config) (*Service, error) {
 		CompletedJobRetentionPeriod: time.Hour, SkipUnknownJobCheck: true,
 	}
 	if c.Workers > 0 {
-		config.Queues = map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: c.Workers}}
+		config.Queues = map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: c.Workers}, upkeepKind: {MaxWorkers: 1}}
 	}
 	client, err := river.NewClient(riverpgxv5.New(c.DB.QueuePool()), config)
 	if err != nil {
@@ -151,14 +163,15 @@ func NewService(c Config) (*Service, error) {
 type retryPolicy struct{}
 
 func (retryPolicy) NextRetry(j *rivertype.JobRow) time.Time {
-	return time.Now().Add(min(time.Second<<min(j.Attempt-1, 5), 30*time.Second))
+	return time.Now().Add(min(250*time.Millisecond<<min(j.Attempt-1, 7), 30*time.Second))
 }
 
 // Use ties the line to the documents it works on.
 func (s *Service) Use(documents *document.Service) error {
 	s.documents = documents
-	if err := river.AddWorkerSafely(s.workers, &worker{Service: s}); err != nil {
-		return fmt.Errorf("add the worker: %w", err)
+	err := errors.Join(river.AddWorkerSafely(s.workers, &worker{Service: s}), river.AddWorkerSafely(s.workers, &keeper{Service: s}))
+	if err != nil {
+		return fmt.Errorf("add the workers: %w", err)
 	}
 	return nil
 }
@@ -182,6 +195,16 @@ func (s *Service) WakeAt(ctx context.Context, tx pgx.Tx, tenantID domain.ID, at 
 		&river.InsertOpts{ScheduledAt: at, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: unfinished}})
 	if err != nil {
 		return fmt.Errorf("queue a later turn: %w", err)
+	}
+	return nil
+}
+
+// KeepUp queues the upkeep of the tenant's vectors.
+func (s *Service) KeepUp(ctx context.Context, tx pgx.Tx, tenantID domain.ID) error {
+	_, err := s.client.InsertTx(ctx, tx, upkeep{TenantID: tenantID},
+		&river.InsertOpts{Queue: upkeepKind, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: unfinished}})
+	if err != nil {
+		return fmt.Errorf("queue the upkeep of vectors: %w", err)
 	}
 	return nil
 }

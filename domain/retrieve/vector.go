@@ -44,14 +44,20 @@ const exactSQL = `
 const hnswSettings = `select set_config('enable_sort', 'off', true), set_config('hnsw.iterative_scan', 'relaxed_order', true),
 	set_config('hnsw.ef_search', '200', true)`
 
-// hnswSQL reads the index of these dimensions. Its order is relaxed, so the result is sorted again.
+// hnswSQL reads the index of these dimensions, and compares one by one what the index was not given yet. The index's order
+// is relaxed, so the result is sorted again.
 func hnswSQL(dimensions int) string {
 	return fmt.Sprintf(`
 		with near as materialized (
 			select chunk_id, embedding::halfvec(%[1]d) <#> $3::halfvec(%[1]d) as distance from chunk_embeddings
-			where tenant_id = $1 and model = $2 and vector_dims(embedding) = %[1]d
-			order by embedding::halfvec(%[1]d) <#> $3::halfvec(%[1]d) limit $4)
-		select chunk_id, 0, -distance from near order by distance + 0, chunk_id`, dimensions)
+			where tenant_id = $1 and model = $2 and near and vector_dims(embedding) = %[1]d
+			order by embedding::halfvec(%[1]d) <#> $3::halfvec(%[1]d) limit $4),
+		far as materialized (
+			select chunk_id, embedding <#> $3::halfvec as distance from chunk_embeddings
+			where tenant_id = $1 and model = $2 and not near and vector_dims(embedding) = %[1]d
+			order by embedding <#> $3::halfvec limit $4)
+		select chunk_id, 0, -distance from (select * from near union all select * from far) found
+		order by distance + 0, chunk_id limit $4`, dimensions)
 }
 
 // usable reports whether v can be compared: a vector of zeros is as near to everything, NaN and what half precision cannot
