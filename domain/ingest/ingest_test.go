@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"strings"
@@ -15,8 +14,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 
 	"bitb/domain"
 	"bitb/domain/dbtest"
@@ -30,7 +27,10 @@ import (
 // The test binary is also the reader's child, and a process that works on the line until it is killed.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == reader.Argument {
-		os.Exit(reader.ChildMain())
+		said := dieOnOrder()
+		status := reader.ChildMain()
+		said()
+		os.Exit(status)
 	}
 	if url := os.Getenv("INGEST_TEST_WORK"); url != "" {
 		work(url)
@@ -61,9 +61,13 @@ func (quiet) Stage(string, time.Duration)     {}
 func (quiet) Ended(string, int)               {}
 func (quiet) RetryAfter(int) time.Duration    { return 0 }
 
-func start(db *postgres.DB, embedder ingest.Embedder) (*ingest.Service, *document.Service, error) {
-	queue, err := ingest.NewService(ingest.Config{DB: db, Log: slog.New(slog.DiscardHandler), Reader: &reader.Child{}, Embedder: embedder,
-		Hints: quiet{}, Metrics: quiet{}, Workers: 2, RetryAfter: quiet{}.RetryAfter, Patience: 20 * time.Second})
+func start(db *postgres.DB, embedder ingest.Embedder, change ...func(*ingest.Config)) (*ingest.Service, *document.Service, error) {
+	config := ingest.Config{DB: db, Log: slog.New(slog.DiscardHandler), Reader: &reader.Child{}, Embedder: embedder,
+		Hints: quiet{}, Metrics: quiet{}, Workers: 2, RetryAfter: quiet{}.RetryAfter, Patience: 20 * time.Second}
+	for _, c := range change {
+		c(&config)
+	}
+	queue, err := ingest.NewService(config)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -75,10 +79,10 @@ func start(db *postgres.DB, embedder ingest.Embedder) (*ingest.Service, *documen
 }
 
 // line is a working line over a scratch database.
-func line(t *testing.T, embedder ingest.Embedder) (*dbtest.Database, *document.Service, domain.ID) {
+func line(t *testing.T, embedder ingest.Embedder, change ...func(*ingest.Config)) (*dbtest.Database, *document.Service, domain.ID) {
 	t.Helper()
 	db := dbtest.New(t)
-	queue, documents, err := start(db.DB, embedder)
+	queue, documents, err := start(db.DB, embedder, change...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -250,7 +254,7 @@ func TestEmbeddingOutage(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			embedder := &failing{Embedder: llm.NewHashing(), err: c.err}
 			embedder.left.Store(c.failures)
-			db, documents, tenantID := line(t, embedder)
+			db, documents, tenantID := line(t, embedder, func(c *ingest.Config) { c.Patience = 300 * time.Millisecond })
 			d := ended(t, documents, tenantID, upload(t, documents, tenantID, "handbook.md", handbook(2)))
 			if d.Status != c.status {
 				t.Fatalf("ended as %s %+v", d.Status, d.Failure)
@@ -292,51 +296,6 @@ func (s *slow) Embed(ctx context.Context, texts []string) ([][]float32, llm.Usag
 		return nil, llm.Usage{}, ctx.Err()
 	}
 	return s.Embedder.Embed(ctx, texts)
-}
-
-// Processes that work on the line are killed with SIGKILL again and again, at no particular moment. Every document ends
-// ready, with its chunks once, soon after there is a process that lives.
-func TestKilled(t *testing.T) {
-	db := dbtest.New(t)
-	tenantID := db.Tenant(t)
-	idle, err := ingest.NewService(ingest.Config{DB: db.DB, Log: slog.New(slog.DiscardHandler), Workers: 0})
-	if err != nil {
-		t.Fatal(err)
-	}
-	documents := document.NewService(db.DB, idle)
-	if err := idle.Use(documents); err != nil {
-		t.Fatal(err)
-	}
-	var ids []domain.ID
-	for i := range 6 {
-		ids = append(ids, upload(t, documents, tenantID, fmt.Sprintf("handbook-%d.md", i), handbook(20+i)))
-	}
-	for range 5 {
-		worker := worker(t, db.URL)
-		time.Sleep(time.Duration(rand.IntN(400)) * time.Millisecond) // the moment is what is tested
-		if err := worker.Process.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		_ = worker.Wait()
-	}
-	worker(t, db.URL)
-	for _, id := range ids {
-		if d := ended(t, documents, tenantID, id); d.Status != document.Ready {
-			t.Errorf("ended as %s, %+v", d.Status, d.Failure)
-		}
-	}
-	checkIndex(t, db, tenantID)
-	err = db.InTenant(t.Context(), tenantID, func(tx pgx.Tx) error {
-		var doubled int
-		err := tx.QueryRow(t.Context(), "select count(*) - count(distinct (document_id, ordinal)) from chunks").Scan(&doubled)
-		if doubled != 0 {
-			t.Errorf("%d chunks are there twice", doubled)
-		}
-		return err
-	})
-	if err != nil {
-		t.Error(err)
-	}
 }
 
 // worker is another process that works on the line, once it has begun.

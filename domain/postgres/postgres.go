@@ -28,6 +28,9 @@ type Config struct {
 	AllowPrivileged bool
 
 	MaxConns int32 // 0: four for each processor, ten at least
+
+	// Configure changes how connections are made; nil: not at all. Tests break them with it.
+	Configure func(*pgx.ConnConfig)
 }
 
 // DB is an open database.
@@ -49,11 +52,11 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	if maxConns == 0 {
 		maxConns = int32(max(10, 4*runtime.NumCPU()))
 	}
-	pool, err := newPool(ctx, c.URL, become, maxConns, 15*time.Second)
+	pool, err := newPool(ctx, c, become, maxConns, 15*time.Second)
 	if err != nil {
 		return nil, err
 	}
-	queue, err := newPool(ctx, c.URL, become, 6, time.Minute)
+	queue, err := newPool(ctx, c, become, 6, time.Minute)
 	if err != nil {
 		pool.Close()
 		return nil, err
@@ -131,8 +134,8 @@ func (db *DB) in(ctx context.Context, opts pgx.TxOptions, fn func(pgx.Tx) error)
 	return toDomain(pgx.BeginTxFunc(ctx, conn, opts, fn))
 }
 
-func newPool(ctx context.Context, url, become string, maxConns int32, statementTimeout time.Duration) (*pgxpool.Pool, error) {
-	config, err := pgxpool.ParseConfig(url)
+func newPool(ctx context.Context, c Config, become string, maxConns int32, statementTimeout time.Duration) (*pgxpool.Pool, error) {
+	config, err := pgxpool.ParseConfig(c.URL)
 	if err != nil {
 		return nil, errors.New("DATABASE_URL cannot be read as a PostgreSQL address") // the cause would print the password
 	}
@@ -152,6 +155,9 @@ func newPool(ctx context.Context, url, become string, maxConns int32, statementT
 			_, err := c.Exec(ctx, "set role "+pgx.Identifier{become}.Sanitize())
 			return err
 		}
+	}
+	if c.Configure != nil {
+		c.Configure(config.ConnConfig)
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
