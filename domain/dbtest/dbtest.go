@@ -60,7 +60,11 @@ func RedisURL(t testing.TB) string { return setting(t, "BITB_TEST_REDIS_URL", "R
 // Exec runs SQL as a superuser.
 func (d *Database) Exec(t testing.TB, sql string, args ...any) {
 	t.Helper()
-	conn := d.Super(t)
+	conn, err := pgx.Connect(context.Background(), d.OwnerURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
 	if _, err := conn.Exec(context.Background(), sql, args...); err != nil {
 		t.Fatalf("%s: %v", sql, err)
 	}

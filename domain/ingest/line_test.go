@@ -101,6 +101,12 @@ func TestPlaceInLine(t *testing.T) {
 			t.Errorf("document %d is %s at place %d", i, d.Status, d.QueuePlace)
 		}
 	}
+	g.pass <- struct{}{}
+	g.next(t) // the third is read now, and the time that the first took tells how long the others wait
+	d, err := documents.Get(t.Context(), tenantID, ids[4])
+	if err != nil || d.QueuePlace != 2 || d.Wait <= 0 || d.Wait > time.Minute {
+		t.Errorf("place %d, about %s to wait: %v", d.QueuePlace, d.Wait, err)
+	}
 	close(g.pass)
 	for _, id := range ids {
 		ended(t, documents, tenantID, id)

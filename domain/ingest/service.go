@@ -214,7 +214,7 @@ func (s *Service) KeepUp(ctx context.Context, tx pgx.Tx, tenantID domain.ID) err
 func (s *Service) Pace(ctx context.Context) document.Pace {
 	s.paceLock.Lock()
 	defer s.paceLock.Unlock()
-	if time.Since(s.paceAt) < paceFor {
+	if s.pace.Each > 0 && time.Since(s.paceAt) < paceFor {
 		return s.pace
 	}
 	var each float64
