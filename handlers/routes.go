@@ -34,7 +34,7 @@ var routes = []route{
 	{method: post, path: "/signout", who: anyone, limit: unlimited, handle: (*server).signOut},
 
 	{method: get, path: "/documents", who: viewer, limit: per(300, time.Minute, "member"), handle: (*server).documents},
-	{method: post, path: "/documents", who: editor, limit: per(600, time.Hour, "tenant"), handle: (*server).upload, upload: true},
+	{method: post, path: "/documents", who: editor, limit: per(2000, time.Hour, "tenant"), handle: (*server).upload, upload: true},
 	{method: get, path: "/documents/events", who: viewer, limit: per(60, time.Minute, "member"), handle: (*server).documentEvents},
 	{method: get, path: "/documents/:id", who: viewer, limit: per(300, time.Minute, "member"), handle: (*server).documentChunks},
 	{method: get, path: "/documents/:id/text", who: viewer, limit: per(300, time.Minute, "member"), handle: (*server).documentText},
