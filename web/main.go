@@ -1,5 +1,5 @@
 // Package main is the one binary of the product: `serve` answers HTTP and reads documents, `work` only reads documents,
-// `migrate` brings the database up to date, `demo` does all of that with a sample customer. It wires the other packages
+// `migrate` brings the database up to date, `demo` does all of that with a sample customer, `eval` measures. It wires the other packages
 // together, reads the environment, and starts and stops things in order; what they do is theirs.
 package main
 
@@ -27,6 +27,8 @@ const usage = `bitb turns documents into a chatbot that cites them.
   bitb migrate          bring the database to the newest schema
   bitb demo             all of that with a sample customer and their website
   bitb extract FILE…    print what is read from files, as Markdown
+  bitb eval --chunks DIR [--tokens 128,320] [--overlap 0,32] [--top 5,10] [--budget 1600] [--json]
+                        measure how documents are best cut, on a set of questions (docs/chunks.md)
 
 Settings come from the environment; README.md lists them.
 `
@@ -66,6 +68,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	switch command {
 	case "extract":
 		return exitStatus((&reader.Child{}).Print(ctx, args[1:], stdout, os.Stderr))
+	case "eval":
+		return evaluate(ctx, args[1:], stdout)
 	case reader.Argument:
 		return exitStatus(reader.ChildMain())
 	case "serve", "work", "migrate", "demo":

@@ -5,14 +5,16 @@
 // of the table. It knows its path of headings, its pages, and where it stands in the document's canonical text
 // (extract.Document.Markdown), so that it can be shown in its place.
 //
+// Passages that a person has worked on are anchored: they stay chunks of their own, see Anchor.
+//
 // What is done with a chunk (indexing, embedding, editing) is the caller's.
 package chunk
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
 	"bitb/domain/ingest/extract"
 )
@@ -20,18 +22,29 @@ import (
 // Options say how large chunks are, in tokens of OpenAI's cl100k_base encoding, which its embedding models count in.
 // The zero value means the defaults.
 type Options struct {
-	Tokens  int `json:"tokens"`  // to aim at: 128–1024, by default DefaultTokens
-	Overlap int `json:"overlap"` // of the end of a chunk repeated at the start of the next one in the same section; negative: none
+	// Tokens is what to aim at, MinTokens to MaxTokens; 0 means DefaultTokens. What cannot be parted well is larger by up to
+	// three quarters: a heading with the long sentence below it, a row with a wide table's header.
+	Tokens int `json:"tokens"`
 
-	// Anchors are passages that a person edited or switched off. Each becomes a chunk of its own wherever it is found.
+	// Overlap is how much of the end of a chunk is repeated at the start of the next one in the same section, at most:
+	// whole sentences and list items that fit into it. 0 means DefaultOverlap, a negative number none. See MaxOverlap.
+	Overlap int `json:"overlap"`
+
+	// Anchors are passages that a person edited or switched off in an earlier reading of the document.
 	Anchors []Anchor `json:"anchors,omitempty"`
 }
 
-// Anchor finds a passage again in a text that may have changed.
+// Anchor finds a passage again, in a text that was cut otherwise or has changed. The passage becomes a chunk of its own, whose
+// Chunk.Anchor is the ID: the text around it is cut as usual, and no other chunk has any of it, unless that is anchored too.
+//
+// It is found if the text still has the quote, white space aside, wherever it stands now: of several such places the one that is
+// nearest to where it should be, each for one anchor only. Otherwise the passage that has at least six tenths of its words
+// in common with the quote, in order, takes its place: Chunk.Changed is then set, and what the person did to the old
+// text must be decided anew. An anchor of which neither is there is lost.
 type Anchor struct {
 	ID    string `json:"id"`
-	Quote string `json:"quote"` // the passage as it stood in the canonical text
-	Start int    `json:"start"` // where it stood, in code points: the nearest of equal passages is taken
+	Quote string `json:"quote"` // the passage as it stood in the canonical text, between Chunk.Start and Chunk.End
+	Start int    `json:"start"` // where it stood, in code points
 }
 
 // The defaults were measured with BM25 on the 276 questions of chunking_evaluation's three texts. Of the spans that answer a
@@ -43,14 +56,17 @@ const (
 	DefaultOverlap = 32
 )
 
-// Bounds of Options.Tokens.
+// Bounds of Options.Tokens; what is beyond them is brought within.
 const (
-	minTokens = 64
-	maxTokens = 1024
+	MinTokens = 128
+	MaxTokens = 1024
 )
 
 // Max is the most tokens a chunk can have, whatever the document and the options are; embedding models take 8,191.
-const Max = 2 * maxTokens
+const Max = 2 * MaxTokens
+
+// MaxOverlap is the most that Options.Overlap can be for a size of chunks: a quarter.
+func MaxOverlap(tokens int) int { return tokens / 4 }
 
 func (o Options) withDefaults() Options {
 	if o.Tokens == 0 {
@@ -59,8 +75,8 @@ func (o Options) withDefaults() Options {
 	if o.Overlap == 0 {
 		o.Overlap = DefaultOverlap
 	}
-	o.Tokens = min(max(o.Tokens, minTokens), maxTokens)
-	o.Overlap = min(max(o.Overlap, 0), o.Tokens/4)
+	o.Tokens = min(max(o.Tokens, MinTokens), MaxTokens)
+	o.Overlap = min(max(o.Overlap, 0), MaxOverlap(o.Tokens))
 	return o
 }
 
@@ -73,25 +89,36 @@ type Chunk struct {
 	Tokens   int      `json:"tokens"`
 	Start    int      `json:"start"` // in code points of the canonical text
 	End      int      `json:"end"`
-	Anchor   string   `json:"anchor,omitempty"`  // the ID of the anchor whose passage it is
-	Changed  bool     `json:"changed,omitempty"` // the passage reads differently now
+
+	Anchor  string `json:"anchor,omitempty"`  // ID of the anchor that made it a chunk of its own
+	Changed bool   `json:"changed,omitempty"` // it is not the anchor's quote, but what stands in its place
 }
 
 // Split cuts a document. Every character of the canonical text that is not blank, page furniture or a table's rule is in at
-// least one chunk, and chunks are in order of their Start.
-func Split(doc *extract.Document, o Options) []Chunk {
+// least one chunk, and chunks are in order of their Start. lost are the IDs of the anchors that no chunk has.
+func Split(doc *extract.Document, o Options) (chunks []Chunk, lost []string) {
 	o = o.withDefaults()
 	text, spans := doc.Render()
-	c := &cutter{text: text, target: o.Tokens, overlap: o.Overlap, count: newCounter()}
+	c := &cutter{text: text, target: o.Tokens, overlap: o.Overlap, count: newCounter(), ruler: newRuler(text)}
+	if len(o.Anchors) > 0 {
+		c.places, lost = locate(c, doc.Blocks, spans, o.Anchors)
+	}
 	c.cut(doc.Blocks, spans)
-	var chunks []Chunk
-	points := pointCounter{text: text}
-	for _, section := range sections(c.pieces) {
-		for _, r := range c.pack(section) {
-			chunks = append(chunks, c.chunk(section[r.from:r.to], section[r.overlap:r.to], &points))
+	for _, p := range c.places {
+		own := c.pieces[c.pieceAt(p.start):c.pieceAt(p.end)]
+		k := c.chunk(own, own)
+		k.Anchor, k.Changed = o.Anchors[p.anchor].ID, p.changed
+		chunks = append(chunks, k)
+	}
+	for _, run := range c.unanchored() {
+		for _, section := range sections(run) {
+			for _, r := range c.pack(section) {
+				chunks = append(chunks, c.chunk(section[r.from:r.to], section[r.overlap:r.to]))
+			}
 		}
 	}
-	return chunks
+	slices.SortStableFunc(chunks, func(a, b Chunk) int { return cmp.Or(a.Start-b.Start, a.End-b.End) })
+	return chunks, lost
 }
 
 // piece is a part of the text that is not cut further.
@@ -109,7 +136,18 @@ type piece struct {
 	inside     bool   // not the first piece of its block
 	last       bool   // of its block
 	prose      bool   // may be repeated as overlap
+	seam       seam   // before it
 }
+
+// seam says how well a text can be cut at a place.
+type seam int
+
+const (
+	seamNone  seam = iota // within a line
+	seamLine              // a line of code that is not indented
+	seamPart              // a line of code after a blank one; a nested list item
+	seamBlock             // a block
+)
 
 // sections splits pieces where top-level headings stand, so that no chunk runs across one. Headings that follow each other
 // without text stay together.
@@ -132,6 +170,25 @@ func hasText(pieces []piece) bool {
 	return slices.ContainsFunc(pieces, func(p piece) bool { return p.level == 0 })
 }
 
+// pieceAt returns the first piece that begins at offset or after it.
+func (c *cutter) pieceAt(offset int) int {
+	i, _ := slices.BinarySearchFunc(c.pieces, offset, func(p piece, offset int) int { return p.start - offset })
+	return i
+}
+
+// unanchored returns the runs of pieces that stand before, between and after the anchored passages.
+func (c *cutter) unanchored() [][]piece {
+	var runs [][]piece
+	from := 0
+	for _, p := range c.places {
+		if to := c.pieceAt(p.start); to > from {
+			runs = append(runs, c.pieces[from:to])
+		}
+		from = max(from, c.pieceAt(p.end))
+	}
+	return append(runs, c.pieces[from:])
+}
+
 // span says which pieces of a section a chunk has: [from, to), and before them, as overlap, [overlap, from).
 type span struct{ overlap, from, to int }
 
@@ -139,64 +196,68 @@ type span struct{ overlap, from, to int }
 func (c *cutter) pack(section []piece) []span {
 	var out []span
 	for from := 0; from < len(section); {
-		overlap, budget := from, c.target
+		overlap, budget := from, c.target-c.frame(&section[from])
 		if len(out) > 0 {
 			var spent int
 			overlap, spent = c.overlapBefore(section, out[len(out)-1].from, from)
-			budget = max(budget-spent, c.target/2)
+			budget -= spent
 		}
-		to := c.end(section, from, budget)
+		to := c.end(section, from, max(budget, c.target/2))
 		out = append(out, span{overlap, from, to})
 		from = to
 	}
 	return out
 }
 
+// frame returns the tokens of what is added when a chunk begins with p.
+func (c *cutter) frame(p *piece) int {
+	if !p.inside || p.head == "" {
+		return 0
+	}
+	return c.count.tokens(p.head)
+}
+
 // end returns where the chunk that begins with section[from] ends.
 func (c *cutter) end(section []piece, from, budget int) int {
-	tokens := section[from].frame(c)
-	to := from
+	tokens, to := 0, from
+	bound := true // all of it belongs to what follows
 	for to < len(section) {
-		n := section[to].tokens
-		if to > from && tokens+n > budget {
+		p := &section[to]
+		n := p.tokens
+		if to > from && !p.inside {
+			n++ // the blank line
+		}
+		if to > from && tokens+n > budget && (!bound || tokens+n > budget+c.target*3/4) {
 			break
 		}
 		// a new heading ends a chunk that is already well filled
-		if p := &section[to]; to > from && p.level > 0 && tokens*2 >= c.target && hasText(section[from:to]) {
+		if to > from && p.level > 0 && tokens*2 >= c.target && !section[to-1].glued {
 			return to
 		}
 		tokens += n
+		bound = bound && p.glued
 		to++
 	}
 	if to == len(section) {
 		return to
 	}
-	return c.bestCut(section, from, to)
+	return bestCut(section, from, to, tokens)
 }
 
-// bestCut moves a cut back to the start of a block, if one lies in the last 40 percent, and never leaves a heading, or the
-// sentence that introduces a list, at the end of a chunk.
-func (c *cutter) bestCut(section []piece, from, to int) int {
-	full := sum(section[from:to])
-	for cut := to; cut > from && sum(section[from:cut])*10 >= full*6; cut-- {
-		if !section[cut].inside && !section[cut-1].glued {
-			return cut
+// bestCut moves a cut back to the best seam in the last 40 percent of the tokens, and never leaves a heading, or the sentence
+// that introduces a list, at the end of a chunk.
+func bestCut(section []piece, from, to, tokens int) int {
+	best, left := -1, tokens
+	for cut := to; cut > from && (best < 0 || left*10 >= tokens*6); cut-- {
+		if !section[cut-1].glued && (best < 0 || section[cut].seam > section[best].seam) {
+			best = cut
 		}
+		left -= section[cut-1].tokens
 	}
-	for cut := to; cut > from; cut-- {
-		if !section[cut-1].glued {
-			return cut
-		}
+	if best < 0 {
+		return to
 	}
-	return to
-}
-
-func sum(pieces []piece) int {
-	n := 0
-	for i := range pieces {
-		n += pieces[i].tokens
-	}
-	return n
+	return best
 }
 
 // overlapBefore returns the pieces of running text before a cut that are to be repeated, and their tokens.
@@ -220,16 +281,8 @@ func (c *cutter) overlapBefore(section []piece, first, cut int) (from, tokens in
 	return from, tokens
 }
 
-// frame returns the tokens of what is added when a chunk begins with p.
-func (p *piece) frame(c *cutter) int {
-	if !p.inside || p.head == "" {
-		return 0
-	}
-	return c.count.tokens(p.head)
-}
-
 // chunk puts a chunk together; own is what it does not share with the chunk before.
-func (c *cutter) chunk(own, all []piece, points *pointCounter) Chunk {
+func (c *cutter) chunk(own, all []piece) Chunk {
 	var b strings.Builder
 	if all[0].inside {
 		b.WriteString(all[0].head)
@@ -246,10 +299,10 @@ func (c *cutter) chunk(own, all []piece, points *pointCounter) Chunk {
 		b.WriteString(c.text[p.start:p.end])
 	}
 	last := &all[len(all)-1]
-	if !last.last {
-		b.WriteString(last.tail)
-	}
 	text := strings.TrimSpace(b.String())
+	if !last.last {
+		text += last.tail
+	}
 	start, end := trim(c.text, all[0].start, last.end)
 	tokens := all[0].tokens
 	if len(all) > 1 || len(text) != all[0].end-all[0].start {
@@ -257,7 +310,7 @@ func (c *cutter) chunk(own, all []piece, points *pointCounter) Chunk {
 	}
 	return Chunk{
 		Text: text, Heading: commonPath(own), PageFrom: all[0].page, PageTo: last.page, Tokens: tokens,
-		Start: points.at(start), End: points.at(end),
+		Start: c.ruler.points(start), End: c.ruler.points(end),
 	}
 }
 
@@ -280,20 +333,4 @@ func commonPath(pieces []piece) []string {
 		path = path[:n]
 	}
 	return slices.Clone(path)
-}
-
-// pointCounter turns offsets in bytes into offsets in code points, for offsets that mostly grow.
-type pointCounter struct {
-	text         string
-	byte, points int
-}
-
-func (p *pointCounter) at(offset int) int {
-	if offset >= p.byte {
-		p.points += utf8.RuneCountInString(p.text[p.byte:offset])
-	} else {
-		p.points -= utf8.RuneCountInString(p.text[offset:p.byte])
-	}
-	p.byte = offset
-	return p.points
 }

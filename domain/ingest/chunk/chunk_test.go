@@ -34,7 +34,8 @@ func heading(level int, text string) extract.Block {
 }
 
 func split(o Options, blocks ...extract.Block) []Chunk {
-	return Split(&extract.Document{Blocks: blocks}, o)
+	chunks, _ := Split(&extract.Document{Blocks: blocks}, o)
+	return chunks
 }
 
 // starts returns the first line of each chunk.
@@ -88,12 +89,9 @@ func TestSentencesStayWhole(t *testing.T) {
 			t.Errorf("chunk %d: %q", i, c.Text)
 		}
 	}
-	c := &cutter{text: "Ask Dr. No today. Then go to No. 4, e.g. by bike. 日本語です。次。", target: 100, count: newCounter()}
-	c.sentences(extract.Span{End: len(c.text)}, true)
+	text = "Ask Dr. No today. Then go to No. 4, e.g. by bike. 日本語です。次。"
 	var got []string
-	for _, p := range c.pieces {
-		got = append(got, strings.TrimSpace(c.text[p.start:p.end]))
-	}
+	eachSentence(text, func(start, end int) { got = append(got, strings.TrimSpace(text[start:end])) })
 	if diff := cmp.Diff([]string{"Ask Dr. No today.", "Then go to No. 4, e.g. by bike.", "日本語です。", "次。"}, got); diff != "" {
 		t.Error(diff)
 	}
@@ -111,7 +109,7 @@ func TestOverlap(t *testing.T) {
 			t.Errorf("overlap where none was asked for")
 		}
 	}
-	for i, c := range split(Options{Tokens: 64, Overlap: 16}, heading(1, "A"), paragraph(prose(8)), heading(1, "B"), paragraph(prose(8))) {
+	for i, c := range split(Options{Tokens: 128, Overlap: 16}, heading(1, "A"), paragraph(prose(8)), heading(1, "B"), paragraph(prose(8))) {
 		if i > 0 && strings.Contains(c.Text, "# B") && !strings.HasPrefix(c.Text, "# B") {
 			t.Errorf("overlap across a heading: %q", c.Text)
 		}
@@ -178,7 +176,7 @@ func TestPages(t *testing.T) {
 		t.Errorf("%+v", chunks)
 	}
 	one.Text = prose(9) + " The sentence goes"
-	for i, c := range split(Options{Tokens: 64}, one, foot, two) {
+	for i, c := range split(Options{Tokens: 128}, one, foot, two) {
 		if strings.HasPrefix(c.Text, "on overleaf") {
 			t.Errorf("chunk %d begins in a sentence", i)
 		}
@@ -246,18 +244,18 @@ type fataler interface {
 	Fatalf(string, ...any)
 }
 
-func check(t fataler, doc *extract.Document, o Options) {
+func check(t fataler, doc *extract.Document, o Options) (chunks []Chunk, lost []string) {
 	t.Helper()
 	text, spans := doc.Render()
 	points := []rune(text)
-	chunks := Split(doc, o)
+	chunks, lost = Split(doc, o)
 	covered := make([]bool, len(points))
 	last := 0
 	for i, c := range chunks {
 		if c.Start < last || c.End <= c.Start || c.End > len(points) {
 			t.Fatalf("chunk %d at %d–%d after %d", i, c.Start, c.End, last)
 		}
-		if c.Tokens != Tokens(c.Text) || c.Tokens > 2*o.withDefaults().Tokens+8 {
+		if c.Tokens != Tokens(c.Text) || c.Tokens > o.withDefaults().Tokens*7/4+16 && c.Anchor == "" || c.Tokens > Max {
 			t.Fatalf("chunk %d of %d tokens, counted %d", i, c.Tokens, Tokens(c.Text))
 		}
 		if !utf8.ValidString(c.Text) || strings.TrimSpace(c.Text) != c.Text {
@@ -282,6 +280,7 @@ func check(t fataler, doc *extract.Document, o Options) {
 			}
 		}
 	}
+	return chunks, lost
 }
 
 // standsIn reports whether a chunk's text is the text of its place, but for furniture left out of it, a table's header or

@@ -1,11 +1,10 @@
 package chunk
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"github.com/clipperhouse/uax29/v2/sentences"
 
 	"bitb/domain/ingest/extract"
 )
@@ -15,11 +14,15 @@ type cutter struct {
 	text            string
 	target, overlap int
 	count           *counter
+	ruler           *ruler
+	places          []place // of anchors, in order of their start
+	edges           []int   // where they begin and end, in order
 	pieces          []piece
 }
 
 // cut makes the pieces of all blocks but furniture.
 func (c *cutter) cut(blocks []extract.Block, spans []extract.Span) {
+	c.edges = edgesOf(c.places)
 	top := topLevel(blocks)
 	var path headingPath
 	gap := false
@@ -34,6 +37,7 @@ func (c *cutter) cut(blocks []extract.Block, spans []extract.Span) {
 		}
 		first := len(c.pieces)
 		c.block(b, spans[i])
+		c.carve(first)
 		for k := first; k < len(c.pieces); k++ {
 			p := &c.pieces[k]
 			p.block, p.page, p.heading = i, b.Page, path.names
@@ -44,11 +48,15 @@ func (c *cutter) cut(blocks []extract.Block, spans []extract.Span) {
 		}
 		head, last := &c.pieces[first], &c.pieces[len(c.pieces)-1]
 		head.gap, gap = gap, false
+		head.seam = seamBlock
+		if b.Kind == extract.ListItem && b.Level > 1 {
+			head.seam = seamPart
+		}
 		if b.Kind == extract.Heading {
 			head.section = b.Level <= top
 			last.glued = true
 		}
-		last.glued = last.glued || strings.HasSuffix(b.Text, ":")
+		last.glued = last.glued || strings.HasSuffix(b.Text, ":") || strings.HasSuffix(b.Text, "：")
 		if first > 0 && runsOn(&blocks[c.pieces[first-1].block], b) {
 			c.pieces[first-1].glued = true
 		}
@@ -88,7 +96,13 @@ type headingPath struct {
 	levels []int
 }
 
+// maxHeading bounds what every chunk below a heading repeats: some files call a whole page a heading.
+const maxHeading = 200 // code points
+
 func (h *headingPath) enter(level int, name string) {
+	if utf8.RuneCountInString(name) > maxHeading {
+		name = string([]rune(name)[:maxHeading]) + "…"
+	}
 	n := 0
 	for n < len(h.levels) && h.levels[n] < level {
 		n++
@@ -99,73 +113,99 @@ func (h *headingPath) enter(level int, name string) {
 
 // block makes the pieces of one block.
 func (c *cutter) block(b *extract.Block, s extract.Span) {
-	whole := piece{start: s.Start, end: s.End, tokens: c.tokensUpTo(s)}
-	switch {
-	case b.Kind == extract.Heading:
+	switch b.Kind {
+	case extract.Heading:
 		first := len(c.pieces)
-		c.fit(whole)
+		c.fit(c.piece(s))
 		for i := first; i < len(c.pieces); i++ {
 			c.pieces[i].level, c.pieces[i].glued = max(b.Level, 1), true
 		}
-	case b.Kind == extract.Paragraph || b.Kind == extract.Quote:
-		c.sentences(s, true)
-	case whole.tokens <= c.target:
-		whole.prose = b.Kind == extract.ListItem
-		c.pieces = append(c.pieces, whole)
-	case b.Kind == extract.Table:
-		c.table(s)
-	case b.Kind == extract.Code:
-		c.code(s)
-	default:
-		c.sentences(s, true)
+		return
+	case extract.Table, extract.Code:
+		if p := c.piece(s); p.tokens <= c.target && !c.hasEdge(s) {
+			c.pieces = append(c.pieces, p)
+		} else if b.Kind == extract.Table {
+			c.table(s)
+		} else {
+			c.code(s)
+		}
+		return
+	case extract.ListItem:
+		if p := c.piece(s); p.tokens <= c.target {
+			p.prose = true
+			c.pieces = append(c.pieces, p)
+			return
+		}
 	}
+	eachSentence(c.text[s.Start:s.End], func(start, end int) {
+		p := c.piece(extract.Span{Start: s.Start + start, End: s.Start + end})
+		p.prose = true
+		if blanks := c.text[len(strings.TrimRightFunc(c.text[:p.start], unicode.IsSpace)):p.start]; strings.Contains(blanks, "\n") {
+			p.seam = seamLine
+		}
+		c.fit(p)
+	})
 }
 
-// tokensUpTo counts the tokens of a span, but no further than it takes to know that they are too many.
-func (c *cutter) tokensUpTo(s extract.Span) int {
-	if s.End-s.Start > c.target*64 {
-		return s.End - s.Start
+// piece counts the tokens of a span, but no further than it takes to know that they are too many.
+func (c *cutter) piece(s extract.Span) piece {
+	p := piece{start: s.Start, end: s.End, tokens: s.End - s.Start}
+	if p.tokens <= c.target*64 {
+		p.tokens = c.count.tokens(c.text[s.Start:s.End])
 	}
-	return c.count.tokens(c.text[s.Start:s.End])
+	return p
 }
 
 // table makes a piece of each row; the header and its rule belong to the first one, and are repeated before any other that a
-// chunk begins with, unless they would fill half of it.
+// chunk begins with, unless they would fill most of it.
 func (c *cutter) table(s extract.Span) {
-	lines := c.lines(s)
+	rows := lines(c.text, s)
 	head := ""
-	if len(lines) > 2 {
-		if h := c.text[lines[0].Start:lines[1].End]; len(h) < c.target*16 && c.count.tokens(h)*2 <= c.target {
+	if len(rows) > 2 {
+		if h := c.text[rows[0].Start:rows[1].End]; len(h) < c.target*16 && c.count.tokens(h)*4 <= c.target*3 {
 			head = h
 		}
 	}
-	first := len(c.pieces)
-	for i, line := range lines {
-		c.fit(piece{start: line.Start, end: line.End, tokens: c.tokensUpTo(line), head: head, glued: i < 2 && len(lines) > 2})
-	}
-	if head == "" {
-		for i := first; i < len(c.pieces); i++ {
-			c.pieces[i].glued = false
-		}
+	for i, row := range rows {
+		p := c.piece(row)
+		p.head, p.glued = head, head != "" && i < 2
+		c.fit(p)
 	}
 }
 
-// code makes a piece of each line, between fences that are repeated.
+// code makes a piece of each line, between fences that are repeated unless they are absurdly long.
 func (c *cutter) code(s extract.Span) {
-	lines := c.lines(s)
-	open, end := c.text[lines[0].Start:lines[0].End], c.text[lines[len(lines)-1].Start:s.End]
-	for i, line := range lines {
-		p := piece{start: line.Start, end: line.End, tokens: c.tokensUpTo(line), head: open, tail: "\n" + end, glued: i == 0 || i == len(lines)-2}
+	rows := lines(c.text, s)
+	open, end := c.text[rows[0].Start:rows[0].End], c.text[rows[len(rows)-1].Start:s.End]
+	if len(open) > 32 {
+		open, end = "", ""
+	}
+	blank := false
+	for i, row := range rows {
+		p := c.piece(row)
+		p.glued = i == 0 || i == len(rows)-2
+		if p.head = open; open != "" {
+			p.tail = "\n" + end
+		}
+		line := c.text[row.Start:row.End]
+		switch {
+		case blank:
+			p.seam = seamPart
+		case line != strings.TrimLeft(line, " \t)]}"):
+		default:
+			p.seam = seamLine
+		}
+		blank = strings.TrimSpace(line) == ""
 		c.fit(p)
 	}
 }
 
 // lines returns the lines of a span, each with its line end.
-func (c *cutter) lines(s extract.Span) []extract.Span {
+func lines(text string, s extract.Span) []extract.Span {
 	var out []extract.Span
 	for at := s.Start; at < s.End; {
 		end := s.End
-		if n := strings.IndexByte(c.text[at:s.End], '\n'); n >= 0 {
+		if n := strings.IndexByte(text[at:s.End], '\n'); n >= 0 {
 			end = at + n + 1
 		}
 		out = append(out, extract.Span{Start: at, End: end})
@@ -174,44 +214,30 @@ func (c *cutter) lines(s extract.Span) []extract.Span {
 	return out
 }
 
-// sentences makes a piece of each sentence (Unicode UAX 29).
-func (c *cutter) sentences(s extract.Span, prose bool) {
-	text := c.text[s.Start:s.End]
-	// the algorithm ends a sentence at every line end, of which a paragraph has many
-	it := sentences.FromString(strings.ReplaceAll(text, "\n", " "))
-	start := 0
-	for it.Next() {
-		end := it.End()
-		if end < len(text) && abbreviates(text[start:end]) {
-			continue
+// hasEdge reports whether an anchored passage begins or ends within a span.
+func (c *cutter) hasEdge(s extract.Span) bool {
+	i, _ := slices.BinarySearch(c.edges, s.Start+1)
+	return i < len(c.edges) && c.edges[i] < s.End
+}
+
+// carve cuts the pieces from first on where anchored passages begin and end.
+func (c *cutter) carve(first int) {
+	if first == len(c.pieces) || !c.hasEdge(extract.Span{Start: c.pieces[first].start, End: c.pieces[len(c.pieces)-1].end}) {
+		return
+	}
+	whole := slices.Clone(c.pieces[first:])
+	c.pieces = c.pieces[:first]
+	for _, p := range whole {
+		for c.hasEdge(extract.Span{Start: p.start, End: p.end}) {
+			i, _ := slices.BinarySearch(c.edges, p.start+1)
+			part := p
+			part.end, p.start = c.edges[i], c.edges[i]
+			part.tokens = c.count.tokens(c.text[part.start:part.end])
+			p.tokens, p.seam = c.count.tokens(c.text[p.start:p.end]), seamNone
+			c.pieces = append(c.pieces, part)
 		}
-		span := extract.Span{Start: s.Start + start, End: s.Start + end}
-		c.fit(piece{start: span.Start, end: span.End, tokens: c.tokensUpTo(span), prose: prose})
-		start = end
+		c.pieces = append(c.pieces, p)
 	}
-}
-
-// abbreviations end with a full stop that ends no sentence.
-var abbreviations = map[string]bool{}
-
-func init() {
-	for word := range strings.FieldsSeq(`dr mr mrs ms prof st vs etc e.g i.e cf fig figs no nos sec vol pp approx inc ltd co dept est ca
-		z.b d.h u.a bzw ca nr str abs art usw vgl inkl zzgl ggf evtl max min mind tel bspw
-		p.ex env av bd sig dott sr sra dra núm pág jan feb mar apr jun jul aug sep sept oct nov dec`) {
-		abbreviations[word] = true
-	}
-}
-
-// abbreviates reports whether what looks like the end of a sentence is an abbreviation or an initial.
-func abbreviates(sentence string) bool {
-	s, ok := strings.CutSuffix(strings.TrimRightFunc(sentence, unicode.IsSpace), ".")
-	if !ok {
-		return false
-	}
-	word := s[strings.LastIndexFunc(s, unicode.IsSpace)+1:]
-	word = strings.TrimLeft(word, "([\"'“„«*_")
-	r, n := utf8.DecodeRuneInString(word)
-	return n > 0 && n == len(word) && unicode.IsUpper(r) || abbreviations[strings.ToLower(word)]
 }
 
 // fit adds a piece, cut by length if it is larger than a chunk.
@@ -233,7 +259,7 @@ func (c *cutter) fit(p piece) {
 			part.end = c.cutPoint(at, at+size)
 			part.tokens = c.count.tokens(c.text[at:part.end])
 		}
-		at = part.end
+		at, p.seam = part.end, seamNone
 		part.glued = p.glued && at == p.end
 		c.pieces = append(c.pieces, part)
 	}
@@ -242,7 +268,7 @@ func (c *cutter) fit(p piece) {
 // cutPoint returns the best place to cut at or somewhat before end: after a line, after a blank, or else between characters.
 func (c *cutter) cutPoint(at, end int) int {
 	from := at + (end-at)*2/3
-	for _, mark := range []string{"\n", "; ", ", ", " ", "、", "，"} {
+	for _, mark := range []string{"\n", "; ", ", ", "、", "，", "；", "، ", " "} {
 		if i := strings.LastIndex(c.text[from:end], mark); i >= 0 {
 			return from + i + len(mark)
 		}

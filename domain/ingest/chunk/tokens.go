@@ -15,14 +15,18 @@ var encoding = sync.OnceValue(codec.NewCl100kBase)
 // Tokens returns how many tokens of cl100k_base a text has.
 func Tokens(text string) int { return newCounter().tokens(text) }
 
-// counter counts tokens, remembering words: most words of a document come again. A single blank before a word always begins
-// a token, so the words between blanks can be counted apart.
+// counter counts tokens, remembering words: most words of a document come again, and each is counted in its sentence and in
+// its chunk. A single blank before a word always begins a token, and a run of letters always ends one, so the words
+// between can be counted apart.
 type counter struct {
 	words map[string]int
 }
 
-// maxWords bounds the memory of a counter.
-const maxWords = 1 << 16
+// Bounds of a counter's memory.
+const (
+	maxWords = 1 << 16
+	maxWord  = 64 // bytes
+)
 
 func newCounter() *counter { return &counter{words: map[string]int{}} }
 
@@ -36,21 +40,34 @@ func (c *counter) tokens(text string) int {
 	return n
 }
 
-// wordEnd returns where the next word begins: at a blank that stands alone between two characters that are none.
+// wordEnd returns where the next word begins: at a blank that stands alone between two characters that are none, or at a mark
+// such as 。 after a letter.
 func wordEnd(s string) int {
-	for i := 1; i+1 < len(s); i++ {
-		n := strings.IndexByte(s[i:len(s)-1], ' ')
-		if n < 0 {
-			break
+	letter := false // before i
+	for i := 0; i+1 < len(s); {
+		if b := s[i]; b < utf8.RuneSelf {
+			if b == ' ' && i > 0 && alone(s, i) {
+				return i
+			}
+			letter = 'a' <= b|0x20 && b|0x20 <= 'z'
+			i++
+			continue
 		}
-		i += n
-		before, _ := utf8.DecodeLastRuneInString(s[:i])
-		after, _ := utf8.DecodeRuneInString(s[i+1:])
-		if !unicode.IsSpace(before) && !unicode.IsSpace(after) {
+		r, n := utf8.DecodeRuneInString(s[i:])
+		is := unicode.IsLetter(r)
+		if letter && !is && !unicode.IsMark(r) {
 			return i
 		}
+		letter = is
+		i += n
 	}
 	return len(s)
+}
+
+func alone(s string, i int) bool {
+	before, _ := utf8.DecodeLastRuneInString(s[:i])
+	after, _ := utf8.DecodeRuneInString(s[i+1:])
+	return !unicode.IsSpace(before) && !unicode.IsSpace(after)
 }
 
 func (c *counter) word(s string) int {
@@ -61,7 +78,7 @@ func (c *counter) word(s string) int {
 	if err != nil { // the pattern gave up; a token has at least one byte
 		n = len(s)
 	}
-	if len(s) <= 32 && len(c.words) < maxWords {
+	if len(s) <= maxWord && len(c.words) < maxWords {
 		c.words[strings.Clone(s)] = n
 	}
 	return n

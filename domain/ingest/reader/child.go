@@ -111,9 +111,12 @@ func read(data []byte, req request, w *frameWriter) error {
 	toPoints(text, starts)
 	w.write(frame{Head: &head{doc.Format, doc.Title, doc.Pages, doc.Notes, starts}})
 	w.flush()
-	chunks := chunk.Split(doc, req.Options)
+	chunks, lost := chunk.Split(doc, req.Options)
 	for i := range chunks {
 		w.write(frame{Chunk: &chunks[i]})
+	}
+	if len(lost) > 0 {
+		w.write(frame{Lost: lost})
 	}
 	const part = 64 << 10
 	for len(text) > 0 {

@@ -56,7 +56,7 @@ type Result struct {
 	Text       string        // canonical Markdown; chunks point into it
 	PageStarts []int         // where each page begins in Text, in code points; page 1 is at index 0
 	Chunks     []chunk.Chunk // in order
-	Lost       []string      // IDs of anchors whose passages are gone
+	Lost       []string      // IDs of the anchors of Options that no chunk has
 	Lines      []Line        // of a PDF: where the lines of Text stand, page by page
 	Memory     int64         // bytes the child had at most; 0 when that is not known
 }
@@ -111,6 +111,7 @@ type frame struct {
 	Head     *head          `json:"head,omitempty"`
 	Text     string         `json:"text,omitempty"` // a part; they are joined
 	Chunk    *chunk.Chunk   `json:"chunk,omitempty"`
+	Lost     []string       `json:"lost,omitempty"`
 	Error    *extract.Error `json:"error,omitempty"`
 	End      bool           `json:"end,omitempty"`
 	Memory   int64          `json:"memory,omitempty"` // with End and Error: the most that the child had
@@ -289,6 +290,8 @@ func (p *process) take(f frame) {
 		p.text.WriteString(f.Text)
 	case f.Chunk != nil:
 		r.Chunks = append(r.Chunks, *f.Chunk)
+	case f.Lost != nil:
+		r.Lost = f.Lost
 	case f.Error != nil:
 		p.failure, p.ended = f.Error, true
 	case f.End:
