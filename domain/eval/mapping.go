@@ -6,10 +6,12 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // mapping finds passages of a document's file in the canonical text that was read from it. The two differ in marks (emphasis,
-// escapes, line ends), hardly ever in letters and digits, so these alone are compared.
+// escapes, line ends) and in how accents are written, hardly ever in letters and digits, so these alone are compared.
 type mapping struct {
 	raw       []rune // the file
 	canonical []rune
@@ -23,41 +25,47 @@ func newMapping(raw, canonical string) *mapping {
 	n := 0
 	for _, r := range m.raw {
 		m.before = append(m.before, n)
-		if isLetter(r) {
-			n += utf8.RuneLen(r)
-		}
+		n += len(lettersOf(r))
 	}
 	m.before = append(m.before, n)
 	var b strings.Builder
 	for i, r := range m.canonical {
-		if isLetter(r) {
-			b.WriteRune(r)
-			for range utf8.RuneLen(r) {
-				m.places = append(m.places, i)
-			}
+		letters := lettersOf(r)
+		b.WriteString(letters)
+		for range len(letters) {
+			m.places = append(m.places, i)
 		}
 	}
 	m.letters = b.String()
 	return m
 }
 
-func isLetter(r rune) bool {
-	return r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r))
-}
+func isLetter(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 
-func lettersOf(s string) string {
+// lettersOf returns what is compared of a character: its letters without accents, nothing of a mark.
+func lettersOf(r rune) string {
+	switch {
+	case !isLetter(r):
+		return ""
+	case r < utf8.RuneSelf:
+		return string(r)
+	}
 	return strings.Map(func(r rune) rune {
 		if isLetter(r) {
 			return r
 		}
 		return -1
-	}, s)
+	}, norm.NFD.String(string(r)))
 }
 
 // find returns where a passage stands that begins at a code point of the file: of several equal ones the one that is nearest to
 // the same share of the text. Where something in its middle reads differently, its two ends are looked for.
 func (m *mapping) find(excerpt string, start int) (span, bool) {
-	letters := lettersOf(excerpt)
+	var b strings.Builder
+	for _, r := range excerpt {
+		b.WriteString(lettersOf(r))
+	}
+	letters := b.String()
 	if letters == "" {
 		return span{}, false
 	}
@@ -69,7 +77,7 @@ func (m *mapping) find(excerpt string, start int) (span, bool) {
 		return m.widen(excerpt, span{m.places[at], m.places[at+len(letters)-1] + 1}), true
 	}
 	const end = 24 // bytes
-	if len(letters) < 3*end {
+	if len(letters) < 2*end {
 		return span{}, false
 	}
 	head, tail := strings.ToValidUTF8(letters[:end], ""), strings.ToValidUTF8(letters[len(letters)-end:], "")

@@ -59,7 +59,7 @@ func heads(rows []Result) string {
 	for _, r := range rows {
 		fmt.Fprintf(&b, "recall@%d\tIoU@%d\t", r.Top, r.Top)
 	}
-	fmt.Fprintf(&b, "recall in %d tokens\tIoU\t", rows[0].Budget)
+	fmt.Fprintf(&b, "recall in %d tokens\tIoU in %d\t", rows[0].Budget, rows[0].Budget)
 	return b.String()
 }
 

@@ -21,12 +21,13 @@ type place struct {
 
 // locate finds the anchors in a text, and says which are not there.
 func locate(c *cutter, blocks []extract.Block, spans []extract.Span, anchors []Anchor) (places []place, lost []string) {
-	l := &locator{cutter: c, blocks: blocks, spans: spans, anchors: anchors, found: make([]*extract.Span, len(anchors)), taken: map[extract.Span]bool{}}
-	l.quotes = make([]string, len(anchors))
+	l := &locator{cutter: c, blocks: blocks, spans: spans, anchors: anchors, taken: map[extract.Span]bool{}}
+	l.found = make([]*extract.Span, len(anchors))
 	for i := range anchors {
-		l.quotes[i] = string(fold(anchors[i].Quote, nil))
+		l.quotes = append(l.quotes, string(fold(anchors[i].Quote, nil)))
+		l.byStart = append(l.byStart, i)
 	}
-	l.where()
+	slices.SortStableFunc(l.byStart, func(a, b int) int { return cmp.Compare(anchors[a].Start, anchors[b].Start) })
 	l.unmoved()
 	l.moved()
 	changed := l.changed()
@@ -76,14 +77,6 @@ type locator struct {
 	byStart []int // numbers of the anchors in order of their Start
 }
 
-func (l *locator) where() {
-	l.byStart = make([]int, len(l.anchors))
-	for i := range l.byStart {
-		l.byStart[i] = i
-	}
-	slices.SortStableFunc(l.byStart, func(a, b int) int { return cmp.Compare(l.anchors[a].Start, l.anchors[b].Start) })
-}
-
 // take gives a place to an anchor, if it can be a chunk and is not another's.
 func (l *locator) take(i int, s extract.Span) bool {
 	if l.taken[s] || !l.inContent(s.Start) || !l.inContent(s.End-1) || l.tooLarge(s) {
@@ -108,18 +101,19 @@ func (l *locator) inContent(at int) bool {
 	return i >= 0 && at < l.spans[i].End && !l.blocks[i].Furniture
 }
 
-// tooLarge reports whether a passage has more tokens than any chunk.
+// tooLarge reports whether a passage has more tokens than a chunk can have.
 func (l *locator) tooLarge(s extract.Span) bool {
-	if s.End-s.Start <= Max {
+	const most = Max - 64 // the rest is for fences
+	if s.End-s.Start <= most {
 		return false
 	}
 	tokens := 0
-	for i := max(l.blockAt(s.Start), 0); i < len(l.spans) && l.spans[i].Start < s.End && tokens <= Max; i++ {
+	for i := max(l.blockAt(s.Start), 0); i < len(l.spans) && l.spans[i].Start < s.End && tokens <= most; i++ {
 		if from, to := max(s.Start, l.spans[i].Start), min(s.End, l.spans[i].End); from < to && !l.blocks[i].Furniture {
-			tokens += l.count.tokens(l.text[from:to])
+			tokens += l.count.tokens(l.text[from:to]) + 1 // the blank line
 		}
 	}
-	return tokens > Max
+	return tokens > most
 }
 
 // unmoved takes the anchors whose quote stands where it stood. When a document is only cut otherwise that is all of them.

@@ -282,3 +282,44 @@ func TestAnchorsSurviveEdits(t *testing.T) {
 		}
 	})
 }
+
+// Property: whatever the anchors are (any part of the text, parts of each other, other text), each has one chunk or is lost.
+func TestAnyAnchors(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		doc := &extract.Document{Blocks: rapid.SliceOfN(rapid.Custom(genBlock), 1, 12).Draw(t, "blocks")}
+		points := []rune(doc.Markdown())
+		o := Options{Tokens: 128}
+		for i := range rapid.IntRange(1, 8).Draw(t, "anchors") {
+			from := rapid.IntRange(0, len(points)-1).Draw(t, "from")
+			to := min(from+rapid.SampledFrom([]int{1, 3, 20, 200, 5000}).Draw(t, "length"), len(points))
+			quote := string(points[from:to]) + rapid.SampledFrom([]string{"", "", "", " ", "x", " e.g. more"}).Draw(t, "more")
+			o.Anchors = append(o.Anchors, Anchor{ID: fmt.Sprint("a", i), Quote: quote, Start: from + rapid.IntRange(-50, 50).Draw(t, "off")})
+		}
+		checkAnchors(t, doc, o)
+	})
+}
+
+// A large passage of a table does without the header rather than be larger than any chunk.
+func TestLargeAnchorInATable(t *testing.T) {
+	table := extract.Block{Kind: extract.Table, Header: []string{strings.Repeat("wide ", 300), "Docks"}}
+	for i := range 400 {
+		table.Rows = append(table.Rows, []string{fmt.Sprint("Station ", i), fmt.Sprint(i)})
+	}
+	doc := &extract.Document{Blocks: []extract.Block{table}}
+	text := doc.Markdown()
+	quote := text[strings.Index(text, "| Station 1 |"):strings.Index(text, "| Station 230 |")]
+	found, _ := checkAnchors(t, doc, Options{Tokens: 1024, Anchors: []Anchor{{ID: "a", Quote: quote}}})
+	if c := found["a"]; !strings.HasPrefix(c.Text, "| Station 1 |") || c.Tokens < MaxTokens {
+		t.Errorf("%d tokens, %.80q", c.Tokens, c.Text)
+	}
+}
+
+func TestAnchorLargerThanAnyChunkIsLost(t *testing.T) {
+	doc := &extract.Document{Blocks: []extract.Block{paragraph(prose(400))}}
+	for sentences, lost := range map[int]bool{100: false, 300: true} {
+		_, got := checkAnchors(t, doc, Options{Tokens: 128, Anchors: []Anchor{{ID: "a", Quote: prose(sentences)}}})
+		if (len(got) == 1) != lost {
+			t.Errorf("%d sentences: lost %v", sentences, got)
+		}
+	}
+}

@@ -47,10 +47,10 @@ type Anchor struct {
 	Start int    `json:"start"` // where it stood, in code points
 }
 
-// The defaults were measured with BM25 on the 276 questions of chunking_evaluation's three texts. Of the spans that answer a
-// question, 1,600 tokens of the best chunks hold .92 at 128 tokens a chunk, .945 from 200 to 320, .93 at 400, .92 at 512
-// and .81 at 800; five chunks of 320 hold .96. An overlap makes no difference there, as sentences are whole without one;
-// a small one keeps "it" near what it stands for.
+// The defaults were measured with `bitb eval` on two sets, of 276 and 2,756 questions (docs/chunks.md). Of the spans that answer a
+// question, 1,600 tokens of the best chunks hold .94 and .96 at 128 tokens a chunk, .965 to .975 and .965 from 192 to 400,
+// .97 and .955 at 512, .91 and .895 at 1,024; five chunks of 320 hold .965 and .96. An overlap of 32 costs up to .003, as sentences
+// are whole without one; it keeps "it" near what it stands for.
 const (
 	DefaultTokens  = 320
 	DefaultOverlap = 32
@@ -107,6 +107,10 @@ func Split(doc *extract.Document, o Options) (chunks []Chunk, lost []string) {
 	for _, p := range c.places {
 		own := c.pieces[c.pieceAt(p.start):c.pieceAt(p.end)]
 		k := c.chunk(own, own)
+		if k.Tokens > Max { // with its table's header before it
+			own[0].head = ""
+			k = c.chunk(own, own)
+		}
 		k.Anchor, k.Changed = o.Anchors[p.anchor].ID, p.changed
 		chunks = append(chunks, k)
 	}

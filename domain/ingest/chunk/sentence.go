@@ -15,11 +15,27 @@ func eachSentence(text string, yield func(start, end int)) {
 	it := sentences.FromString(strings.ReplaceAll(text, "\n", " "))
 	start := 0
 	for it.Next() {
-		if end := it.End(); end == len(text) || ends(text[start:end]) {
+		end := it.End()
+		if end < len(text) {
+			end = beforeOpening(text, start, end)
+		}
+		if end == len(text) || end > start && ends(text[start:end]) {
 			yield(start, end)
 			start = end
 		}
 	}
+}
+
+// beforeOpening leaves the bracket or quotation mark that opens the next sentence to it, where no blank stands between: 。「
+func beforeOpening(text string, start, end int) int {
+	for end > start {
+		r, n := utf8.DecodeLastRuneInString(text[start:end])
+		if !unicode.In(r, unicode.Ps, unicode.Pi) {
+			break
+		}
+		end -= n
+	}
+	return end
 }
 
 // ends reports whether what looks like a sentence is one. When in doubt it is none: two sentences in one piece do less harm
@@ -56,15 +72,16 @@ func abbreviates(s string) bool {
 	if abbreviations[strings.ToLower(word)] {
 		return true
 	}
+	size := utf8.RuneCountInString(word)
+	if size > 0 && size <= 2 && strings.Trim(word, "0123456789") == "" {
+		return true
+	}
 	for part := range strings.SplitSeq(word, ".") {
-		letters := utf8.RuneCountInString(part)
-		r, _ := utf8.DecodeRuneInString(part)
-		if letters == 0 || letters > 2 || !unicode.IsLetter(r) && !unicode.IsDigit(r) {
-			return false
-		}
-		if letters == 2 && unicode.IsLetter(r) && !strings.Contains(word, ".") {
-			return false // "it.", "so."
+		r, n := utf8.DecodeRuneInString(part)
+		_, rest := utf8.DecodeRuneInString(part[n:])
+		if !unicode.IsLetter(r) || n+rest < len(part) {
+			return false // empty, a number, or of more than two letters
 		}
 	}
-	return true
+	return size == 1 || strings.Contains(word, ".")
 }

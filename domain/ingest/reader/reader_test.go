@@ -328,6 +328,20 @@ func TestRead(t *testing.T) {
 	}
 }
 
+func TestReadWithAnchors(t *testing.T) {
+	o := chunk.Options{Anchors: []chunk.Anchor{{ID: "kept", Quote: "It is <free> & good for a day."}, {ID: "gone", Quote: "Nobody ever wrote this."}}}
+	r, err := new(Child).Read(t.Context(), strings.NewReader("A lock opens by code. It is <free> & good for a day."), "a.txt", o, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Chunks) != 2 || r.Chunks[1].Anchor != "kept" || r.Chunks[1].Text != o.Anchors[0].Quote || r.Chunks[0].Anchor != "" {
+		t.Errorf("%+v", r.Chunks)
+	}
+	if !slices.Equal(r.Lost, []string{"gone"}) {
+		t.Errorf("lost %v", r.Lost)
+	}
+}
+
 func TestMemoryLimit(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("limits are set on Linux")
