@@ -254,7 +254,11 @@ func TestEmbeddingOutage(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			embedder := &failing{Embedder: llm.NewHashing(), err: c.err}
 			embedder.left.Store(c.failures)
-			db, documents, tenantID := line(t, embedder, func(c *ingest.Config) { c.Patience = 300 * time.Millisecond })
+			db, documents, tenantID := line(t, embedder, func(c *ingest.Config) {
+				if c.Patience = time.Hour; name == "without end" {
+					c.Patience = 300 * time.Millisecond
+				}
+			})
 			d := ended(t, documents, tenantID, upload(t, documents, tenantID, "handbook.md", handbook(2)))
 			if d.Status != c.status {
 				t.Fatalf("ended as %s %+v", d.Status, d.Failure)
