@@ -198,7 +198,6 @@ func applyEdits(a document.Attempt, read *reader.Result, content *document.Conte
 			at[k.Anchor] = i
 		}
 	}
-	var text []rune
 	for _, e := range a.Edits {
 		i, found := at[e.ID.String()]
 		switch {
@@ -217,11 +216,8 @@ func applyEdits(a document.Attempt, read *reader.Result, content *document.Conte
 			e.State = document.Changed
 			content.Chunks[i].EditID = e.ID
 		default:
-			if text == nil {
-				text = []rune(read.Text)
-			}
 			k := &content.Chunks[i]
-			e.State, e.Quote, e.Start, e.Original = document.Applied, string(text[k.Start:k.End]), k.Start, k.Text
+			e.State, e.Quote, e.Start, e.Original = document.Applied, slicePoints(read.Text, k.Start, k.End), k.Start, k.Text
 			e.Heading, e.Page = k.Heading, k.PageFrom
 			k.EditID, k.Off = e.ID, e.Off
 			if e.Text != nil {
@@ -271,13 +267,14 @@ func pagesOf(read *reader.Result) []document.Page {
 		return []document.Page{{Text: read.Text}}
 	}
 	pages := make([]document.Page, len(read.PageStarts))
-	text := []rune(read.Text)
+	rest, at := read.Text, 0
 	for i, start := range read.PageStarts {
-		end := len(text)
+		rest, at = afterPoints(rest, start-at), start
+		text := rest
 		if i+1 < len(read.PageStarts) {
-			end = read.PageStarts[i+1]
+			text = rest[:len(rest)-len(afterPoints(rest, read.PageStarts[i+1]-start))]
 		}
-		pages[i] = document.Page{Number: i + 1, Start: start, Text: string(text[start:end])}
+		pages[i] = document.Page{Number: i + 1, Start: start, Text: text}
 	}
 	for _, l := range read.Lines {
 		if l.Page >= 1 && l.Page <= len(pages) {
@@ -286,4 +283,21 @@ func pagesOf(read *reader.Result) []document.Page {
 		}
 	}
 	return pages
+}
+
+// afterPoints returns what follows the first n code points of a text. A slice of runes would take four times its memory.
+func afterPoints(text string, n int) string {
+	for i := range text {
+		if n <= 0 {
+			return text[i:]
+		}
+		n--
+	}
+	return ""
+}
+
+// slicePoints returns the code points of a text from start to end.
+func slicePoints(text string, start, end int) string {
+	from := afterPoints(text, start)
+	return from[:len(from)-len(afterPoints(from, end-start))]
 }
