@@ -50,7 +50,7 @@ func newGrid(spent *int) *grid { return &grid{held: map[int]heldCell{}, spent: s
 // add lays out a row. One without a cell of its own is dropped; one without any cell stays, as a gap.
 func (g *grid) add(cells []gridCell) error {
 	var line []string
-	own, across, skip := 0, 1, 0
+	own, across, skip, wide := 0, 1, 0, len(g.wide)
 	for _, c := range cells {
 		if len(line) >= maxFields {
 			break
@@ -68,6 +68,7 @@ func (g *grid) add(cells []gridCell) error {
 	}
 	line = g.takeAll(line)
 	if own == 0 && len(line) > 0 {
+		g.wide = g.wide[:wide]
 		return nil
 	}
 	if own == 1 && len(line) > 1 && g.titles == len(g.rows) {

@@ -1,6 +1,7 @@
 package extract
 
 import (
+	"cmp"
 	"encoding/xml"
 	"strconv"
 	"strings"
@@ -53,14 +54,13 @@ func (l *odfLevels) read(x *xmlReader) error {
 
 // odfCounter numbers the items of a list, or the headings.
 type odfCounter struct {
-	levels *odfLevels
 	counts [maxODFLevel + 1]int // the last number on each level
 	used   [maxODFLevel + 1]bool
 }
 
 // next counts an item on a level and returns its label, "" where it has none. start, if not empty, is the number given to it.
-func (c *odfCounter) next(level int, start string) string {
-	l := c.levels[level]
+func (c *odfCounter) next(levels *odfLevels, level int, start string) string {
+	l := levels[level]
 	if !c.used[level] {
 		c.used[level], c.counts[level] = true, l.start-1
 	}
@@ -76,7 +76,7 @@ func (c *odfCounter) next(level int, start string) string {
 	}
 	var parts []string
 	for i := max(level-l.display+1, 1); i <= level; i++ {
-		above := c.levels[i]
+		above := levels[i]
 		if above.kind != odfNumber || above.format == "" {
 			continue
 		}
@@ -101,20 +101,26 @@ type odfList struct {
 
 // odfItem is an item of a list being read.
 type odfItem struct {
-	list  *odfList
-	start string // the number given to it
-	begun bool   // it has its label
+	list     *odfList
+	override string // the list style given to it
+	start    string // the number given to it
+	begun    bool   // it has its label
+	length   int    // of the blocks up to its own, 0 while it has none
 }
 
-// next returns the label of an item, and whether it is shown as an item at all.
-func (i *odfItem) next(style odfStyle) (label string, listed bool) {
-	level := min(i.list.level, maxODFLevel)
+// label returns the label of an item whose first paragraph is of that style, and whether it is shown as an item at all.
+func (r *odfReader) label(i *odfItem, style odfStyle) (label string, listed bool) {
 	if style.unlisted {
 		return "", false
 	}
-	l := i.list.counter.levels[level]
+	levels := r.lists[cmp.Or(i.override, i.list.style, style.list)]
+	if levels == nil {
+		return "", true // a list of no known style has bullets
+	}
+	level := min(i.list.level, maxODFLevel)
+	l := levels[level]
 	if i.list.numbers == nil {
-		label = i.list.counter.next(level, i.start)
+		label = i.list.counter.next(levels, level, i.start)
 	} else if n, ok := i.list.numbers.next(level, l.bullet()); ok {
 		label = l.prefix + formatNumber(odfNumberFormats[l.format], n) + l.suffix
 	}
@@ -146,7 +152,7 @@ func (r *odfReader) list(x *xmlReader, e xml.StartElement, within *odfItem, out 
 	case earlier != nil && (attrOf(e, "continue-numbering") == "true" || attrOf(e, "continue-list") != ""):
 		l.counter = earlier
 	default:
-		l.counter = &odfCounter{levels: r.levels(l.style)}
+		l.counter = &odfCounter{}
 	}
 	r.counters["style "+l.style] = l.counter
 	if id := attrOf(e, "id"); id != "" {
@@ -156,7 +162,7 @@ func (r *odfReader) list(x *xmlReader, e xml.StartElement, within *odfItem, out 
 		if e.Name.Local != "list-item" && e.Name.Local != "list-header" {
 			return x.skip()
 		}
-		item := &odfItem{list: l, start: attrOf(e, "start-value"), begun: e.Name.Local == "list-header"}
+		item := &odfItem{list: l, override: attrOf(e, "style-override"), start: attrOf(e, "start-value"), begun: e.Name.Local == "list-header"}
 		return x.each(func(e xml.StartElement) error { return r.element(x, e, item, out) })
 	})
 }

@@ -1,6 +1,7 @@
 package extract
 
 import (
+	"cmp"
 	"encoding/xml"
 	"strconv"
 	"strings"
@@ -8,19 +9,20 @@ import (
 
 // odfStyles is what the styles of a document say about structure.
 type odfStyles struct {
-	styles   map[string]odfStyle   // by family and name
-	lists    map[string]*odfLevels // list styles by name
-	outline  *odfCounter           // of the headings
-	counters map[string]*odfCounter
+	styles   map[string]odfStyle    // by family and name
+	lists    map[string]*odfLevels  // list styles by name
+	outline  odfLevels              // of the headings
+	chapters odfCounter             // the headings, if they are numbered
+	counters map[string]*odfCounter // of lists, by style and by id
 }
 
 func newODFStyles() *odfStyles {
-	return &odfStyles{map[string]odfStyle{}, map[string]*odfLevels{}, &odfCounter{levels: &odfLevels{}}, map[string]*odfCounter{}}
+	return &odfStyles{styles: map[string]odfStyle{}, lists: map[string]*odfLevels{}, counters: map[string]*odfCounter{}}
 }
 
 // odfStyle is a style with what it inherits.
 type odfStyle struct {
-	parent             string
+	parent, list       string // names of styles
 	title, quote, code bool
 	bold, regular      bool          // regular turns bold off
 	shift              map[rune]rune // raised, lowered or neither
@@ -36,7 +38,7 @@ func (s *odfStyles) read(x *xmlReader) error {
 		name := attrOf(e, "name")
 		switch e.Name.Local {
 		case "style":
-			style := odfStyle{parent: attrOf(e, "parent-style-name"), unnumbered: hasEmpty(e, "list-style-name")}
+			style := odfStyle{parent: attrOf(e, "parent-style-name"), list: attrOf(e, "list-style-name"), unnumbered: hasEmpty(e, "list-style-name")}
 			style.setName(name)
 			err := style.read(x)
 			s.styles[attrOf(e, "family")+" "+name] = style
@@ -45,8 +47,8 @@ func (s *odfStyles) read(x *xmlReader) error {
 			s.lists[name] = &odfLevels{}
 			return s.lists[name].read(x)
 		case "outline-style":
-			s.lists[name] = s.outline.levels
-			return s.outline.levels.read(x)
+			s.lists[name] = &s.outline
+			return s.outline.read(x)
 		}
 		return x.skip()
 	})
@@ -138,6 +140,7 @@ func (s *odfStyles) style(family, name string) odfStyle {
 func (s odfStyle) over(b odfStyle) odfStyle {
 	s.title, s.quote, s.code = s.title || b.title, s.quote || b.quote, s.code || b.code
 	s.hidden, s.unlisted, s.unnumbered = s.hidden || b.hidden, s.unlisted || b.unlisted, s.unnumbered || b.unnumbered
+	s.list = cmp.Or(s.list, b.list)
 	if !s.bold && !s.regular {
 		s.bold, s.regular = b.bold, b.regular
 	}
@@ -145,12 +148,4 @@ func (s odfStyle) over(b odfStyle) odfStyle {
 		s.shift, s.level = b.shift, b.level
 	}
 	return s
-}
-
-// levels returns a list style; one that is not there has bullets.
-func (s *odfStyles) levels(name string) *odfLevels {
-	if l := s.lists[name]; l != nil {
-		return l
-	}
-	return &odfLevels{}
 }

@@ -34,24 +34,27 @@ func (r *odfReader) paragraph(x *xmlReader, e xml.StartElement, item *odfItem, o
 	return nil
 }
 
-// place decides what a paragraph is, and adds it. Paragraphs of a list item after its first go on with that.
+// place decides what a paragraph is, and adds it. A paragraph that follows the first of a list item goes on with that.
 func (r *odfReader) place(e xml.StartElement, p *odfPara, item *odfItem, text string, out *[]Block) {
-	last := len(*out) - 1
-	if item != nil && item.begun && e.Name.Local == "p" && last >= 0 && (*out)[last].Kind == ListItem {
-		(*out)[last].Text += "\n" + text
+	if item != nil && item.length > 0 && item.length == len(*out) && e.Name.Local == "p" {
+		(*out)[len(*out)-1].Text += "\n" + text
 		return
 	}
-	*out = append(*out, r.block(e, p, item, text))
+	b := r.block(e, p, item, text)
+	*out = append(*out, b)
+	if item != nil && b.Kind == ListItem {
+		item.length = len(*out)
+	}
 }
 
 func (r *odfReader) block(e xml.StartElement, p *odfPara, item *odfItem, text string) Block {
 	label, listed := "", false
 	switch {
 	case item != nil && !item.begun:
-		label, listed = item.next(p.style)
+		label, listed = r.label(item, p.style)
 		item.begun = true
 	case item == nil && e.Name.Local == "h" && attrOf(e, "is-list-header") != "true" && !p.style.unnumbered:
-		label = r.outline.next(odfLevelOf(e), attrOf(e, "start-value"))
+		label = r.chapters.next(&r.outline, odfLevelOf(e), attrOf(e, "start-value"))
 	}
 	if p.number != "" {
 		label = p.number

@@ -22,10 +22,10 @@ type chart struct {
 }
 
 type chartSeries struct {
-	name         string
-	labels       map[int]string // of the points, by number
-	values       map[int]string
-	labelled, id string
+	name   string
+	labels map[int]string // of the points, by number
+	values map[int]string
+	id     string
 }
 
 // chart reads the title, the names and the values in a chart's part.

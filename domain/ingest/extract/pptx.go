@@ -167,7 +167,7 @@ func (r *pptxReader) notes(part string) string {
 	var notes []Block
 	r.side(r.part(part, func(x *xmlReader) error {
 		return eachShape(x, links, func(s *pptxShape) {
-			if s.kind == "body" {
+			if s.kind == "body" || !s.placed {
 				notes = append(notes, s.body.blocks()...)
 			}
 		})

@@ -49,7 +49,7 @@ func (r *pptxReader) frame(x *xmlReader, s *pptxSlide) error {
 
 // table reads a table. One with a single column frames its content and becomes that.
 func (r *pptxReader) table(x *xmlReader, out *[]Block) error {
-	var rows [][]gridCell
+	g := newGrid(&r.spent)
 	var framed []Block
 	columns := 0
 	err := x.each(func(e xml.StartElement) error {
@@ -63,25 +63,22 @@ func (r *pptxReader) table(x *xmlReader, out *[]Block) error {
 			}
 			cell, blocks, err := r.cell(x, e)
 			row = append(row, cell)
-			if !cell.covered && columns <= 1 {
+			if columns <= 1 && !cell.covered {
 				framed = append(framed, blocks...)
 			}
 			return err
 		})
-		rows, columns = append(rows, row), max(columns, len(row))
-		return err
-	})
-	if columns == 1 {
-		*out = append(*out, framed...)
-		return err
-	}
-	g := newGrid(&r.spent)
-	for _, row := range rows {
-		if err := g.add(row); err != nil {
+		if err != nil {
 			return err
 		}
+		columns = max(columns, len(row))
+		return g.add(row)
+	})
+	if columns <= 1 {
+		*out = append(*out, framed...)
+	} else {
+		*out = append(*out, g.blocks()...)
 	}
-	*out = append(*out, g.blocks()...)
 	return err
 }
 
