@@ -116,3 +116,28 @@ func isInvisible(r rune) bool {
 // isCompat covers Latin, Armenian, Hebrew and Arabic ligatures and presentation forms: shapes of a font, which
 // nobody types into a search box. Other compatibility characters (², ½, full-width letters) keep their meaning.
 func isCompat(r rune) bool { return r >= 0xfb00 && r <= 0xfdfc || r >= 0xfe70 && r <= 0xfefc }
+
+// raised and lowered are the figures that stand above and below the line, and the signs that go with them.
+var raised, lowered = scripts("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ⁿⁱ", "0123456789+-−=()ni"), scripts("₀₁₂₃₄₅₆₇₈₉₊₋₋₌₍₎ₓₙᵢ", "0123456789+-−=()xni")
+
+func scripts(to, from string) map[rune]rune {
+	m, shifted := map[rune]rune{' ': ' '}, []rune(to)
+	for i, r := range []rune(from) {
+		m[r] = shifted[i]
+	}
+	return m
+}
+
+// shift writes text that stands above or below the line as such, so that 10⁶ does not become 106. It leaves alone what has
+// no such form, as in 1st.
+func shift(s string, to map[rune]rune) string {
+	var b strings.Builder
+	for _, r := range s {
+		r, ok := to[r]
+		if !ok {
+			return s
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}

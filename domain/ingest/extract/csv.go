@@ -98,20 +98,33 @@ func commonCount(text string, c rune) (count, lines int) {
 	return count, lines
 }
 
-// hasHeader reports whether the first record names the columns: it is filled, and holds no number where others do.
+// hasHeader reports whether the first record names the columns: it is filled, and holds no number but years above what
+// are none.
 func hasHeader(rows [][]string) bool {
 	if len(rows) < 2 {
 		return false
 	}
 	filled := 0
-	for _, cell := range rows[0] {
-		cell = strings.TrimSpace(cell)
-		if cell != "" {
+	for i, cell := range rows[0] {
+		if strings.TrimSpace(cell) != "" {
 			filled++
 		}
-		if _, err := strconv.ParseFloat(strings.ReplaceAll(cell, ",", "."), 64); err == nil {
+		if isNumber(cell) && (!isYear(cell) || i == 0 || i < len(rows[1]) && isYear(rows[1][i])) {
 			return false
 		}
 	}
 	return filled*2 > len(rows[0])
+}
+
+// isNumber reports whether a cell shows a number, an amount, a share, a date or a time in figures.
+func isNumber(cell string) bool {
+	if _, err := strconv.ParseFloat(strings.ReplaceAll(strings.TrimSpace(cell), ",", "."), 64); err == nil {
+		return true
+	}
+	return strings.ContainsAny(cell, "0123456789") && strings.Trim(cell, "0123456789.,:/%+- \u00a0\u202f'()€$£¥") == ""
+}
+
+func isYear(cell string) bool {
+	n, err := strconv.Atoi(strings.TrimSpace(cell))
+	return err == nil && n >= 1900 && n < 2100
 }

@@ -111,6 +111,11 @@ func detectZip(ra io.ReaderAt, size int64) (Format, error) {
 			return "", &Error{Reason: ReasonEncrypted, Detail: "encrypted parts in the manifest"}
 		}
 	}
+	for _, p := range packages { // a file embedded in another declares its type too, but has its parts in a part
+		if strings.Contains(types, p.mark) && p.part != "" && zipHas(zr, p.part) {
+			return p.format, nil
+		}
+	}
 	for _, declared := range []string{types, manifest} {
 		for _, p := range packages {
 			if strings.Contains(declared, p.mark) {

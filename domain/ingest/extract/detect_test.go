@@ -40,6 +40,7 @@ func TestDetect(t *testing.T) {
 		{"rtf", "a.doc", `{\rtf1 x}`, RTF},
 		{"e-mail", "a.txt", "From: a@b.example\nTo: c@d.example\nSubject: x\nDate: y\n\nBody", EML},
 		{"presentation", "a", zipOf(t, "[Content_Types].xml", "application/vnd.openxmlformats-officedocument.presentationml.presentation.main+xml"), PPTX},
+		{"presentation that embeds a text", "a", zipOf(t, "ppt/presentation.xml", "x", "[Content_Types].xml", "vnd.openxmlformats-officedocument.wordprocessingml.document vnd.openxmlformats-officedocument.presentationml.presentation.main+xml"), PPTX},
 		{"workbook", "a", zipOf(t, "[Content_Types].xml", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml"), XLSX},
 		{"workbook without declared types", "a.zip", zipOf(t, "xl/workbook.xml", "<workbook/>"), XLSX},
 		{"odt", "a.docx", zipOf(t, "mimetype", "application/vnd.oasis.opendocument.text"), ODT},

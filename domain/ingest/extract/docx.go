@@ -2,13 +2,15 @@ package extract
 
 import (
 	"encoding/xml"
-	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 )
+
+// damagedNote is said when parts beside the text are damaged.
+const damagedNote = "Some of it is damaged. Headings, numbers of lists, links or footnotes may be missing."
 
 // readDOCX reads a Word document (ECMA-376, Transitional and Strict).
 func readDOCX(data []byte) (*Document, error) {
@@ -29,22 +31,23 @@ func readDOCX(data []byte) (*Document, error) {
 	if err := a.part(main, func(x *xmlReader) error { return r.flow(x, &doc.Blocks) }); err != nil {
 		return nil, err
 	}
-	r.promoteBold(doc.Blocks)
+	if r.headings == 0 {
+		promoteBold(doc.Blocks, r.bold)
+	}
 	if r.damaged {
-		doc.Notes = append(doc.Notes, "Some of it is damaged. Headings, numbers of lists, links or footnotes may be missing.")
+		doc.Notes = append(doc.Notes, damagedNote)
 	}
 	return doc, nil
 }
 
+// readTitle reads the title in a part that describes the document.
 func readTitle(x *xmlReader, doc *Document) error {
-	return x.each(func(xml.StartElement) error {
-		return x.each(func(e xml.StartElement) (err error) {
-			if e.Name.Local != "title" {
-				return x.skip()
-			}
-			doc.Title, err = x.content()
-			return err
-		})
+	return x.each(func(e xml.StartElement) (err error) {
+		if e.Name.Local != "title" {
+			return readTitle(x, doc)
+		}
+		doc.Title, err = x.content()
+		return err
 	})
 }
 
@@ -58,28 +61,11 @@ type docxReader struct {
 	pending   []string          // notes to print after the block being read
 	bold      map[string]bool   // texts of short paragraphs that are bold throughout
 	headings  int
-	damaged   bool  // a part beside the text is
-	tooLarge  error // what a part beside the text unpacks to
-}
-
-// side takes note of what went wrong in a part beside the text: damage there is no reason to refuse the text.
-func (r *docxReader) side(err error) {
-	var e *Error
-	if errors.As(err, &e) {
-		r.tooLarge = err
-	} else if err != nil {
-		r.damaged = true
-	}
 }
 
 // readParts finds the main part, and reads what it refers to.
 func (r *docxReader) readParts() string {
-	_, roots, err := r.relations("")
-	r.side(err)
-	main := roots["officeDocument"]
-	if r.files[main] == nil {
-		main = "word/document.xml"
-	}
+	main := r.main("word/document.xml")
 	byID, byKind, err := r.relations(main)
 	r.side(err)
 	r.links = byID
@@ -185,19 +171,21 @@ func (r *docxReader) block(p *docxPara, text string) Block {
 	case style.code:
 		return Block{Kind: Code, Text: text}
 	}
-	if p.plain == 0 && utf8.RuneCountInString(text) <= 90 && !strings.HasSuffix(strings.TrimSpace(text), ".") {
+	if p.plain == 0 && isHeadline(text) {
 		r.bold[text] = true
 	}
 	return Block{Kind: Paragraph, Text: text}
 }
 
-// promoteBold makes headings of short paragraphs in bold type, in a document whose author used no heading styles.
-func (r *docxReader) promoteBold(blocks []Block) {
-	if r.headings > 0 {
-		return
-	}
+// isHeadline reports whether a paragraph is as short as a heading and ends like one.
+func isHeadline(text string) bool {
+	return utf8.RuneCountInString(text) <= 90 && !strings.HasSuffix(strings.TrimSpace(text), ".")
+}
+
+// promoteBold makes headings of the paragraphs in bold type, in a document whose author used no heading styles.
+func promoteBold(blocks []Block, bold map[string]bool) {
 	for i := range blocks {
-		if blocks[i].Kind == Paragraph && r.bold[blocks[i].Text] {
+		if blocks[i].Kind == Paragraph && bold[blocks[i].Text] {
 			blocks[i].Kind, blocks[i].Level = Heading, 2
 		}
 	}
@@ -227,8 +215,7 @@ func (r *docxReader) inline(x *xmlReader, p *docxPara) error {
 			p.boxes = append(p.boxes, boxes...)
 			return err
 		case "docPr":
-			alt, _, _ := strings.Cut(attrOf(e, "descr"), "\n\nDescription automatically generated")
-			p.write(" " + alt + " ")
+			p.write(" " + altText(attrOf(e, "descr")) + " ")
 			return x.skip()
 		case "del", "moveFrom", "Fallback", "rt", "sdtPr":
 			return x.skip()

@@ -29,14 +29,7 @@ func (r *docxReader) table(x *xmlReader, out *[]Block) error {
 		}
 		return nil
 	}
-	grid := docxGrid(rows)
-	switch len(grid) {
-	case 0:
-	case 1:
-		*out = append(*out, Block{Kind: Table, Rows: grid})
-	default:
-		*out = append(*out, Block{Kind: Table, Header: grid[0], Rows: grid[1:]})
-	}
+	*out = append(*out, tableOf(docxGrid(rows))...)
 	return nil
 }
 

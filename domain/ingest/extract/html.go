@@ -113,6 +113,7 @@ type htmlWalker struct {
 	open     Block      // kind, level and marker of that block
 	openZone zone
 	counters []int // of the ordered lists around; 0 for a bulleted one
+	spent    int   // on tables, see grid
 }
 
 // flush ends the block being read; what follows is a paragraph.

@@ -20,7 +20,17 @@ func (w *htmlWalker) table(n *html.Node, z zone) {
 		w.block(caption, z, Block{Kind: Paragraph})
 	}
 	block := Block{Kind: Table, Furniture: z.furniture}
-	grid := spanned(rows, func(cell *html.Node) string { return w.cellText(cell, z) })
+	g := newGrid(&w.spent)
+	for _, row := range rows {
+		cells := make([]gridCell, len(row))
+		for i, cell := range row {
+			cells[i] = gridCell{text: w.cellText(cell, z), across: span(cell, "colspan"), down: span(cell, "rowspan")}
+		}
+		if g.add(cells) != nil {
+			break
+		}
+	}
+	grid := g.lines()
 	if len(grid) == 0 {
 		return
 	}
@@ -110,47 +120,6 @@ func (w *htmlWalker) cellText(cell *html.Node, z zone) string {
 		parts = append(parts, strings.TrimSpace(b.Text))
 	}
 	return strings.Join(parts, " ")
-}
-
-// maxColumns bounds what colspan can make of a small table.
-const maxColumns = 200
-
-// spanned lays cells out on a grid. A cell that spans rows is repeated in each, so that every row can be read alone;
-// one that spans columns leaves the others empty.
-func spanned(rows [][]*html.Node, text func(*html.Node) string) [][]string {
-	type hold struct {
-		text string
-		left int
-	}
-	var grid [][]string
-	held := map[int]hold{}
-	for _, cells := range rows {
-		var line []string
-		take := func() {
-			for held[len(line)].left > 0 {
-				h := held[len(line)]
-				held[len(line)] = hold{h.text, h.left - 1}
-				line = append(line, h.text)
-			}
-		}
-		for _, cell := range cells {
-			take()
-			if len(line) >= maxColumns {
-				break
-			}
-			s := text(cell)
-			if down := span(cell, "rowspan"); down > 1 {
-				held[len(line)] = hold{s, down - 1}
-			}
-			line = append(line, s)
-			for range min(span(cell, "colspan")-1, maxColumns-len(line)) {
-				line = append(line, "")
-			}
-		}
-		take()
-		grid = append(grid, line)
-	}
-	return grid
 }
 
 func span(cell *html.Node, key string) int {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"regexp"
 	"strings"
 )
 
@@ -16,8 +17,11 @@ const maxDepth = 256
 
 // archive is an Office file: parts in a zip, which may unpack to maxUnzip bytes together.
 type archive struct {
-	files map[string]*zip.File
-	left  uint64
+	files    map[string]*zip.File
+	left     uint64
+	spent    int   // on its tables, see grid
+	damaged  bool  // a part beside the text is
+	tooLarge error // what a part beside the text unpacks to
 }
 
 func openArchive(data []byte) (*archive, error) {
@@ -61,6 +65,26 @@ func (a *archive) part(name string, read func(*xmlReader) error) error {
 		return fmt.Errorf("%s: %w", path.Base(name), err)
 	}
 	return nil
+}
+
+// side takes note of what went wrong in a part beside the text: damage there is no reason to refuse the text.
+func (a *archive) side(err error) {
+	var e *Error
+	if errors.As(err, &e) {
+		a.tooLarge = err
+	} else if err != nil {
+		a.damaged = true
+	}
+}
+
+// main returns the name of the main part, or the usual one where none is declared.
+func (a *archive) main(usual string) string {
+	_, roots, err := a.relations("")
+	a.side(err)
+	if name := roots["officeDocument"]; a.files[name] != nil {
+		return name
+	}
+	return usual
 }
 
 // relations returns the targets of a part's relationships by id, and those of a kind by the last word of their type.
@@ -141,13 +165,18 @@ func (x *xmlReader) skip() error {
 	return nil
 }
 
+// eachWith is each with another receiver of character data, which may be nil.
+func (x *xmlReader) eachWith(text func(string), do func(xml.StartElement) error) error {
+	saved := x.text
+	x.text = text
+	defer func() { x.text = saved }()
+	return x.each(do)
+}
+
 // content returns the character data of the current element, up to its end.
 func (x *xmlReader) content() (string, error) {
 	var b strings.Builder
-	saved := x.text
-	x.text = func(s string) { b.WriteString(s) }
-	defer func() { x.text = saved }()
-	err := x.each(func(xml.StartElement) error { return x.skip() })
+	err := x.eachWith(func(s string) { b.WriteString(s) }, func(xml.StartElement) error { return x.skip() })
 	return b.String(), err
 }
 
@@ -159,4 +188,56 @@ func attrOf(e xml.StartElement, local string) string {
 		}
 	}
 	return ""
+}
+
+// idOf returns the relationship an element refers to. Its own id, where it has one, is in no namespace.
+func idOf(e xml.StartElement, local string) string {
+	for _, a := range e.Attr {
+		if a.Name.Local == local && a.Name.Space != "" {
+			return a.Value
+		}
+	}
+	return ""
+}
+
+var (
+	pictureFile = regexp.MustCompile(`(?i)\.(?:png|jpe?g|gif|bmp|tiff?|svg|[ew]mf|webp|heic)\s*$`)
+	guessedText = regexp.MustCompile(`(?i)automatically generated|AI-generated|automatisch ge(?:neriert|genereerd)|KI-generiert|` +
+		`générée? (?:automatiquement|par l.IA)|generad[oa] (?:automáticamente|por IA)|generat[oa] (?:automaticamente|dall.IA)`)
+)
+
+// altText returns what a person wrote to stand for a picture. Programs put a file's name there, or their guess.
+func altText(s string) string {
+	if pictureFile.MatchString(s) || guessedText.MatchString(s) {
+		return ""
+	}
+	return strings.TrimSpace(s)
+}
+
+// textRuns is the text of a paragraph in pieces that lead to one address each, or to none. Programs cut a link in many.
+type textRuns []textRun
+
+type textRun struct {
+	text    []byte
+	address string
+}
+
+func (t *textRuns) add(s, address string) {
+	if last := len(*t) - 1; last < 0 || (*t)[last].address != address {
+		*t = append(*t, textRun{address: address})
+	}
+	run := &(*t)[len(*t)-1]
+	run.text = append(run.text, s...)
+}
+
+func (t textRuns) text() string {
+	var b strings.Builder
+	for _, run := range t {
+		if run.address == "" {
+			b.Write(run.text)
+		} else {
+			b.WriteString(link(string(run.text), run.address))
+		}
+	}
+	return b.String()
 }

@@ -185,25 +185,31 @@ type pageList struct {
 func pagesWhere(pages []pdfPage, is func(*pdfPage) bool) pageList {
 	var l pageList
 	for i := range pages {
-		if !is(&pages[i]) {
-			continue
-		}
-		l.n++
-		if last := len(l.ranges) - 1; last >= 0 && l.ranges[last][1] == i {
-			l.ranges[last][1] = i + 1
-		} else {
-			l.ranges = append(l.ranges, [2]int{i + 1, i + 1})
+		if is(&pages[i]) {
+			l.add(i + 1)
 		}
 	}
 	return l
 }
 
-func (l pageList) String() string {
+func (l *pageList) add(page int) {
+	l.n++
+	if last := len(l.ranges) - 1; last >= 0 && l.ranges[last][1] == page-1 {
+		l.ranges[last][1] = page
+	} else {
+		l.ranges = append(l.ranges, [2]int{page, page})
+	}
+}
+
+func (l pageList) String() string { return l.sentence("Page", "holds", "hold") }
+
+// sentence begins one about the pages, or slides, with a verb for one and for several.
+func (l pageList) sentence(noun, one, several string) string {
 	if l.n == 1 {
-		return fmt.Sprintf("Page %d holds", l.ranges[0][0])
+		return fmt.Sprintf("%s %d %s", noun, l.ranges[0][0], one)
 	}
 	if len(l.ranges) > 6 {
-		return thousands(l.n) + " pages hold"
+		return thousands(l.n) + " " + strings.ToLower(noun) + "s " + several
 	}
 	var parts []string
 	for _, r := range l.ranges {
@@ -215,7 +221,7 @@ func (l pageList) String() string {
 	}
 	last := len(parts) - 1
 	if last == 0 {
-		return "Pages " + parts[0] + " hold"
+		return noun + "s " + parts[0] + " " + several
 	}
-	return "Pages " + strings.Join(parts[:last], ", ") + " and " + parts[last] + " hold"
+	return noun + "s " + strings.Join(parts[:last], ", ") + " and " + parts[last] + " " + several
 }
