@@ -111,6 +111,9 @@ func detectZip(ra io.ReaderAt, size int64) (Format, error) {
 			return "", &Error{Reason: ReasonEncrypted, Detail: "encrypted parts in the manifest"}
 		}
 	}
+	if strings.Contains(types, "sheet.binary") {
+		return "", unsupported("a binary Excel workbook (.xlsb)")
+	}
 	for _, declared := range []string{types, manifest} {
 		for _, p := range packages {
 			if strings.Contains(declared, p.mark) {
@@ -174,24 +177,38 @@ func zipHead(zr *zip.Reader, name string) string {
 	return ""
 }
 
+// compounds tells what a compound file is by the name of a stream in it. A message may have a document attached, so it comes first.
+var compounds = []struct{ stream, what string }{
+	{"__substg1.0_", "an Outlook message (.msg)"},
+	{"WordDocument", "a Word document of the old kind (.doc)"},
+	{"Workbook", "an Excel workbook of the old kind (.xls)"},
+	{"PowerPoint Document", "a PowerPoint presentation of the old kind (.ppt)"},
+}
+
 // detectOLE explains a compound file: what Word and Excel wrap a protected document in, or their formats before 2007.
 func detectOLE(ra io.ReaderAt, size int64) error {
-	encrypted, word := utf16le("EncryptedPackage"), utf16le("WordDocument")
+	encrypted := utf16le("EncryptedPackage")
 	buf := make([]byte, 256<<10)
-	what := "an Office file of the old kind (before 2007)"
+	found := len(compounds)
 	for off := int64(0); off < size; off += int64(len(buf) - 64) {
 		n, err := ra.ReadAt(buf, off)
 		if bytes.Contains(buf[:n], encrypted) {
 			return &Error{Reason: ReasonEncrypted, Detail: "compound file with an encrypted package"}
 		}
-		if bytes.Contains(buf[:n], word) {
-			what = "a Word document of the old kind (.doc)"
+		for i := range found {
+			if bytes.Contains(buf[:n], utf16le(compounds[i].stream)) {
+				found = i
+				break
+			}
 		}
 		if err != nil {
 			break
 		}
 	}
-	return unsupported(what)
+	if found < len(compounds) {
+		return unsupported(compounds[found].what)
+	}
+	return unsupported("an Office file of the old kind (before 2007)")
 }
 
 func utf16le(s string) []byte {

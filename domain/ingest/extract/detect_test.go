@@ -72,6 +72,9 @@ func TestDetect(t *testing.T) {
 		{"protected odt", zipOf(t, "mimetype", "application/vnd.oasis.opendocument.text", "META-INF/manifest.xml", "<manifest:encryption-data/>"), ReasonEncrypted, "password"},
 		{"protected docx", "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + strings.Repeat("\x00", 900) + string(utf16le("EncryptedPackage")), ReasonEncrypted, "password"},
 		{"old word", "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + strings.Repeat("\x00", 300<<10) + string(utf16le("WordDocument")), ReasonUnsupported, "(.doc)"},
+		{"outlook", "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + strings.Repeat("\x00", 600) + string(utf16le("WordDocument")) + strings.Repeat("\x00", 300<<10) + string(utf16le("__substg1.0_0037001F")), ReasonUnsupported, "an Outlook message (.msg)"},
+		{"old excel", "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + strings.Repeat("\x00", 600) + string(utf16le("Workbook")), ReasonUnsupported, "(.xls)"},
+		{"binary excel", zipOf(t, "[Content_Types].xml", "application/vnd.ms-excel.sheet.binary.macroEnabled.main"), ReasonUnsupported, "(.xlsb)"},
 	}
 	for _, tt := range refused {
 		t.Run(tt.name, func(t *testing.T) {
