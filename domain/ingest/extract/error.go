@@ -29,7 +29,7 @@ const Readable = "PDF, Word, PowerPoint, Excel, OpenDocument, EPUB, RTF, HTML, e
 type Error struct {
 	Reason Reason `json:"reason"`
 	Page   int    `json:"page,omitempty"`   // where reading stopped, 1-based; 0 when that is not known
-	What   string `json:"what,omitempty"`   // what the file is instead, e.g. "a PNG picture"; with ReasonUnsupported
+	What   string `json:"what,omitempty"`   // what the file is instead, e.g. "a PNG picture", with ReasonUnsupported; what locks it, with ReasonEncrypted
 	Detail string `json:"detail,omitempty"` // the cause, for the log; may quote a library, never the document
 }
 
@@ -76,6 +76,9 @@ func (e *Error) Message() string {
 	case ReasonNoText:
 		return "Every page is a picture, for example a scan. Upload a copy whose text can be selected."
 	case ReasonEncrypted:
+		if e.What != "" {
+			return "It is locked by " + e.What + ". Upload a copy without that."
+		}
 		return "It is protected with a password. Save a copy without the password and upload that."
 	case ReasonTooLarge:
 		return "It unpacks to more text than can be read at once" + e.onPage() + ". Split it into parts and upload those."
