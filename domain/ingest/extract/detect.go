@@ -235,9 +235,11 @@ func detectText(text, name string) (Format, error) {
 	case htmlStart.MatchString(text), htmlTag.MatchString(text) && ext != ".txt",
 		(ext == ".html" || ext == ".htm") && anyTag.MatchString(text):
 		return HTML, nil
-	case isMail(text):
+	case isMail(text), ext == ".eml" && beginsWithField(text):
 		return EML, nil
 	case ext == ".csv" || ext == ".tsv" || ext == ".tab":
+		return CSV, nil
+	case ext == ".txt" && isTabbed(text): // what Excel saves as "Unicode text"
 		return CSV, nil
 	case ext == ".txt" || ext == ".text" || ext == ".log":
 		return Text, nil
@@ -249,10 +251,15 @@ func detectText(text, name string) (Format, error) {
 	return Text, nil
 }
 
+func beginsWithField(text string) bool {
+	at := mailField.FindStringIndex(text)
+	return at != nil && at[0] <= 200
+}
+
 // isMail reports whether text begins with the header of an Internet message (RFC 5322).
 func isMail(text string) bool {
 	head, _, ok := strings.Cut(strings.ReplaceAll(text, "\r\n", "\n"), "\n\n")
-	if !ok || mailField.FindStringIndex(head) == nil || mailField.FindStringIndex(head)[0] > 200 {
+	if !ok || !beginsWithField(head) {
 		return false
 	}
 	return len(mailField.FindAllStringIndex(head, 4)) >= 4 && strings.Contains("\n"+head, "\nFrom:")
@@ -285,21 +292,31 @@ func looksTabular(text string) bool {
 	if fields < 3 || comma == ',' && strings.Count(text, ", ")*2 > strings.Count(text, ",") {
 		return false
 	}
-	lines := strings.Split(strings.TrimRightFunc(text, unicode.IsSpace), "\n")
+	lines, regular := sampleRecords(text, comma, fields)
+	return regular && lines >= 5 && len(text) <= lines*fields*60
+}
+
+// isTabbed reports whether every line of text has the same number of tabs, which is no accident.
+func isTabbed(text string) bool {
+	comma, fields := sniffDelimiter(text)
+	lines, regular := sampleRecords(text, comma, fields)
+	return comma == '\t' && regular && lines >= 2 && lines*fields >= 6
+}
+
+// sampleRecords counts the lines of a sample, and reports whether each record in it has that number of fields.
+func sampleRecords(text string, comma rune, fields int) (lines int, regular bool) {
+	all := strings.Split(strings.TrimRightFunc(text, unicode.IsSpace), "\n")
 	if len(text) >= sniffLen/2 {
-		lines = lines[:len(lines)-1] // the sample ends within a line
+		all = all[:len(all)-1] // the sample ends within a line
 	}
-	if len(lines) < 5 || len(text) > len(lines)*fields*60 {
-		return false
-	}
-	r := newCSVReader(strings.NewReader(strings.Join(lines, "\n")), comma)
+	r := newCSVReader(strings.NewReader(strings.Join(all, "\n")), comma)
 	for {
 		row, err := r.Read()
 		if errors.Is(err, io.EOF) {
-			return true
+			return len(all), true
 		}
 		if err != nil && !errors.Is(err, csv.ErrFieldCount) || len(row) != fields {
-			return false
+			return len(all), false
 		}
 	}
 }
