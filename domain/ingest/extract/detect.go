@@ -97,12 +97,9 @@ var packages = []struct {
 }
 
 func detectZip(ra io.ReaderAt, size int64) (Format, error) {
-	zr, err := zip.NewReader(&meteredReaderAt{ra: ra, left: 2 << 20}, size)
-	if errors.Is(err, errMeter) {
-		return "", &Error{Reason: ReasonTooLarge, Detail: "zip directory of more than 2 MB"}
-	}
+	zr, err := openZip(ra, size)
 	if err != nil {
-		return "", &Error{Reason: ReasonCorrupt, Detail: "zip: " + err.Error()}
+		return "", err
 	}
 	types, manifest := zipHead(zr, "[Content_Types].xml"), ""
 	if types == "" {

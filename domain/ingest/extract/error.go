@@ -18,6 +18,7 @@ const (
 	ReasonTooLarge     Reason = "too_large"
 	ReasonNoText       Reason = "no_text" // pictures of pages: it would need text recognition
 	ReasonTooManyPages Reason = "too_many_pages"
+	ReasonTooManyFiles Reason = "too_many_files" // in an archive
 	ReasonTimeout      Reason = "timeout"
 	ReasonMemory       Reason = "memory"
 )
@@ -54,7 +55,7 @@ func (e *Error) Title() string {
 		return "Cannot read this kind of file"
 	case ReasonEmpty, ReasonNoText:
 		return "Found no text"
-	case ReasonTooLarge, ReasonTooManyPages:
+	case ReasonTooLarge, ReasonTooManyPages, ReasonTooManyFiles:
 		return "Too much to read"
 	case ReasonTimeout, ReasonMemory:
 		return "Reading stopped"
@@ -84,6 +85,8 @@ func (e *Error) Message() string {
 		return "It unpacks to more text than can be read at once" + e.onPage() + ". Split it into parts and upload those."
 	case ReasonTooManyPages:
 		return fmt.Sprintf("It has more than %s pages. Split it into parts and upload those.", thousands(MaxPages))
+	case ReasonTooManyFiles:
+		return fmt.Sprintf("It holds more than %s files. Split it into several archives and upload those.", thousands(MaxFiles))
 	case ReasonTimeout:
 		return "Reading took too long" + e.onPage() + ". Try again, or save a simpler copy and upload that."
 	case ReasonMemory:
