@@ -227,10 +227,11 @@ func (r *epubReader) chapter(item epubItem) ([]Block, error) {
 	if errors.As(err, &e) {
 		return nil, err
 	}
-	if err != nil || isBinary(data) {
+	binary := isBinary(data)
+	if err != nil || binary {
 		r.damaged++
 	}
-	if len(data) == 0 || isBinary(data) {
+	if len(data) == 0 || binary {
 		return nil, nil
 	}
 	blocks, err := readContent(openTags(decode(data, true)))

@@ -31,6 +31,7 @@ type numSection struct {
 	percents  int
 	thousands int // to divide by
 	slash     int // index of the slash of a fraction, else -1
+	calendar  []string
 }
 
 // numToken is a literal, or one sign of a format: a digit (0 # ?), a point, a percent sign, e for an exponent, @ for text, g for
@@ -125,8 +126,11 @@ func (s *numSection) add(kind byte, text string) {
 // bracket reads what stands in brackets: a condition, a currency, a running time. Colours and languages are not shown.
 func (s *numSection) bracket(inside string) {
 	if symbol, ok := strings.CutPrefix(inside, "$"); ok {
-		symbol, _, _ = strings.Cut(symbol, "-")
+		symbol, language, _ := strings.Cut(symbol, "-")
 		s.add(literal, symbol)
+		if id, err := strconv.ParseUint(language, 16, 32); err == nil && calendars[id&0x3ff] != "" {
+			s.calendar = strings.Fields(calendars[id&0x3ff])
+		}
 		return
 	}
 	if number := strings.TrimLeft(inside, "<>="); number != inside {
@@ -391,7 +395,38 @@ func nudge(v float64, decimals int) float64 {
 	return v
 }
 
-var months = [...]string{"January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"}
+// calendars are the names of months, and of days from Sunday, by the language that a format asks for (MS-LCID without the country).
+var calendars = map[uint64]string{
+	0x06: "januar februar marts april maj juni juli august september oktober november december søndag mandag tirsdag onsdag torsdag fredag lørdag",
+	0x07: "Januar Februar März April Mai Juni Juli August September Oktober November Dezember Sonntag Montag Dienstag Mittwoch Donnerstag Freitag Samstag",
+	0x0a: "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre domingo lunes martes miércoles jueves viernes sábado",
+	0x0c: "janvier février mars avril mai juin juillet août septembre octobre novembre décembre dimanche lundi mardi mercredi jeudi vendredi samedi",
+	0x10: "gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre domenica lunedì martedì mercoledì giovedì venerdì sabato",
+	0x13: "januari februari maart april mei juni juli augustus september oktober november december zondag maandag dinsdag woensdag donderdag vrijdag zaterdag",
+	0x15: "stycznia lutego marca kwietnia maja czerwca lipca sierpnia września października listopada grudnia niedziela poniedziałek wtorek środa czwartek piątek sobota",
+	0x16: "janeiro fevereiro março abril maio junho julho agosto setembro outubro novembro dezembro domingo segunda-feira terça-feira quarta-feira quinta-feira sexta-feira sábado",
+	0x1d: "januari februari mars april maj juni juli augusti september oktober november december söndag måndag tisdag onsdag torsdag fredag lördag",
+}
+
+// name returns a month's name, counted from 0, or after the months a day's, and that cut to some letters unless n is 0.
+func (s *numSection) name(i, n int) string {
+	var name []rune
+	switch {
+	case s.calendar != nil:
+		name = []rune(s.calendar[i])
+	case i < 12:
+		name = []rune(time.Month(i + 1).String())
+	default:
+		name = []rune(time.Weekday(i - 12).String())
+	}
+	if n == 3 && i < 12 && s.calendar != nil && s.calendar[5] == "juin" {
+		n = 4 // three letters do not tell juin from juillet
+	}
+	if n == 0 || n > len(name) {
+		return string(name)
+	}
+	return string(name[:n])
+}
 
 // dateTime shows a day counted from 1900 or 1904, with the time of day as its fraction.
 func (s *numSection) dateTime(v float64, date1904 bool) (string, bool) {
@@ -454,13 +489,23 @@ func (s *numSection) unit(t numToken, at time.Time, seconds int64) string {
 		}
 		return at.Format("2006")
 	case 'm':
-		return month(at, n, pad)
-	case 'd':
+		month := int(at.Month())
 		switch {
 		case n == 3:
-			return at.Weekday().String()[:3]
+			return s.name(month-1, 3)
+		case n == 5:
+			return s.name(month-1, 1)
 		case n > 3:
-			return at.Weekday().String()
+			return s.name(month-1, 0)
+		}
+		return pad(int64(month))
+	case 'd':
+		day := 12 + int(at.Weekday())
+		switch {
+		case n == 3:
+			return s.name(day, 3)
+		case n > 3:
+			return s.name(day, 0)
 		}
 		return pad(int64(at.Day()))
 	case 'h':
@@ -483,17 +528,4 @@ func (s *numSection) unit(t numToken, at time.Time, seconds int64) string {
 		return pad(seconds)
 	}
 	return ""
-}
-
-func month(at time.Time, n int, pad func(int64) string) string {
-	name := months[at.Month()-1]
-	switch {
-	case n == 3:
-		return name[:3]
-	case n == 5:
-		return name[:1]
-	case n > 3:
-		return name
-	}
-	return pad(int64(at.Month()))
 }
