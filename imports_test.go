@@ -49,6 +49,7 @@ var fenced = map[string][]string{
 	"github.com/klippa-app":       {"domain/ingest/extract"},
 	"github.com/pressly/goose":    {"domain/postgres"},
 	"github.com/prometheus":       {"web"},
+	"github.com/xuri":             {"domain/ingest/extract"},
 }
 
 type listed struct {

@@ -52,15 +52,21 @@ func newCSVReader(r io.Reader, comma rune) *csv.Reader {
 }
 
 // sniffDelimiter finds the separator that cuts the first lines into the same number of fields most often, and that
-// number. It counts outside quotes only.
+// number. It counts outside quotes only. Where two do equally well, it is the one that is rarer within fields; a tab hardly
+// ever stands in one.
 func sniffDelimiter(text string) (comma rune, fields int) {
 	if rest, ok := strings.CutPrefix(text, "sep="); ok && len(rest) > 1 && (rest[1] == '\r' || rest[1] == '\n') {
 		return rune(rest[0]), 1 // Excel's own declaration
 	}
 	comma, fields = ',', 1
-	best := 0
-	for _, c := range ",;\t|" {
+	best, tabbed := 0, 0 // tabbed is the number of lines with the same number of tabs
+	for _, c := range "\t;,|" {
 		n, lines := commonCount(text, c)
+		if c == '\t' {
+			tabbed = lines
+		} else if tabbed > 0 && lines <= tabbed {
+			continue
+		}
 		if score := lines * min(n, 8); n > 0 && score > best {
 			comma, fields, best = c, n+1, score
 		}

@@ -97,12 +97,9 @@ var packages = []struct {
 }
 
 func detectZip(ra io.ReaderAt, size int64) (Format, error) {
-	zr, err := zip.NewReader(&meteredReaderAt{ra: ra, left: 2 << 20}, size)
-	if errors.Is(err, errMeter) {
-		return "", &Error{Reason: ReasonTooLarge, Detail: "zip directory of more than 2 MB"}
-	}
+	zr, err := openZip(ra, size)
 	if err != nil {
-		return "", &Error{Reason: ReasonCorrupt, Detail: "zip: " + err.Error()}
+		return "", err
 	}
 	types, manifest := zipHead(zr, "[Content_Types].xml"), ""
 	if types == "" {
@@ -110,6 +107,9 @@ func detectZip(ra io.ReaderAt, size int64) (Format, error) {
 		if strings.Contains(manifest, "encryption-data") {
 			return "", &Error{Reason: ReasonEncrypted, Detail: "encrypted parts in the manifest"}
 		}
+	}
+	if strings.Contains(types, "sheet.binary") {
+		return "", unsupported("a binary Excel workbook (.xlsb)")
 	}
 	for _, p := range packages { // a file embedded in another declares its type too, but has its parts in a part
 		if strings.Contains(types, p.mark) && p.part != "" && zipHas(zr, p.part) {
@@ -179,24 +179,38 @@ func zipHead(zr *zip.Reader, name string) string {
 	return ""
 }
 
+// compounds tells what a compound file is by the name of a stream in it. A message may have a document attached, so it comes first.
+var compounds = []struct{ stream, what string }{
+	{"__substg1.0_", "an Outlook message (.msg)"},
+	{"WordDocument", "a Word document of the old kind (.doc)"},
+	{"Workbook", "an Excel workbook of the old kind (.xls)"},
+	{"PowerPoint Document", "a PowerPoint presentation of the old kind (.ppt)"},
+}
+
 // detectOLE explains a compound file: what Word and Excel wrap a protected document in, or their formats before 2007.
 func detectOLE(ra io.ReaderAt, size int64) error {
-	encrypted, word := utf16le("EncryptedPackage"), utf16le("WordDocument")
+	encrypted := utf16le("EncryptedPackage")
 	buf := make([]byte, 256<<10)
-	what := "an Office file of the old kind (before 2007)"
+	found := len(compounds)
 	for off := int64(0); off < size; off += int64(len(buf) - 64) {
 		n, err := ra.ReadAt(buf, off)
 		if bytes.Contains(buf[:n], encrypted) {
 			return &Error{Reason: ReasonEncrypted, Detail: "compound file with an encrypted package"}
 		}
-		if bytes.Contains(buf[:n], word) {
-			what = "a Word document of the old kind (.doc)"
+		for i := range found {
+			if bytes.Contains(buf[:n], utf16le(compounds[i].stream)) {
+				found = i
+				break
+			}
 		}
 		if err != nil {
 			break
 		}
 	}
-	return unsupported(what)
+	if found < len(compounds) {
+		return unsupported(compounds[found].what)
+	}
+	return unsupported("an Office file of the old kind (before 2007)")
 }
 
 func utf16le(s string) []byte {
@@ -223,9 +237,11 @@ func detectText(text, name string) (Format, error) {
 	case htmlStart.MatchString(text), htmlTag.MatchString(text) && ext != ".txt",
 		(ext == ".html" || ext == ".htm") && anyTag.MatchString(text):
 		return HTML, nil
-	case isMail(text):
+	case isMail(text), ext == ".eml" && beginsWithField(text):
 		return EML, nil
 	case ext == ".csv" || ext == ".tsv" || ext == ".tab":
+		return CSV, nil
+	case ext == ".txt" && isTabbed(text): // what Excel saves as "Unicode text"
 		return CSV, nil
 	case ext == ".txt" || ext == ".text" || ext == ".log":
 		return Text, nil
@@ -237,10 +253,15 @@ func detectText(text, name string) (Format, error) {
 	return Text, nil
 }
 
+func beginsWithField(text string) bool {
+	at := mailField.FindStringIndex(text)
+	return at != nil && at[0] <= 200
+}
+
 // isMail reports whether text begins with the header of an Internet message (RFC 5322).
 func isMail(text string) bool {
 	head, _, ok := strings.Cut(strings.ReplaceAll(text, "\r\n", "\n"), "\n\n")
-	if !ok || mailField.FindStringIndex(head) == nil || mailField.FindStringIndex(head)[0] > 200 {
+	if !ok || !beginsWithField(head) {
 		return false
 	}
 	return len(mailField.FindAllStringIndex(head, 4)) >= 4 && strings.Contains("\n"+head, "\nFrom:")
@@ -273,21 +294,31 @@ func looksTabular(text string) bool {
 	if fields < 3 || comma == ',' && strings.Count(text, ", ")*2 > strings.Count(text, ",") {
 		return false
 	}
-	lines := strings.Split(strings.TrimRightFunc(text, unicode.IsSpace), "\n")
+	lines, regular := sampleRecords(text, comma, fields)
+	return regular && lines >= 5 && len(text) <= lines*fields*60
+}
+
+// isTabbed reports whether every line of text has the same number of tabs, which is no accident.
+func isTabbed(text string) bool {
+	comma, fields := sniffDelimiter(text)
+	lines, regular := sampleRecords(text, comma, fields)
+	return comma == '\t' && regular && lines >= 2 && lines*fields >= 6
+}
+
+// sampleRecords counts the lines of a sample, and reports whether each record in it has that number of fields.
+func sampleRecords(text string, comma rune, fields int) (lines int, regular bool) {
+	all := strings.Split(strings.TrimRightFunc(text, unicode.IsSpace), "\n")
 	if len(text) >= sniffLen/2 {
-		lines = lines[:len(lines)-1] // the sample ends within a line
+		all = all[:len(all)-1] // the sample ends within a line
 	}
-	if len(lines) < 5 || len(text) > len(lines)*fields*60 {
-		return false
-	}
-	r := newCSVReader(strings.NewReader(strings.Join(lines, "\n")), comma)
+	r := newCSVReader(strings.NewReader(strings.Join(all, "\n")), comma)
 	for {
 		row, err := r.Read()
 		if errors.Is(err, io.EOF) {
-			return true
+			return len(all), true
 		}
 		if err != nil && !errors.Is(err, csv.ErrFieldCount) || len(row) != fields {
-			return false
+			return len(all), false
 		}
 	}
 }

@@ -34,6 +34,10 @@ func TestDetect(t *testing.T) {
 		{"csv by content", "export", "id,colour,stock\n" + rows, CSV},
 		{"prose with commas", "a", strings.Repeat("First, we ride, then we rest, and so the day, a long one, ends.\n", 6), Text},
 		{"csv in a text file", "a.txt", "id,colour,stock\n" + rows, Text},
+		{"tabs in a text file", "a.txt", "\xff\xfe" + string(utf16le("a\tb\tc\r\n1\t\"x\r\ny\"\t3\r\n")), CSV},
+		{"text with a tab", "a.txt", "a\tb\nwords without one\n", Text},
+		{"short mail by name", "a.eml", "Subject: x\nFrom: a@b.example\n\ny", EML},
+		{"tab-separated", "a.tsv", "a\n1\n", CSV},
 		{"one nul", "a.txt", "words and\x00 more words", Text},
 		{"xml", "a.xml", `<?xml version="1.0"?><a>b</a>`, Text},
 		{"docx", "a.pdf", docxOf(t, "<w:p/>"), DOCX},
@@ -73,6 +77,9 @@ func TestDetect(t *testing.T) {
 		{"protected odt", zipOf(t, "mimetype", "application/vnd.oasis.opendocument.text", "META-INF/manifest.xml", "<manifest:encryption-data/>"), ReasonEncrypted, "password"},
 		{"protected docx", "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + strings.Repeat("\x00", 900) + string(utf16le("EncryptedPackage")), ReasonEncrypted, "password"},
 		{"old word", "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + strings.Repeat("\x00", 300<<10) + string(utf16le("WordDocument")), ReasonUnsupported, "(.doc)"},
+		{"outlook", "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + strings.Repeat("\x00", 600) + string(utf16le("WordDocument")) + strings.Repeat("\x00", 300<<10) + string(utf16le("__substg1.0_0037001F")), ReasonUnsupported, "an Outlook message (.msg)"},
+		{"old excel", "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + strings.Repeat("\x00", 600) + string(utf16le("Workbook")), ReasonUnsupported, "(.xls)"},
+		{"binary excel", zipOf(t, "[Content_Types].xml", "application/vnd.ms-excel.sheet.binary.macroEnabled.main"), ReasonUnsupported, "(.xlsb)"},
 	}
 	for _, tt := range refused {
 		t.Run(tt.name, func(t *testing.T) {

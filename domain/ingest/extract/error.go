@@ -18,6 +18,7 @@ const (
 	ReasonTooLarge     Reason = "too_large"
 	ReasonNoText       Reason = "no_text" // pictures of pages: it would need text recognition
 	ReasonTooManyPages Reason = "too_many_pages"
+	ReasonTooManyFiles Reason = "too_many_files" // in an archive
 	ReasonTimeout      Reason = "timeout"
 	ReasonMemory       Reason = "memory"
 )
@@ -29,7 +30,7 @@ const Readable = "PDF, Word, PowerPoint, Excel, OpenDocument, EPUB, RTF, HTML, e
 type Error struct {
 	Reason Reason `json:"reason"`
 	Page   int    `json:"page,omitempty"`   // where reading stopped, 1-based; 0 when that is not known
-	What   string `json:"what,omitempty"`   // what the file is instead, e.g. "a PNG picture"; with ReasonUnsupported
+	What   string `json:"what,omitempty"`   // what the file is instead, e.g. "a PNG picture", with ReasonUnsupported; what locks it, with ReasonEncrypted
 	Detail string `json:"detail,omitempty"` // the cause, for the log; may quote a library, never the document
 }
 
@@ -54,7 +55,7 @@ func (e *Error) Title() string {
 		return "Cannot read this kind of file"
 	case ReasonEmpty, ReasonNoText:
 		return "Found no text"
-	case ReasonTooLarge, ReasonTooManyPages:
+	case ReasonTooLarge, ReasonTooManyPages, ReasonTooManyFiles:
 		return "Too much to read"
 	case ReasonTimeout, ReasonMemory:
 		return "Reading stopped"
@@ -76,11 +77,16 @@ func (e *Error) Message() string {
 	case ReasonNoText:
 		return "Every page is a picture, for example a scan. Upload a copy whose text can be selected."
 	case ReasonEncrypted:
+		if e.What != "" {
+			return "It is locked by " + e.What + ". Upload a copy without that."
+		}
 		return "It is protected with a password. Save a copy without the password and upload that."
 	case ReasonTooLarge:
 		return "It unpacks to more text than can be read at once" + e.onPage() + ". Split it into parts and upload those."
 	case ReasonTooManyPages:
 		return fmt.Sprintf("It has more than %s pages. Split it into parts and upload those.", thousands(MaxPages))
+	case ReasonTooManyFiles:
+		return fmt.Sprintf("It holds more than %s files. Split it into several archives and upload those.", thousands(MaxFiles))
 	case ReasonTimeout:
 		return "Reading took too long" + e.onPage() + ". Try again, or save a simpler copy and upload that."
 	case ReasonMemory:

@@ -167,7 +167,7 @@ func (d *Document) finish() error {
 		return &Error{Reason: ReasonEmpty, Detail: "no text in the file"}
 	}
 	d.Title = firstLine(cleanText(d.Title))
-	sheets := d.Format == ODS || d.Format == XLSX // whose names are headings that say little
+	sheets := d.Format == XLSX || d.Format == ODS // whose headings are names such as "Sheet1"
 	for i := 0; d.Title == "" && !sheets && i < len(kept); i++ {
 		if kept[i].Kind == Heading && !kept[i].Furniture {
 			d.Title = firstLine(kept[i].Text)

@@ -39,6 +39,18 @@ func readHTML(data []byte) (*Document, error) {
 	return doc, nil
 }
 
+// readContent reads a page of which all is content: a chapter of a book, or a letter.
+func readContent(text string) ([]Block, error) {
+	root, err := parseHTML(text)
+	if err != nil {
+		return nil, err
+	}
+	w := &htmlWalker{whole: true, open: Block{Kind: Paragraph}}
+	w.walk(root, zone{})
+	w.flush()
+	return w.blocks, nil
+}
+
 // parseHTML parses with the HTML5 algorithm, which refuses more than 512 open elements. A page nested deeper is parsed
 // again without the tags below that depth: their text stays.
 func parseHTML(text string) (*html.Node, error) {
@@ -105,6 +117,7 @@ type linkMark struct {
 
 type htmlWalker struct {
 	hasMain bool
+	whole   bool // there are no menus
 	title   string
 	blocks  []Block
 
@@ -121,7 +134,7 @@ func (w *htmlWalker) flush() {
 	if size := len(bytes.TrimSpace(w.text)); size > 0 {
 		b := w.open
 		linked := w.linked() * 100 / size
-		b.Furniture = w.openZone.furniture || w.openZone.soft && linked >= 60 || len(w.marks) > 3 && linked >= 85
+		b.Furniture = !w.whole && (w.openZone.furniture || w.openZone.soft && linked >= 60 || len(w.marks) > 3 && linked >= 85)
 		if b.Furniture || b.Kind == Code {
 			b.Text = string(w.text)
 		} else {
@@ -239,6 +252,9 @@ func (w *htmlWalker) enter(n *html.Node, z zone) zone {
 		z.soft = z.soft || menuNames.MatchString(names)
 		z.furniture = z.furniture || adverNames.MatchString(names)
 	}
+	if w.whole {
+		z.furniture, z.soft = false, false
+	}
 	return z
 }
 
@@ -250,12 +266,12 @@ func isMain(n *html.Node) bool {
 func isHidden(n *html.Node) bool {
 	switch n.DataAtom {
 	case atom.Script, atom.Style, atom.Noscript, atom.Template, atom.Svg, atom.Iframe, atom.Object, atom.Embed, atom.Canvas,
-		atom.Audio, atom.Video, atom.Select, atom.Datalist, atom.Textarea, atom.Input, atom.Map:
+		atom.Audio, atom.Video, atom.Select, atom.Datalist, atom.Textarea, atom.Input, atom.Map, atom.Rt, atom.Rp:
 		return true
 	}
 	for _, a := range n.Attr {
-		if a.Key == "hidden" {
-			return true
+		if a.Key == "hidden" || a.Key == "epub:type" && (n.DataAtom == atom.Nav || a.Val == "pagebreak") || a.Key == "role" && a.Val == "doc-pagebreak" {
+			return true // of a book: a table of contents, the number of a printed page
 		}
 		if a.Key == "style" {
 			style := strings.ToLower(strings.ReplaceAll(a.Val, " ", ""))
@@ -348,6 +364,9 @@ func (w *htmlWalker) marker() string {
 
 func (w *htmlWalker) link(n *html.Node, z zone) {
 	start, blocks := len(w.text), len(w.blocks)
+	if attr(n, "epub:type") == "noteref" { // which is raised, and so no part of the word before it
+		w.writeText(" ", z)
+	}
 	w.walk(n, z)
 	if href := attr(n, "href"); href != "" && len(w.blocks) == blocks && len(w.text) > start {
 		w.marks = append(w.marks, linkMark{start, len(w.text), href})

@@ -112,7 +112,7 @@ func isHeaderRow(cells []*html.Node) bool {
 
 // cellText reads a cell with a walker of its own and joins what it finds.
 func (w *htmlWalker) cellText(cell *html.Node, z zone) string {
-	inner := &htmlWalker{open: Block{Kind: Paragraph}}
+	inner := &htmlWalker{whole: w.whole, open: Block{Kind: Paragraph}}
 	inner.walk(cell, zone{furniture: z.furniture})
 	inner.flush()
 	var parts []string

@@ -129,7 +129,7 @@ func (r *odfReader) sheet(x *xmlReader, e xml.StartElement, out *[]Block) error 
 	if err := r.rows(x, g.addTimes); err != nil {
 		return err
 	}
-	blocks := append(sheetBlocks(g.lines()), r.shapes...)
+	blocks := append(sheetBlocks(sheetRowsOf(g.lines())), r.shapes...)
 	if len(blocks) == 0 {
 		return nil
 	}

@@ -40,16 +40,19 @@ func cutParagraph(text string) (para, rest string) {
 
 func textBlocks(para string) []Block {
 	lines := strings.Split(strings.Trim(para, "\n\f"), "\n")
-	if level := underline(lines); level > 0 {
-		head := Block{Kind: Heading, Level: level, Text: lines[0]}
-		if len(lines) == 2 {
-			return []Block{head}
-		}
-		return append([]Block{head}, textBlocks(strings.Join(lines[2:], "\n"))...)
+	var blocks []Block
+	for level := underline(lines); level > 0; level = underline(lines) {
+		blocks = append(blocks, Block{Kind: Heading, Level: level, Text: lines[0]})
+		lines = lines[2:]
 	}
 	if len(lines) == 1 && isCapitals(lines[0]) {
-		return []Block{{Kind: Heading, Level: 2, Text: lines[0]}}
+		return append(blocks, Block{Kind: Heading, Level: 2, Text: lines[0]})
 	}
+	return append(blocks, lineBlocks(lines)...)
+}
+
+// lineBlocks makes list items of lines that begin with a marker and of those after it, and a paragraph of what comes before.
+func lineBlocks(lines []string) []Block {
 	var blocks []Block
 	start := 0 // of the lines of the last block
 	end := func(i int) {

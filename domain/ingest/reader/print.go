@@ -1,6 +1,7 @@
 package reader
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,40 +15,90 @@ import (
 )
 
 // Print is the command "bitb extract FILE…": it writes what is read from the files as Markdown to stdout, and why one cannot be
-// read, and what a person should know, to stderr. It returns the exit status: 1 when a file could not be read.
+// read, and what a person should know, to stderr. Of an archive it writes every file, each below a heading with its name. It
+// returns the exit status: 1 when a file could not be read.
 func (c *Child) Print(ctx context.Context, files []string, stdout, stderr io.Writer) int {
 	if len(files) == 0 {
 		fmt.Fprintln(stderr, "usage: bitb extract FILE…")
 		return 2
 	}
-	status := 0
-	for i, name := range files {
-		result, err := c.readFile(ctx, name)
-		if err != nil {
-			fmt.Fprintf(stderr, "%s: %s\n", name, explain(err))
-			status = 1
-			continue
-		}
-		for _, note := range result.Notes {
-			fmt.Fprintf(stderr, "%s: %s\n", name, note)
-		}
-		if i > 0 {
-			fmt.Fprintln(stdout)
-		}
-		if _, err := fmt.Fprintln(stdout, result.Text); err != nil {
+	p := &printer{child: c, stdout: stdout, stderr: stderr}
+	for _, name := range files {
+		err := p.file(ctx, name)
+		if p.broken != nil {
 			return 1
 		}
+		if err != nil {
+			p.fail(name, err)
+		}
 	}
-	return status
+	return p.status
 }
 
-func (c *Child) readFile(ctx context.Context, name string) (*Result, error) {
+type printer struct {
+	child          *Child
+	stdout, stderr io.Writer
+	printed        bool // something, so that a blank line comes next
+	status         int
+	broken         error // why stdout takes no more
+}
+
+func (p *printer) fail(name string, err error) {
+	fmt.Fprintf(p.stderr, "%s: %s\n", name, explain(err))
+	p.status = 1
+}
+
+func (p *printer) file(ctx context.Context, name string) error {
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer f.Close()
-	return c.Read(ctx, f, filepath.Base(name), chunk.Options{}, nil)
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if info.Mode().IsRegular() { // a pipe cannot be read twice
+		if format, err := extract.Detect(f, info.Size(), name); err == nil && format == extract.ZIP {
+			return p.archive(ctx, name, f, info.Size())
+		}
+	}
+	return p.document(ctx, name, "", f)
+}
+
+func (p *printer) archive(ctx context.Context, name string, f io.ReaderAt, size int64) error {
+	return extract.Unzip(f, size, func(e extract.Entry) error {
+		full := name + ": " + e.Name
+		if e.Err != nil {
+			p.fail(full, e.Err)
+		} else if err := p.document(ctx, full, e.Name, bytes.NewReader(e.Content)); err != nil {
+			p.fail(full, err)
+		}
+		return errors.Join(p.broken, ctx.Err())
+	})
+}
+
+// document prints what is read from r, below a heading with the file's name in its archive unless that is empty.
+func (p *printer) document(ctx context.Context, name, heading string, r io.Reader) error {
+	result, err := p.child.Read(ctx, r, filepath.Base(or(heading, name)), chunk.Options{}, nil)
+	if err != nil {
+		return err
+	}
+	for _, note := range result.Notes {
+		fmt.Fprintf(p.stderr, "%s: %s\n", name, note)
+	}
+	text := result.Text
+	if heading != "" {
+		text = "# " + heading + "\n\n" + text
+	}
+	if p.printed {
+		text = "\n" + text
+	}
+	p.printed = true
+	if _, err := fmt.Fprintln(p.stdout, text); err != nil {
+		p.broken = err
+	}
+	return nil
 }
 
 func explain(err error) string {

@@ -1,6 +1,7 @@
 package reader
 
 import (
+	"archive/zip"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -358,10 +359,33 @@ func TestMemoryLimit(t *testing.T) {
 	}
 }
 
+func zipOf(t *testing.T, parts ...string) []byte {
+	t.Helper()
+	var buf bytes.Buffer
+	zw := zip.NewWriter(&buf)
+	for i := 0; i < len(parts); i += 2 {
+		w, err := zw.Create(parts[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write([]byte(parts[i+1])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := zw.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return buf.Bytes()
+}
+
 func TestPrint(t *testing.T) {
 	dir := t.TempDir()
 	note := filepath.Join(dir, "note.md")
 	if err := os.WriteFile(note, []byte("# Hours\n\nDaily\x1b[2J.\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	archive := filepath.Join(dir, "all.zip")
+	if err := os.WriteFile(archive, zipOf(t, "de/note.md", "# Hours\n\nDaily.", "map.png", "\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "list.txt", "One."), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	tests := []struct {
@@ -374,6 +398,7 @@ func TestPrint(t *testing.T) {
 		{"one", []string{note}, 0, "# Hours\n\nDaily[2J.\n", ""},
 		{"note", []string{"../extract/testdata/mixed.pdf"}, 0, "# Delivery note 2217", "Page 2 holds only pictures"},
 		{"protected", []string{note, "../extract/testdata/encrypted.pdf"}, 1, "# Hours", "Could not open the file. It is protected with a password."},
+		{"archive", []string{note, archive}, 1, "# Hours\n\nDaily[2J.\n\n# de/note.md\n\n# Hours\n\nDaily.\n\n# list.txt\n\nOne.\n", "all.zip: map.png: Cannot read this kind of file. It is a picture (PNG)"},
 		{"missing", []string{filepath.Join(dir, "no")}, 1, "", "no such file"},
 		{"none", nil, 2, "", "usage: "},
 	}
