@@ -59,7 +59,7 @@ func TestEML(t *testing.T) {
 		{"another boundary than declared", mailHead + "Content-Type: multipart/mixed; boundary=b\r\n\r\n--c\r\nContent-Type: text/plain\r\n\r\nFirst.\r\n--c--", []string{"paragraph: First."}},
 		{"no boundary", mailHead + "Content-Type: multipart/mixed\r\n\r\nOnly this.", []string{"paragraph: Only this."}},
 		{"doubled parameter", mailHead + "Content-Type: multipart/mixed; boundary=b; boundary=\"b\"\r\n\r\n--b\r\n\r\nFirst.\r\n--b--", []string{"paragraph: First."}},
-		{"boundary within another", mailHead + "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: multipart/mixed; boundary=bb\r\n\r\n--bb\r\n\r\nFirst.\r\n--bb--\r\n--b--", []string{"paragraph: First."}},
+		{"boundary within another", mailHead + "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: multipart/alternative; boundary=bb\r\n\r\n--bb\r\n\r\nFirst.\r\n--bb\r\nContent-Type: text/html\r\n\r\nFirst.\r\n--bb--\r\n--b--", []string{"paragraph: First."}},
 		{"no text", mailOf("", ""), nil},
 		{"mailbox of one", "From ana@bikes.example Tue Oct  1 12:34:56 2024\r\n" + mailOf("", "Text"), []string{"paragraph: Text"}},
 	} {
@@ -116,18 +116,33 @@ func slicesOf(s string, n int) []string {
 	return out
 }
 
-// Messages within messages end somewhere, and each part is looked at once.
+// Parts within parts end somewhere, as do parts beside each other.
 func TestEMLNested(t *testing.T) {
-	var deep, wide strings.Builder
-	deep.WriteString(mailHead)
-	for i := range 20_000 {
-		fmt.Fprintf(&deep, "Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n", i, i)
+	nested := func(depth int) string {
+		s := mailHead
+		for i := range depth {
+			s += fmt.Sprintf("Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n", i, i)
+		}
+		return s + "\r\nat the bottom"
 	}
-	sound(t, extractString(t, deep.String()+"\r\nx", "a.eml"))
-	sound(t, extractString(t, mailHead+strings.Repeat("Content-Type: message/rfc822\r\n\r\nSubject: x\r\n", 20_000)+"\r\nx", "a.eml"))
-	wide.WriteString(mailHead + "Content-Type: multipart/mixed; boundary=b\r\n\r\n")
-	wide.WriteString(strings.Repeat("--b\r\n\r\nx\r\n", 500_000))
-	sound(t, extractString(t, wide.String(), "a.eml"))
+	for _, tt := range []struct {
+		name, in string
+		read     bool
+	}{
+		{"deep", nested(maxMailDepth), true},
+		{"deeper", nested(maxMailDepth + 1), false},
+		{"deepest", nested(5_000), false},
+		{"messages", mailHead + strings.Repeat("Content-Type: message/rfc822\r\n\r\nSubject: x\r\n", 20_000) + "\r\nat the bottom", false},
+		{"wide", mailHead + "Content-Type: multipart/mixed; boundary=b\r\n\r\n" + strings.Repeat("--b\r\n\r\nx\r\n", 500_000), false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			doc := extractString(t, tt.in, "a.eml")
+			sound(t, doc)
+			if read := strings.HasSuffix(doc.Markdown(), "at the bottom"); read != tt.read || read == (doc.Notes != nil) || len(doc.Blocks) > maxMailParts+2 {
+				t.Errorf("%d blocks, notes %q", len(doc.Blocks), doc.Notes)
+			}
+		})
+	}
 	encoded := base64.StdEncoding.EncodeToString([]byte(mailOf("", "inner")))
 	doc := extractString(t, mailHead+multipartOf("mixed", "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\n"+encoded), "a.eml")
 	if last := doc.Blocks[len(doc.Blocks)-1]; last.Text != "inner" {

@@ -32,8 +32,6 @@ type Entry struct {
 	Err     *Error
 }
 
-var tooMuch = &Error{Reason: ReasonTooLarge, Detail: "the files of the archive unpack to more than the limit"}
-
 // Unzip calls each with every file of an archive, one after the other, and stops at the first error it returns. Folders and what
 // systems leave in archives are passed over. A file that cannot be read is handed over with its Err; for an archive that is
 // damaged as a whole, or too large, Unzip returns an *Error. It keeps one file in memory, so a server can call it.
@@ -62,18 +60,10 @@ func Unzip(ra io.ReaderAt, size int64, each func(Entry) error) error {
 	case packed > uint64(size): // files that share their bytes are made to be a bomb
 		return &Error{Reason: ReasonCorrupt, Detail: "files in the archive overlap"}
 	case unpacked > maxFiles:
-		return tooMuch
+		return &Error{Reason: ReasonTooLarge, Detail: "the files of the archive unpack to more than the limit"}
 	}
-	left := int64(maxFiles)
 	for _, f := range files {
-		content, failure := unpack(f, left)
-		left -= int64(len(content))
-		if left < 0 {
-			return tooMuch
-		}
-		if failure != nil {
-			content = nil
-		}
+		content, failure := unpack(f)
 		if err := each(Entry{Name: entryName(f), Content: content, Err: failure}); err != nil {
 			return err
 		}
@@ -95,8 +85,8 @@ func openZip(ra io.ReaderAt, size int64) (*zip.Reader, error) {
 	return zr, nil
 }
 
-// unpack returns the content of a file, of which there may be left bytes; a longer one is returned in part.
-func unpack(f *zip.File, left int64) ([]byte, *Error) {
+// unpack returns the content of a file. Reading ends with an error where it is longer than the directory says.
+func unpack(f *zip.File) ([]byte, *Error) {
 	const encrypted = 1
 	switch {
 	case f.Flags&encrypted != 0:
@@ -109,14 +99,12 @@ func unpack(f *zip.File, left int64) ([]byte, *Error) {
 		return nil, &Error{Reason: ReasonCorrupt, Detail: "zip: " + err.Error()}
 	}
 	defer r.Close()
-	content, err := io.ReadAll(io.LimitReader(r, min(maxFile, left)+1))
-	switch {
-	case err != nil:
-		return content, &Error{Reason: ReasonCorrupt, Detail: "zip: " + err.Error()}
-	case len(content) > maxFile:
-		return content, &Error{Reason: ReasonTooLarge, Detail: "file in the archive of more than 25 MB"}
-	case isArchive(content):
-		return content, unsupported("an archive within an archive")
+	content, err := io.ReadAll(io.LimitReader(r, maxFile+1))
+	if err != nil {
+		return nil, &Error{Reason: ReasonCorrupt, Detail: "zip: " + err.Error()}
+	}
+	if isArchive(content) {
+		return nil, unsupported("an archive within an archive")
 	}
 	return content, nil
 }
