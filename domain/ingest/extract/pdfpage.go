@@ -136,6 +136,9 @@ func (r *pdfReader) page(i int) (page pdfPage, err error) {
 	}
 	defer r.call("FPDFText_ClosePage", text)
 	r.readChars(text)
+	if slices.ContainsFunc(r.chars, func(c pdfChar) bool { return isRightToLeft(c.r) }) {
+		r.widen(text)
+	}
 	var addresses []string
 	if len(r.chars) > 0 {
 		addresses = r.markLinks(ref)
@@ -187,6 +190,22 @@ func (r *pdfReader) readChars(text uint64) {
 			}
 			x0, x1, y0, y1 := float(0), float(1), float(2), float(3)
 			part[i].box = pdfBox{min(x0, x1), max(x0, x1), min(y0, y1), max(y0, y1)}
+		}
+	}
+}
+
+// widen gives characters the room that the font gives them instead of that of their ink: what stands in the order of the page,
+// as right-to-left script does, is told apart by its gaps.
+func (r *pdfReader) widen(text uint64) {
+	boxOf := r.exports.Fn("FPDFText_GetLooseCharBox")
+	var edges [4]float64 // left, top, right, bottom
+	for i := range r.chars {
+		if uint32(r.invoke(boxOf, text, uint64(i), r.scratch)) == 0 {
+			continue
+		}
+		r.floats(r.scratch, edges[:])
+		if x0, x1 := min(edges[0], edges[2]), max(edges[0], edges[2]); -maxCoordinate < x0 && x1 < maxCoordinate {
+			r.chars[i].box.x0, r.chars[i].box.x1 = x0, x1
 		}
 	}
 }
@@ -480,7 +499,7 @@ func (b *lineBuilder) appendRightToLeft(line pdfLine) {
 		}
 		cell := line
 		cell.first, cell.end, cell.x0, cell.x1 = visual[end-1].index, visual[start].index, visual[start].x0, visual[end-1].x1
-		cell.text = cleanText(logicalOrder(visual[start:end], glyphs, b.base))
+		cell.text = cleanText(logicalOrder(visual[start:end], glyphs, line.size, b.base))
 		if link := b.chars[cell.first].link; link > 0 && link == b.chars[cell.end].link {
 			cell.links = []pdfLink{{0, len(cell.text), b.links[link-1]}}
 		}
