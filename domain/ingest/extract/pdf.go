@@ -96,7 +96,7 @@ func (j *pdfJob) read(ctx context.Context, r *pdfReader, progress func(done, tot
 		if got.page.broken {
 			broken++
 		}
-		if size += got.page.size(); size > maxText {
+		if size += got.page.size; size > maxText {
 			return &Error{Reason: ReasonTooLarge, Page: got.index + 1, Detail: "more text than the limit"}
 		}
 		j.pages[got.index] = got.page

@@ -207,6 +207,10 @@ func (s *sandbox) bytes(at uint64, n int) []byte {
 
 func (s *sandbox) uint32At(at uint64) uint32 { return binary.LittleEndian.Uint32(s.bytes(at, 4)) }
 
+func (s *sandbox) float64At(at uint64) float64 {
+	return math.Float64frombits(binary.LittleEndian.Uint64(s.bytes(at, 8)))
+}
+
 // floats reads numbers of 32 bits.
 func (s *sandbox) floats(at uint64, out []float64) {
 	b := s.bytes(at, 4*len(out))

@@ -88,13 +88,15 @@ func (p *pdfPage) letters() int {
 	n := 0
 	for i := range p.lines {
 		for _, r := range p.lines[i].text {
-			if unicode.IsLetter(r) || unicode.IsNumber(r) {
+			if isLetterOrDigit(r) {
 				n++
 			}
 		}
 	}
 	return n
 }
+
+func isLetterOrDigit(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }
 
 // pictured returns how much of a page pictures cover, as if they did not overlap.
 func (r *pdfReader) pictured(page uint64, p *pdfPage) float64 {

@@ -16,10 +16,13 @@ import (
 // pdfPage is the text of a page as lines, in the order in which the file draws them.
 type pdfPage struct {
 	lines   []pdfLine
+	size    int // bytes of text
 	frame   pdfFrame
-	objects int  // things drawn, text among them
-	picture bool // a picture that may hold text which is not among the lines
+	frames  []pdfGrid // that may hold tables
+	objects int       // things drawn, text among them
+	picture bool      // a picture that may hold text which is not among the lines
 	broken  bool
+	tagged  bool // the tags of its lines are to be followed
 }
 
 // pdfLine is text on one baseline without a wide gap: a line of prose, or a cell of a table. Positions are in points,
@@ -34,9 +37,13 @@ type pdfLine struct {
 	rightToLeft bool
 	turned      bool // written in another direction than the page
 	first, end  int  // index of the first and of the last character drawn
+	typical     int  // index of one in the longest word: no footnote's number
 	top, bottom float64
 	words       []pdfWord
 	links       []pdfLink
+	tag         *pdfTag
+	order       int       // of the tag, or of the last one before
+	table       *pdfTable // that the line stands for
 }
 
 type pdfWord struct {
@@ -50,7 +57,7 @@ type pdfLink struct {
 	address    string
 }
 
-func (p *pdfPage) size() int {
+func (p *pdfPage) bytes() int {
 	n := 0
 	for i := range p.lines {
 		n += len(p.lines[i].text)
@@ -111,6 +118,7 @@ type pdfChar struct {
 	r    rune
 	turn uint8 // quarters
 	link int16 // number of the link it is in, from 1
+	tag  *pdfTag
 	box  pdfBox
 }
 
@@ -118,6 +126,7 @@ type pdfChar struct {
 type pdfReader struct {
 	*sandbox
 	chars []pdfChar
+	found []pdfRule
 	bold  map[uint64]bool // by address of a font of the page
 }
 
@@ -143,9 +152,16 @@ func (r *pdfReader) page(i int) (page pdfPage, err error) {
 	if len(r.chars) > 0 {
 		addresses = r.markLinks(ref)
 	}
-	page.lines, page.frame.turn = splitLines(r.chars, addresses)
-	r.fonts(text, page.lines)
+	markVertical(r.chars)
+	r.markTags(ref, text, page.objects)
+	page.frame.turn = mainTurn(r.chars)
+	rules := turnRules(r.rules(ref, page.objects), page.frame.turn)
+	page.lines = splitLines(r.chars, addresses, rules, page.frame.turn)
+	r.fonts(text, page.lines, page.frame.turn)
 	page.picture = r.isPicture(ref, &page)
+	page.size = page.bytes()
+	grids, frames := gridsOf(rules)
+	page.lines, page.frames = takeTables(page.lines, grids), frames
 	return page, r.err
 }
 
@@ -210,6 +226,37 @@ func (r *pdfReader) widen(text uint64) {
 	}
 }
 
+// markVertical turns characters of Chinese and Japanese that stand below each other: their lines run down the page.
+func markVertical(chars []pdfChar) {
+	const fewest = 8 // characters
+	down := make([]int, 0, len(chars)/2)
+	across, last := 0, -1
+	for i := range chars {
+		c := &chars[i]
+		if c.r <= ' ' {
+			continue
+		}
+		if last >= 0 && c.turn == 0 && isWide(c.r) && isWide(chars[last].r) {
+			a, b := &chars[last].box, &c.box
+			width := max(a.x1-a.x0, b.x1-b.x0)
+			right, below := (b.x0+b.x1-a.x0-a.x1)/2, (a.y0+a.y1-b.y0-b.y1)/2
+			switch {
+			case math.Abs(right) < width/2 && below > width/3 && below < 2*width:
+				down = append(down, last, i)
+			case math.Abs(below) < width/2:
+				across++
+			}
+		}
+		last = i
+	}
+	if len(down) < 2*fewest || len(down)/2 < across/8 {
+		return
+	}
+	for _, i := range down {
+		chars[i].turn = 1
+	}
+}
+
 // maxCoordinate is far beyond the largest page there is, of 14,400 points (ISO 32000-1, annex C).
 const maxCoordinate = 1e6
 
@@ -224,19 +271,26 @@ func quarter(angle float64) uint8 {
 // boldNames are words in the names of bold fonts; cmbx and sfbx are those of TeX.
 var boldNames = regexp.MustCompile(`bold|black|heavy|-medi|demi|cmbx|sfbx`)
 
-// fonts asks for the fonts of the first and of the last character of each line.
-func (r *pdfReader) fonts(text uint64, lines []pdfLine) {
+// fonts asks for the size, the baseline and the weight of the type of each line.
+func (r *pdfReader) fonts(text uint64, lines []pdfLine, turn int) {
 	r.bold = map[uint64]bool{}
 	for i := range lines {
 		l := &lines[i]
-		size := api.DecodeF64(r.call("FPDFText_GetFontSize", text, uint64(l.first)))
+		index := uint64(l.typical)
+		size := api.DecodeF64(r.call("FPDFText_GetFontSize", text, index))
 		var matrix [6]float64
-		if r.is("FPDFText_GetMatrix", text, uint64(l.first), r.scratch) {
+		if r.is("FPDFText_GetMatrix", text, index, r.scratch) {
 			r.floats(r.scratch, matrix[:])
 			size *= math.Hypot(matrix[2], matrix[3])
 		}
 		if size > 1 && size < 500 {
 			l.size = size
+		}
+		if !l.turned && int(r.chars[l.typical].turn) == turn && r.is("FPDFText_GetCharOrigin", text, index, r.scratch, r.scratch+8) {
+			x, y := r.float64At(r.scratch), r.float64At(r.scratch+8)
+			if base := (pdfBox{x, x, y, y}).turned(turn).y0; base > l.bottom-l.size && base < l.top {
+				l.base = base
+			}
 		}
 		l.bold = r.isBold(text, l.first) && (l.end == l.first || r.isBold(text, l.end))
 	}
@@ -256,9 +310,14 @@ func (r *pdfReader) isBold(text uint64, char int) bool {
 	return bold
 }
 
-// splitLines cuts the characters of a page into lines, and returns by how many quarters the page is turned to read them.
-func splitLines(chars []pdfChar, links []string) ([]pdfLine, int) {
-	b := lineBuilder{chars: chars, links: links, turn: mainTurn(chars), base: mainDirection(chars)}
+// splitLines cuts the characters of a page that is turned by some quarters to be read into lines.
+func splitLines(chars []pdfChar, links []string, rules []pdfRule, turn int) []pdfLine {
+	b := lineBuilder{chars: chars, links: links, turn: turn, base: mainDirection(chars)}
+	for _, r := range rules {
+		if r.down {
+			b.rules = append(b.rules, r)
+		}
+	}
 	for i := range chars {
 		c := &chars[i]
 		switch c.r {
@@ -284,7 +343,7 @@ func splitLines(chars []pdfChar, links []string) ([]pdfLine, int) {
 		b.add(i)
 	}
 	b.flush(false)
-	return b.lines, b.turn
+	return b.lines
 }
 
 // mainTurn returns the direction in which most of a page is written.
@@ -330,10 +389,10 @@ type lineBuilder struct {
 	chars []pdfChar
 	links []string
 	lines []pdfLine
+	rules []pdfRule // down the page
 	turn  int
 	base  direction // of the page
 	lineState
-	feet []float64 // lower edges of characters that stand on the baseline
 	text []byte
 }
 
@@ -342,6 +401,7 @@ type lineState struct {
 	last       pdfBox // of the last visible character
 	first, end int
 	height     float64 // of the tallest character
+	tag        *pdfTag
 	rtl        bool
 	turned     bool
 	any        bool
@@ -353,7 +413,7 @@ func (b *lineBuilder) breaksBefore(c *pdfChar) bool {
 		return false
 	}
 	turned := int(c.turn) != b.turn
-	if turned != b.turned {
+	if turned != b.turned || c.tag != b.tag {
 		return true
 	}
 	if turned {
@@ -367,7 +427,23 @@ func (b *lineBuilder) breaksBefore(c *pdfChar) bool {
 	if b.rtl || isRightToLeft(c.r) {
 		return false // such text jumps back and forth; flush cuts it
 	}
-	return max(box.x0-b.last.x1, b.last.x0-box.x1) > wideGap*height
+	return max(box.x0-b.last.x1, b.last.x0-box.x1) > wideGap*height || b.parted(b.last.x1, box.x0, (box.y0+box.y1)/2)
+}
+
+// parted reports whether a rule stands between two places of a line.
+func (b *lineBuilder) parted(x0, x1, y float64) bool {
+	if x1-x0 < 0.5 {
+		return false
+	}
+	for _, r := range b.rules { // they are in order
+		if r.at > x1+ruleSlack {
+			break
+		}
+		if r.at > x0-0.5 && r.at < x1+0.5 && r.from <= y && y <= r.to {
+			return true
+		}
+	}
+	return false
 }
 
 func isMark(r rune) bool { return r >= 0x300 && unicode.Is(unicode.Mn, r) }
@@ -378,25 +454,12 @@ const wideGap = 1.5
 func (b *lineBuilder) add(i int) {
 	c := &b.chars[i]
 	if !b.any {
-		b.lineState = lineState{first: i, box: c.box, turned: int(c.turn) != b.turn, any: true}
+		b.lineState = lineState{first: i, box: c.box, turned: int(c.turn) != b.turn, tag: c.tag, any: true}
 	}
 	b.box = b.box.join(c.box)
 	b.last, b.end = c.box, i
 	b.height = max(b.height, c.box.y1-c.box.y0)
 	b.rtl = b.rtl || isRightToLeft(c.r)
-	if !hangs(c.r) {
-		b.feet = append(b.feet, c.box.y0)
-	}
-}
-
-// hangs reports whether a character does not stand on the baseline.
-func hangs(r rune) bool {
-	switch r {
-	case 'g', 'j', 'p', 'q', 'y', 'Q', ',', ';', '(', ')', '[', ']', '{', '}', '|', '/', '_', '"', '\'', '`', '^', '*', '°', '-', '–', '—',
-		'=', '~', '+':
-		return true
-	}
-	return false
 }
 
 // flush ends the line.
@@ -404,25 +467,21 @@ func (b *lineBuilder) flush(broken bool) {
 	if !b.any {
 		return
 	}
-	base := b.box.y0
-	if len(b.feet) > 0 {
-		slices.Sort(b.feet)
-		base = b.feet[len(b.feet)/2]
-	}
-	line := pdfLine{x0: b.box.x0, x1: b.box.x1, base: base, first: b.first, end: b.end, size: max(b.height, 4), broken: broken,
-		rightToLeft: b.rtl, turned: b.turned, top: b.box.y1, bottom: b.box.y0}
+	line := pdfLine{x0: b.box.x0, x1: b.box.x1, base: b.box.y0, first: b.first, end: b.end, typical: b.first, size: max(b.height, 4), broken: broken,
+		rightToLeft: b.rtl, turned: b.turned, top: b.box.y1, bottom: b.box.y0, tag: b.tag}
 	if b.rtl && !b.turned {
 		b.appendRightToLeft(line)
 	} else if b.write(&line); line.text != "" {
 		b.lines = append(b.lines, line)
 	}
-	b.any, b.feet = false, b.feet[:0]
+	b.any = false
 }
 
 // write gives a line its text, cleaned, with its words and links.
 func (b *lineBuilder) write(l *pdfLine) {
 	b.text = b.text[:0]
 	var ends []int // of the words in the text
+	longest := 0.0
 	for i := l.first; i <= l.end; {
 		c := &b.chars[i]
 		if c.r == ' ' || c.r == 0 {
@@ -435,6 +494,9 @@ func (b *lineBuilder) write(l *pdfLine) {
 		}
 		start := len(b.text)
 		box, next := b.piece(i, l.end)
+		if box.x1-box.x0 > longest {
+			longest, l.typical = box.x1-box.x0, i
+		}
 		switch {
 		case len(b.text) == start:
 			b.text = bytes.TrimSuffix(b.text, []byte(" "))
@@ -494,11 +556,12 @@ func (b *lineBuilder) appendRightToLeft(line pdfLine) {
 	visual := visualOrder(glyphs)
 	for end := len(visual); end > 0; {
 		start := end - 1
-		for start > 0 && visual[start].x0-visual[start-1].x1 < wideGap*line.size {
+		for start > 0 && visual[start].x0-visual[start-1].x1 < wideGap*line.size && !b.parted(visual[start-1].x1, visual[start].x0, middle(&line)) {
 			start--
 		}
 		cell := line
 		cell.first, cell.end, cell.x0, cell.x1 = visual[end-1].index, visual[start].index, visual[start].x0, visual[end-1].x1
+		cell.typical = visual[(start+end)/2].index
 		cell.text = cleanText(logicalOrder(visual[start:end], glyphs, line.size, b.base))
 		if link := b.chars[cell.first].link; link > 0 && link == b.chars[cell.end].link {
 			cell.links = []pdfLink{{0, len(cell.text), b.links[link-1]}}
