@@ -43,9 +43,9 @@ func isRightToLeft(r rune) bool { return r >= 0x590 && directionOf(r) == rtl }
 
 // logicalOrder returns the text of glyphs that stand from left to right, some of them in right-to-left script, in the order
 // in which they are read in a text of direction base: the bidirectional algorithm (Unicode UAX 9) run backwards, without its
-// rarer cases.
-func logicalOrder(visual, all []glyph, base direction) string {
-	line := withBlanks(visual, all)
+// rarer cases. height is that of the line.
+func logicalOrder(visual, all []glyph, height float64, base direction) string {
+	line := withBlanks(visual, all, height)
 	dirs := resolve(line, base)
 	if base == rtl {
 		reverseRuns(line, dirs, func(direction) bool { return true })
@@ -86,17 +86,17 @@ func visualOrder(glyphs []glyph) []glyph {
 	return clusters
 }
 
-func withBlanks(visual, all []glyph) []glyph {
+func withBlanks(visual, all []glyph, height float64) []glyph {
 	var blanks []float64
 	for _, g := range all {
-		if g.r == ' ' {
+		if g.r == ' ' && g.x1 > g.x0 { // one without width stands anywhere
 			blanks = append(blanks, (g.x0+g.x1)/2)
 		}
 	}
 	slices.Sort(blanks)
 	line := make([]glyph, 0, len(visual)+len(blanks))
 	for i, g := range visual {
-		if i > 0 && blankBetween(blanks, visual[i-1], g) {
+		if i > 0 && blankBetween(blanks, visual[i-1], g, height) {
 			line = append(line, glyph{text: " ", r: ' '})
 		}
 		line = append(line, g)
@@ -109,12 +109,12 @@ func isLamAlef(a, b glyph) bool {
 }
 
 // blankBetween reports whether the file has a blank between two neighbours, or room for one.
-func blankBetween(blanks []float64, a, b glyph) bool {
+func blankBetween(blanks []float64, a, b glyph, height float64) bool {
 	at, _ := slices.BinarySearch(blanks, a.x1-0.5)
 	if at < len(blanks) && blanks[at] <= b.x0+0.5 {
 		return true
 	}
-	return b.x0-a.x1 > 0.6*min(a.x1-a.x0, b.x1-b.x0)+1
+	return b.x0-a.x1 > 0.25*height
 }
 
 // resolve gives every glyph a direction.

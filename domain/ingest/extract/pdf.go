@@ -2,178 +2,207 @@ package extract
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
-	"time"
-
-	"github.com/klippa-app/go-pdfium"
-	pdfiumerrors "github.com/klippa-app/go-pdfium/errors"
-	"github.com/klippa-app/go-pdfium/references"
-	"github.com/klippa-app/go-pdfium/requests"
-	"github.com/klippa-app/go-pdfium/webassembly"
-	"github.com/tetratelabs/wazero"
-	"github.com/tetratelabs/wazero/api"
-	"github.com/tetratelabs/wazero/experimental"
+	"sync/atomic"
+	"unicode/utf16"
 )
 
-// pdfMemory is how much PDFium may take for one file, in pages of 64 kB: 256 MB. It grows by copying, so twice that may be taken for a moment.
-const pdfMemory = 4096
+// pdfInstances is how many PDFiums read one file at the same time. Each holds the file and what it has made of it, so large files
+// and those whose pages take no time have one.
+const (
+	pdfInstances  = 2
+	pdfShareBytes = 16 << 20
+	pdfSharePages = 16
+)
 
-// pdfium is compiled once for a process: 3 s, or 0.1 s when a compilation cache holds the result.
-var pdfiumPool = sync.OnceValues(func() (pdfium.Pool, error) {
-	config := wazero.NewRuntimeConfig().
-		WithCoreFeatures(api.CoreFeaturesV2 | experimental.CoreFeaturesExceptionHandling). // PDFium's setjmp needs them
-		WithMemoryLimitPages(pdfMemory)
-	if cache, err := compilationCache(); err == nil {
-		config = config.WithCompilationCache(cache)
-	}
-	return webassembly.Init(webassembly.Config{
-		MaxTotal:      4,
-		FSConfig:      wazero.NewFSConfig(), // the default would mount / into the sandbox
-		RuntimeConfig: config,
-		Stdout:        io.Discard,
-		Stderr:        io.Discard,
-	})
-})
-
-// Warm compiles what reading a PDF needs, and leaves the result in the cache directory for later processes.
-func Warm() error {
-	_, err := pdfiumPool()
-	return err
-}
-
-// compilationCache opens the directory BITB_CACHE_DIR, or one of our own below the temporary one. Compiled code is run as it is
-// found, so a directory that others may write to is not used.
-func compilationCache() (wazero.CompilationCache, error) {
-	dir := os.Getenv("BITB_CACHE_DIR")
-	if dir == "" {
-		dir = filepath.Join(os.TempDir(), fmt.Sprintf("bitb-cache-%d", os.Getuid()))
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
-	}
-	info, err := os.Lstat(dir)
-	if err != nil {
-		return nil, err
-	}
-	if !info.IsDir() || info.Mode().Perm()&0o022 != 0 || !ownedByUs(info) {
-		return nil, fmt.Errorf("%s is not ours alone", dir)
-	}
-	return wazero.NewCompilationCacheWithDir(dir)
-}
-
-// pdfReader reads one file.
-type pdfReader struct {
-	pdfium.Pdfium
-	doc references.FPDF_DOCUMENT
-}
+// pdfRestarts is how often PDFium is started again for one file after pages that it could not bear.
+const pdfRestarts = 3
 
 func readPDF(ctx context.Context, data []byte, progress func(done, total int)) (*Document, error) {
-	pool, err := pdfiumPool()
+	s, err := openPDF(data)
 	if err != nil {
-		return nil, fmt.Errorf("start pdfium: %w", err)
-	}
-	instance, err := pool.GetInstance(30 * time.Second)
-	if err != nil {
-		return nil, fmt.Errorf("start pdfium: %w", err)
-	}
-	defer instance.Close()
-	opened, err := instance.OpenDocument(&requests.OpenDocument{File: &data})
-	if err != nil {
-		return nil, openError(err)
-	}
-	r := &pdfReader{Pdfium: instance, doc: opened.Document}
-	count, err := r.FPDF_GetPageCount(&requests.FPDF_GetPageCount{Document: r.doc})
-	switch {
-	case err != nil:
 		return nil, err
-	case count.PageCount == 0:
+	}
+	r := &pdfReader{sandbox: s}
+	defer func() { r.close() }()
+	total := r.count("FPDF_GetPageCount", r.document)
+	switch {
+	case r.err != nil:
+		return nil, &Error{Reason: ReasonMemory, Detail: firstLine(r.err.Error())}
+	case total == 0:
 		return nil, errors.New("no pages")
-	case count.PageCount > MaxPages:
+	case total > MaxPages:
 		return nil, &Error{Reason: ReasonTooManyPages}
 	}
-	return r.read(ctx, count.PageCount, progress)
-}
-
-func openError(err error) error {
-	if errors.Is(err, pdfiumerrors.ErrPassword) || errors.Is(err, pdfiumerrors.ErrSecurity) {
-		return &Error{Reason: ReasonEncrypted, Detail: err.Error()}
+	doc := &Document{Pages: total, Title: r.title()}
+	job := &pdfJob{data: data, pages: make([]pdfPage, total), results: make(chan pdfResult)}
+	if err := job.read(ctx, r, progress); err != nil {
+		return nil, err
 	}
-	return err
+	return doc, doc.assemble(job.pages)
 }
 
-// read reads all pages and puts their layouts together.
-func (r *pdfReader) read(ctx context.Context, total int, progress func(done, total int)) (*Document, error) {
+// pdfJob is the reading of the pages of a file.
+type pdfJob struct {
+	data     []byte
+	pages    []pdfPage
+	next     atomic.Int64
+	restarts atomic.Int64
+	results  chan pdfResult
+}
+
+type pdfResult struct {
+	index int
+	page  pdfPage
+	err   error
+}
+
+// read reads all pages, with r and perhaps another reader.
+func (j *pdfJob) read(ctx context.Context, r *pdfReader, progress func(done, total int)) error {
+	total := len(j.pages)
 	progress(0, total)
-	pages := make([]pdfPage, total)
-	size, failed := 0, 0
-	for i := range pages {
+	work, stop := context.WithCancel(ctx)
+	var workers sync.WaitGroup
+	defer workers.Wait()
+	defer stop()
+	workers.Go(func() { j.work(work, r) })
+	if total >= pdfSharePages && len(j.data) <= pdfShareBytes {
+		workers.Go(func() {
+			if s, err := openPDF(j.data); err == nil {
+				helper := &pdfReader{sandbox: s}
+				j.work(work, helper)
+				helper.close()
+			}
+		})
+	}
+	size, broken := 0, 0
+	var trapped error
+	for done := range total {
 		if err := ctx.Err(); err != nil {
-			return nil, &Error{Reason: ReasonTimeout, Page: i + 1, Detail: err.Error()}
+			return &Error{Reason: ReasonTimeout, Page: done + 1, Detail: err.Error()}
+		}
+		got := <-j.results
+		var failure *Error
+		if errors.As(got.err, &failure) {
+			return failure
+		}
+		if got.err != nil {
+			trapped = &Error{Reason: ReasonMemory, Page: got.index + 1, Detail: firstLine(got.err.Error())}
+		}
+		if got.page.broken {
+			broken++
+		}
+		if size += got.page.size; size > maxText {
+			return &Error{Reason: ReasonTooLarge, Page: got.index + 1, Detail: "more text than the limit"}
+		}
+		j.pages[got.index] = got.page
+		progress(done+1, total)
+	}
+	if broken == total {
+		if trapped != nil {
+			return trapped
+		}
+		return &Error{Reason: ReasonCorrupt, Detail: "no page can be read"}
+	}
+	return nil
+}
+
+// work reads pages until there are none left or ctx ends.
+func (j *pdfJob) work(ctx context.Context, r *pdfReader) {
+	for {
+		i := int(j.next.Add(1)) - 1
+		if i >= len(j.pages) || ctx.Err() != nil {
+			return
 		}
 		page, err := r.page(i)
-		if isTrap(err) {
-			return nil, &Error{Reason: ReasonMemory, Page: i + 1, Detail: firstLine(err.Error())}
-		}
 		if err != nil {
-			page.broken = true
-			failed++
+			page, err = j.again(r, i)
 		}
-		if size += page.size(); size > maxText {
-			return nil, &Error{Reason: ReasonTooLarge, Page: i + 1, Detail: "more text than the limit"}
+		select {
+		case j.results <- pdfResult{i, page, err}:
+		case <-ctx.Done():
+			return
 		}
-		pages[i] = page
-		progress(i+1, total)
+		if r.err != nil {
+			return
+		}
 	}
-	if failed == total {
-		return nil, &Error{Reason: ReasonCorrupt, Detail: "no page can be read"}
-	}
-	return r.assemble(pages)
 }
 
-// isTrap reports whether PDFium itself failed, after which its instance is of no use: it ran out of the memory it is
-// allowed, or hit a check of its own.
-func isTrap(err error) bool {
-	return err != nil && (strings.Contains(err.Error(), "wasm error") || strings.Contains(err.Error(), "module closed"))
+// again reads a page at which PDFium stopped with a fresh PDFium: it may have had enough of the pages before. A page that makes
+// it stop once more is left out.
+func (j *pdfJob) again(r *pdfReader, i int) (pdfPage, error) {
+	if err := j.restart(r, i); err != nil {
+		return pdfPage{}, err
+	}
+	page, err := r.page(i)
+	if err == nil {
+		return page, nil
+	}
+	if err := j.restart(r, i); err != nil {
+		return pdfPage{}, err
+	}
+	return pdfPage{broken: true}, err
 }
 
-func (r *pdfReader) assemble(pages []pdfPage) (*Document, error) {
-	doc := &Document{Pages: len(pages), Title: r.title()}
-	doc.Blocks = layOut(pages)
+func (j *pdfJob) restart(r *pdfReader, i int) error {
+	stopped := r.err
+	r.close()
+	if j.restarts.Add(1) > pdfRestarts {
+		return &Error{Reason: ReasonMemory, Page: i + 1, Detail: firstLine(stopped.Error())}
+	}
+	s, err := openPDF(j.data)
+	if err != nil {
+		return &Error{Reason: ReasonMemory, Page: i + 1, Detail: firstLine(err.Error())}
+	}
+	r.sandbox = s
+	return nil
+}
+
+// assemble puts the layouts of all pages together.
+func (d *Document) assemble(pages []pdfPage) error {
+	d.Blocks = layOut(pages)
 	pictures := pagesWhere(pages, func(p *pdfPage) bool { return len(p.lines) == 0 && p.objects > 0 })
-	if len(doc.Blocks) == 0 {
+	if len(d.Blocks) == 0 {
 		if pictures.n > 0 {
-			return nil, &Error{Reason: ReasonNoText, Detail: "pages hold pictures only"}
+			return &Error{Reason: ReasonNoText, Detail: "pages hold pictures only"}
 		}
-		return nil, &Error{Reason: ReasonEmpty, Detail: "pages are blank"}
+		return &Error{Reason: ReasonEmpty, Detail: "pages are blank"}
 	}
 	if pictures.n > 0 {
-		doc.Notes = append(doc.Notes, pictures.String()+" only pictures, so there was no text to read.")
+		d.Notes = append(d.Notes, pictures.String()+" only pictures, so there was no text to read.")
 	}
 	if broken := pagesWhere(pages, func(p *pdfPage) bool { return p.broken }); broken.n > 0 {
-		doc.Notes = append(doc.Notes, broken.String()+" damage and could not be read.")
+		d.Notes = append(d.Notes, broken.String()+" damage and could not be read.")
 	}
-	return doc, nil
+	return nil
 }
 
 // title returns the title in the file's metadata unless it is the name of another file, as most are.
 func (r *pdfReader) title() string {
-	meta, err := r.FPDF_GetMetaText(&requests.FPDF_GetMetaText{Document: r.doc, Tag: "Title"})
-	if err != nil {
-		return ""
-	}
-	title := strings.TrimSpace(meta.Value)
+	const tag = "Title\x00"
+	at := r.scratch + scratchSize - uint64(len(tag))
+	copy(r.bytes(at, len(tag)), tag)
+	title := strings.TrimSpace(utf16Text(r.blob("FPDF_GetMetaText", r.document, at)))
 	lower := strings.ToLower(title)
 	if strings.HasPrefix(lower, "microsoft word - ") || strings.HasPrefix(lower, "untitled") || len(title) < 3 ||
 		strings.Contains(lower[max(len(lower)-5, 0):], ".") || strings.Contains(lower, "about:blank") {
 		return ""
 	}
 	return title
+}
+
+// utf16Text decodes what PDFium returns as little-endian UTF-16 with a final zero.
+func utf16Text(b []byte) string {
+	units := make([]uint16, len(b)/2)
+	for i := range units {
+		units[i] = binary.LittleEndian.Uint16(b[2*i:])
+	}
+	return strings.TrimRight(string(utf16.Decode(units)), "\x00")
 }
 
 // pageList is a list of pages for a sentence such as "Pages 3–5 and 8 hold".

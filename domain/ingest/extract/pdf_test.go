@@ -228,7 +228,7 @@ func TestLogicalOrder(t *testing.T) {
 			for i, r := range []rune(tt.visual) {
 				glyphs = append(glyphs, glyph{i, string(r), r, float64(i * 6), float64(i*6 + 6)})
 			}
-			if got := logicalOrder(visualOrder(glyphs), glyphs, tt.base); got != tt.want {
+			if got := logicalOrder(visualOrder(glyphs), glyphs, 8, tt.base); got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})

@@ -1,0 +1,328 @@
+package extract
+
+import (
+	"math"
+	"slices"
+)
+
+// pdfGrid is a table that ruling lines draw.
+type pdfGrid struct {
+	across, down []pdfRule
+	xs, ys       []float64 // edges of columns from left to right, and of rows from top to bottom
+}
+
+// minCell is the least width and height of a cell, in points.
+const minCell = 5
+
+// takeTables takes the text of tables that ruling lines draw out of a page's lines, and leaves a line that stands for each
+// table where its first line was.
+func takeTables(lines []pdfLine, grids []pdfGrid) []pdfLine {
+	if len(grids) == 0 {
+		return lines
+	}
+	inside := make([][]pdfLine, len(grids))
+	of := make([]int, len(lines)) // number of the grid from 1
+	for i := range lines {
+		if g := slices.IndexFunc(grids, func(g pdfGrid) bool { return g.holds(&lines[i]) }); g >= 0 {
+			of[i] = g + 1
+			inside[g] = append(inside[g], lines[i])
+		}
+	}
+	tables := make([]*pdfTable, len(grids))
+	for g := range grids {
+		tables[g] = grids[g].table(inside[g])
+	}
+	var out []pdfLine
+	placed := make([]bool, len(grids))
+	for i, l := range lines {
+		switch g := of[i] - 1; {
+		case g < 0 || tables[g] == nil:
+			out = append(out, l)
+		case !placed[g]:
+			placed[g] = true
+			out = append(out, tables[g].line())
+		}
+	}
+	return out
+}
+
+// gridsOf finds the tables that ruling lines draw, cell for cell, and the frames that may hold one: lines across the page, with
+// or without a border around them.
+func gridsOf(rules []pdfRule) (grids, frames []pdfGrid) {
+	var alone []pdfRule
+	for _, g := range touching(rules) {
+		switch {
+		case len(g.down) == 0:
+			alone = append(alone, g.across...)
+		case len(g.across) < 2:
+		default:
+			if g.measure(); len(g.xs) > 2 && len(g.ys) > 2 {
+				grids = append(grids, g)
+			} else if len(g.ys) > 3 {
+				frames = append(frames, g)
+			}
+		}
+	}
+	return grids, append(frames, ladders(alone)...)
+}
+
+// touching puts rules that touch each other together.
+func touching(rules []pdfRule) []pdfGrid {
+	parent := make([]int, len(rules))
+	for i := range parent {
+		parent[i] = i
+	}
+	root := func(i int) int {
+		for parent[i] != i {
+			parent[i] = parent[parent[i]]
+			i = parent[i]
+		}
+		return i
+	}
+	for i := range rules {
+		for k := range rules {
+			if !rules[i].down && rules[k].down && touch(&rules[i], &rules[k]) {
+				parent[root(i)] = root(k)
+			}
+		}
+	}
+	groups := map[int]*pdfGrid{}
+	var order []int
+	for i, r := range rules {
+		g := groups[root(i)]
+		if g == nil {
+			g = &pdfGrid{}
+			groups[root(i)] = g
+			order = append(order, root(i))
+		}
+		if r.down {
+			g.down = append(g.down, r)
+		} else {
+			g.across = append(g.across, r)
+		}
+	}
+	var out []pdfGrid
+	for _, id := range order {
+		out = append(out, *groups[id])
+	}
+	return out
+}
+
+func touch(across, down *pdfRule) bool {
+	return down.at >= across.from-ruleSlack && down.at <= across.to+ruleSlack && across.at >= down.from-ruleSlack && across.at <= down.to+ruleSlack
+}
+
+func (g *pdfGrid) measure() {
+	for _, r := range g.across {
+		g.ys = append(g.ys, -r.at)
+		g.xs = append(g.xs, r.from, r.to)
+	}
+	for _, r := range g.down {
+		g.xs = append(g.xs, r.at)
+		g.ys = append(g.ys, -r.from, -r.to)
+	}
+	g.xs, g.ys = edges(g.xs), edges(g.ys)
+	for i := range g.ys {
+		g.ys[i] = -g.ys[i]
+	}
+}
+
+// edges sorts positions and drops those that are too near to the one before.
+func edges(at []float64) []float64 {
+	slices.Sort(at)
+	out := at[:0]
+	for _, v := range at {
+		if len(out) == 0 || v-out[len(out)-1] >= minCell {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// ladders are lines across the page of equal length, three or more of them below each other.
+func ladders(across []pdfRule) []pdfGrid {
+	var groups []pdfGrid
+	for _, r := range across {
+		if r.to-r.from < 20*minCell {
+			continue
+		}
+		g := slices.IndexFunc(groups, func(g pdfGrid) bool {
+			return math.Abs(g.across[0].from-r.from) < ruleSlack && math.Abs(g.across[0].to-r.to) < ruleSlack
+		})
+		if g < 0 {
+			groups = append(groups, pdfGrid{})
+			g = len(groups) - 1
+		}
+		groups[g].across = append(groups[g].across, r)
+	}
+	for i := range groups {
+		groups[i].measure()
+	}
+	return slices.DeleteFunc(groups, func(g pdfGrid) bool { return len(g.ys) < 3 })
+}
+
+// headRoom is how far above its first line across a table may begin, in points: two lines of text.
+const headRoom = 40
+
+// trimmed returns the frames around what stands in columns: above and below, lines across the page may part text that does not.
+func trimmed(frames []pdfGrid, lines []pdfLine) []pdfGrid {
+	var out []pdfGrid
+	for _, g := range frames {
+		rule := g.ys[0]
+		g.ys[0] += headRoom // the header may stand above the first line
+		var inside []pdfLine
+		for i := range lines {
+			if g.holds(&lines[i]) {
+				inside = append(inside, lines[i])
+			}
+		}
+		if len(inside) < 4 {
+			continue
+		}
+		columns := riverColumns(inside)
+		rows := visualRows(inside)
+		for len(rows) > 0 && !inColumns(rows[0], columns) {
+			rows = rows[1:]
+		}
+		for len(rows) > 0 && crosses(rows[len(rows)-1], columns) {
+			rows = rows[:len(rows)-1]
+		}
+		if len(rows) < 2 || isProse(rows, columns) || trailing(rows, columns)*3 > len(rows) {
+			continue
+		}
+		first, last := rows[0][0], rows[len(rows)-1][0]
+		g.ys[0] = rule
+		g.ys = slices.DeleteFunc(g.ys, func(y float64) bool { return y > first.top || y < last.bottom })
+		g.ys = append(append([]float64{first.top + 1}, g.ys...), last.bottom-1)
+		out = append(out, g)
+	}
+	return out
+}
+
+// inColumns reports whether a row has text in several columns and none across them.
+func inColumns(row []*pdfLine, columns [][2]float64) bool {
+	n := 0
+	for _, l := range row {
+		n += len(phrases(l))
+	}
+	return n > 1 && !crosses(row, columns)
+}
+
+func crosses(row []*pdfLine, columns [][2]float64) bool {
+	return slices.ContainsFunc(row, func(l *pdfLine) bool {
+		return slices.ContainsFunc(phrases(l), func(part pdfLine) bool { return !withinColumn(columns, &part) })
+	})
+}
+
+// holds reports whether the middle of a line lies in the grid.
+func (g *pdfGrid) holds(l *pdfLine) bool {
+	x, y := (l.x0+l.x1)/2, middle(l)
+	return !l.turned && l.table == nil && x > g.xs[0] && x < g.xs[len(g.xs)-1] && y < g.ys[0] && y > g.ys[len(g.ys)-1]
+}
+
+// middle is the height in which a line's letters stand.
+func middle(l *pdfLine) float64 { return l.base + 0.25*l.size }
+
+// table makes a table of the lines in the grid, or returns nil when they are none.
+func (g *pdfGrid) table(lines []pdfLine) *pdfTable {
+	if len(lines) < 3 {
+		return nil
+	}
+	t := &pdfTable{top: g.ys[0], bottom: g.ys[len(g.ys)-1], size: medianSize(lines), tag: lines[0].tag}
+	if len(g.xs) == 2 || len(g.ys)-1 <= 2 {
+		g.byRows(t, lines)
+	} else {
+		g.byCells(t, lines)
+	}
+	t.dropEmpty()
+	if !t.isTable() {
+		return nil
+	}
+	return t
+}
+
+// byRows makes a row of each row of lines, because the grid has lines only around them, or below the header.
+func (g *pdfGrid) byRows(t *pdfTable, lines []pdfLine) {
+	t.columns = riverColumns(lines)
+	if len(g.xs) > 2 {
+		t.columns = nil
+		for i := 1; i < len(g.xs); i++ {
+			t.columns = append(t.columns, [2]float64{g.xs[i-1], g.xs[i]})
+		}
+	}
+	if len(t.columns) < 2 {
+		return
+	}
+	if len(g.ys)-1 > 3 { // a line between any two rows
+		for i := 1; i < len(g.ys); i++ {
+			var band []pdfLine
+			for k := range lines {
+				if y := middle(&lines[k]); y < g.ys[i-1] && y >= g.ys[i] {
+					band = append(band, lines[k])
+				}
+			}
+			t.rows = append(t.rows, rowOf(splitAtColumns(band, t.columns), t.columns))
+		}
+		return
+	}
+	t.rows = fillGrid(visualRows(splitAtColumns(lines, t.columns)), t.columns)
+}
+
+// rowOf makes a row of lines, each of which stands in one column.
+func rowOf(lines []pdfLine, columns [][2]float64) pdfRow {
+	row := pdfRow{cells: make([][]*pdfLine, len(columns))}
+	for i := range lines {
+		row.add(columnAt(columns, (lines[i].x0+lines[i].x1)/2), &lines[i])
+	}
+	return row
+}
+
+// byCells puts each line into the cell that it stands in.
+func (g *pdfGrid) byCells(t *pdfTable, lines []pdfLine) {
+	for i := 1; i < len(g.xs); i++ {
+		t.columns = append(t.columns, [2]float64{g.xs[i-1], g.xs[i]})
+	}
+	t.rows = make([]pdfRow, len(g.ys)-1)
+	for i := range t.rows {
+		t.rows[i].cells = make([][]*pdfLine, len(t.columns))
+	}
+	for i := range lines {
+		l := &lines[i]
+		column, first, last := g.cell((l.x0+l.x1)/2, middle(l))
+		if last > first {
+			t.spans++
+		}
+		t.rows[first].lines = append(t.rows[first].lines, l)
+		for r := first; r <= last; r++ { // a cell that spans rows is repeated in each, so that every row can be read alone
+			t.rows[r].cells[column] = append(t.rows[r].cells[column], l)
+		}
+	}
+}
+
+// cell returns the first column of the cell at a place, and the rows that it spans.
+func (g *pdfGrid) cell(x, y float64) (column, first, last int) {
+	for column+2 < len(g.xs) && g.xs[column+1] <= x {
+		column++
+	}
+	for first+2 < len(g.ys) && g.ys[first+1] >= y {
+		first++
+	}
+	last = first
+	for column > 0 && !ruled(g.down, g.xs[column], y) {
+		column--
+	}
+	for first > 0 && !ruled(g.across, g.ys[first], x) {
+		first--
+	}
+	for last+2 < len(g.ys) && !ruled(g.across, g.ys[last+1], x) {
+		last++
+	}
+	return column, first, last
+}
+
+// ruled reports whether one of the rules runs at a place and covers a point of it.
+func ruled(rules []pdfRule, at, through float64) bool {
+	return slices.ContainsFunc(rules, func(r pdfRule) bool {
+		return math.Abs(r.at-at) < minCell && r.from-ruleSlack <= through && through <= r.to+ruleSlack
+	})
+}

@@ -1,0 +1,120 @@
+package extract
+
+import (
+	"unicode"
+)
+
+// maxLinks bounds the parts of a page that are links, and maxObjects how many of the things drawn on it are looked at.
+const (
+	maxLinks   = 500
+	maxObjects = 500
+)
+
+// markLinks marks the characters that stand in a link that a person could follow from anywhere, and returns the addresses.
+func (r *pdfReader) markLinks(page uint64) []string {
+	var addresses []string
+	position, found := r.scratch+scratchSize-16, r.scratch+scratchSize-8
+	copy(r.bytes(position, 4), []byte{0, 0, 0, 0})
+	for len(addresses) < maxLinks && r.is("FPDFLink_Enumerate", page, position, found) {
+		next, ref := r.uint32At(position), uint64(r.uint32At(found))
+		address := r.address(ref)
+		if link("x", address) != "x" {
+			for _, area := range r.areas(ref) {
+				addresses = append(addresses, address)
+				r.mark(area, int16(len(addresses)))
+			}
+		}
+		b := r.bytes(position, 4) // the scratch memory was used meanwhile
+		b[0], b[1], b[2], b[3] = byte(next), byte(next>>8), byte(next>>16), byte(next>>24)
+	}
+	return addresses
+}
+
+// address returns where a link leads to outside of the file, or "".
+func (r *pdfReader) address(link uint64) string {
+	const uri = 3
+	action := r.call("FPDFLink_GetAction", link)
+	if action == 0 || r.call("FPDFAction_GetType", action) != uri {
+		return ""
+	}
+	b := r.blob("FPDFAction_GetURIPath", r.document, action)
+	return string(b[:max(len(b)-1, 0)])
+}
+
+// areas returns the parts of the page in which a link is: one for each of its lines, if the file says so.
+func (r *pdfReader) areas(link uint64) []pdfBox {
+	var out []pdfBox
+	for i := range min(r.count("FPDFLink_CountQuadPoints", link), 20) {
+		var p [8]float64
+		if r.is("FPDFLink_GetQuadPoints", link, uint64(i), r.scratch) {
+			r.floats(r.scratch, p[:])
+			out = append(out, pdfBox{min(p[0], p[2], p[4], p[6]), max(p[0], p[2], p[4], p[6]), min(p[1], p[3], p[5], p[7]), max(p[1], p[3], p[5], p[7])})
+		}
+	}
+	var p [4]float64 // left, top, right, bottom
+	if out == nil && r.is("FPDFLink_GetAnnotRect", link, r.scratch) {
+		r.floats(r.scratch, p[:])
+		out = append(out, pdfBox{min(p[0], p[2]), max(p[0], p[2]), min(p[1], p[3]), max(p[1], p[3])})
+	}
+	return out
+}
+
+func (r *pdfReader) mark(area pdfBox, link int16) {
+	const most = 1 << 14 // characters of a page with links: 500 links times a million characters would take seconds
+	if len(r.chars) > most {
+		return
+	}
+	for i := range r.chars {
+		b := &r.chars[i].box
+		x, y := (b.x0+b.x1)/2, (b.y0+b.y1)/2
+		if area.x0 <= x && x <= area.x1 && area.y0 <= y && y <= area.y1 {
+			r.chars[i].link = link
+		}
+	}
+}
+
+// A page with fewer letters than fewLetters may be a scan on which a program has stamped its number or where it comes from.
+const fewLetters = 100
+
+// isPicture reports whether a page is a picture of a page: it holds no text, or next to none beside pictures that cover half of it.
+func (r *pdfReader) isPicture(page uint64, p *pdfPage) bool {
+	if p.objects == 0 || p.letters() >= fewLetters {
+		return false
+	}
+	return len(p.lines) == 0 || r.pictured(page, p) >= 0.5
+}
+
+func (p *pdfPage) letters() int {
+	n := 0
+	for i := range p.lines {
+		for _, r := range p.lines[i].text {
+			if isLetterOrDigit(r) {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+func isLetterOrDigit(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }
+
+// pictured returns how much of a page pictures cover, as if they did not overlap.
+func (r *pdfReader) pictured(page uint64, p *pdfPage) float64 {
+	const image, form = 3, 5
+	frame := p.frame.box
+	covered := 0.0
+	for i := range min(p.objects, maxObjects) {
+		object := r.call("FPDFPage_GetObject", page, uint64(i))
+		if kind := r.call("FPDFPageObj_GetType", object); kind != image && kind != form {
+			continue
+		}
+		var edge [4]float64 // left, bottom, right, top
+		if r.is("FPDFPageObj_GetBounds", object, r.scratch, r.scratch+4, r.scratch+8, r.scratch+12) {
+			r.floats(r.scratch, edge[:])
+			width := min(edge[2], frame.x1) - max(edge[0], frame.x0)
+			height := min(edge[3], frame.y1) - max(edge[1], frame.y0)
+			covered += max(width, 0) * max(height, 0)
+		}
+	}
+	return covered / max((frame.x1-frame.x0)*(frame.y1-frame.y0), 1)
+}
