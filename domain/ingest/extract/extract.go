@@ -45,7 +45,7 @@ const (
 
 // Limits on one file. What exceeds them is refused with ReasonTooLarge or ReasonTooManyPages.
 const (
-	MaxPages = 3000     // pages of a PDF
+	MaxPages = 3000     // pages of a PDF, slides of a presentation
 	maxText  = 32 << 20 // bytes of text taken out of one file
 	maxUnzip = 96 << 20 // bytes unpacked from one archive, all parts together
 )

@@ -31,6 +31,7 @@ type grid struct {
 	merged int // rows with cells that are merged over columns, beside others
 	titles int // rows at the top that are one cell
 	spent  *int
+	gaps   bool // rows without text are kept
 }
 
 // heldCell is what reaches down: text in its first column, and in the others what may be repeated there.
@@ -47,7 +48,7 @@ type widePlace struct {
 
 func newGrid(spent *int) *grid { return &grid{held: map[int]heldCell{}, spent: spent} }
 
-// add lays out a row. One without a cell of its own is dropped; one without any cell stays, as a gap.
+// add lays out a row. One without text is dropped, unless gaps are kept, and so is one without a cell of its own.
 func (g *grid) add(cells []gridCell) error {
 	var line []string
 	own, across, skip, wide := 0, 1, 0, len(g.wide)
@@ -67,7 +68,7 @@ func (g *grid) add(cells []gridCell) error {
 		}
 	}
 	line = g.takeAll(line)
-	if own == 0 && len(line) > 0 {
+	if own == 0 && len(line) > 0 || !g.gaps && !slices.ContainsFunc(line, isFilled) {
 		g.wide = g.wide[:wide]
 		return nil
 	}
@@ -144,6 +145,7 @@ func (g *grid) lines() [][]string {
 	if g.merged*2 <= len(g.rows) {
 		g.spread()
 	}
+	g.joinHeader()
 	if !slices.Contains(used, false) {
 		return g.rows
 	}
@@ -157,6 +159,48 @@ func (g *grid) lines() [][]string {
 		g.rows[i] = kept
 	}
 	return g.rows
+}
+
+// joinHeader makes one row of a header of two: groups, which are merged over columns, and the names in each of them.
+func (g *grid) joinHeader() {
+	if len(g.rows) < g.titles+3 {
+		return
+	}
+	groups := map[int]string{}
+	for _, place := range g.wide {
+		if place.row == g.titles {
+			groups[place.column] = place.text
+			if _, ok := groups[place.column-1]; !ok {
+				groups[place.column-1] = place.text
+			}
+		}
+	}
+	if len(groups) == 0 {
+		return
+	}
+	above, below := g.rows[g.titles], g.rows[g.titles+1]
+	joined := slices.Clone(above)
+	for i := range max(len(above), len(below)) {
+		if i == len(joined) {
+			joined = append(joined, "")
+		}
+		name := ""
+		if i < len(below) {
+			name = below[i]
+		}
+		switch group, ok := groups[i]; {
+		case ok && (!isFilled(name) || isNumber(name) && !isYear(name)):
+			return // there are no names
+		case ok && name != group:
+			joined[i] = group + " – " + name
+		case isFilled(joined[i]) && isFilled(name) && name != joined[i]:
+			return // it is a row of its own
+		case !isFilled(joined[i]):
+			joined[i] = name
+		}
+	}
+	g.rows[g.titles+1] = joined
+	g.rows = slices.Delete(g.rows, g.titles, g.titles+1)
 }
 
 // spread repeats merged cells in the columns they cover, unless they are alone in their row.

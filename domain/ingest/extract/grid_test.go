@@ -24,6 +24,14 @@ func TestGrid(t *testing.T) {
 			[][]string{{"S", "S", "1"}, {"x", "y", "z"}}},
 		{"a form, most of whose cells are merged, loses the columns that are none", [][]gridCell{{across("Name", 2), across("Town", 3)}, {across("Age", 3), across("Bike", 2)}, {across("Signed", 5)}},
 			[][]string{{"Name", "Town", ""}, {"Age", "", "Bike"}, {"Signed", "", ""}}},
+		{"a header of groups and names", [][]gridCell{{{text: "Town", down: 2}, across("May", 2), across("June", 2)}, {covered, cell("in"), cell("out"), cell("in"), cell("out")}, {cell("x"), cell("1"), cell("2"), cell("3"), cell("4")}},
+			[][]string{{"Town", "May – in", "May – out", "June – in", "June – out"}, {"x", "1", "2", "3", "4"}}},
+		{"a row without text is none", [][]gridCell{{cell(""), across("May", 2)}, {cell(""), across("", 2)}, {cell("Town"), cell("in"), cell("out")}, {cell("x"), cell("1"), cell("2")}},
+			[][]string{{"Town", "May – in", "May – out"}, {"x", "1", "2"}}},
+		{"no names below the groups", [][]gridCell{{cell(""), across("May", 2)}, {cell("x"), cell("1"), cell("2")}, {cell("y"), cell("3"), cell("4")}},
+			[][]string{{"", "May", ""}, {"x", "1", "2"}, {"y", "3", "4"}}},
+		{"a row of its own below the groups", [][]gridCell{{cell("Name"), across("Reach", 2)}, {cell("Ann"), cell("by post"), cell("by day")}, {cell("Bob"), cell("never"), cell("ever")}},
+			[][]string{{"Name", "Reach", "Reach"}, {"Ann", "by post", "by day"}, {"Bob", "never", "ever"}}},
 		{"a gap stays", [][]gridCell{{cell("a"), cell("b")}, nil, {cell("c"), cell("d")}}, [][]string{{"a", "b"}, nil, {"c", "d"}}},
 		{"a cell over more columns than there can be", [][]gridCell{{across("a", 1<<30), cell("b")}}, [][]string{{"a", "b"}}},
 	}
@@ -31,6 +39,7 @@ func TestGrid(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			spent := 0
 			g := newGrid(&spent)
+			g.gaps = tt.name == "a gap stays"
 			for _, row := range tt.rows {
 				if err := g.add(row); err != nil {
 					t.Fatal(err)

@@ -245,7 +245,9 @@ func (r *odfReader) chart(x *xmlReader, out *[]Block) error {
 
 // slide reads a page of a presentation: the title first, then the shapes in their order, then the notes.
 func (r *odfReader) slide(x *xmlReader, e xml.StartElement, out *[]Block) error {
-	r.page++
+	if r.page++; r.page > MaxPages {
+		return &Error{Reason: ReasonTooManyPages, Detail: "slides"}
+	}
 	if r.style("drawing-page", attrOf(e, "style-name")).hidden {
 		r.hidden.add(r.page)
 	}

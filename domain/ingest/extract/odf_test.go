@@ -158,6 +158,7 @@ func TestODFRefused(t *testing.T) {
 		{"broken", odfOf(t, "text", "<text:p a=<"), ReasonCorrupt},
 		{"nested too deep", odfOf(t, "text", strings.Repeat("<text:section>", 5000)), ReasonCorrupt},
 		{"nested lists", odfOf(t, "text", strings.Repeat("<text:list><text:list-item>", 5000)), ReasonCorrupt},
+		{"too many slides", odfOf(t, "presentation", strings.Repeat("<draw:page/>", 3001)), ReasonTooManyPages},
 		{"no content", zipOf(t, "mimetype", "application/vnd.oasis.opendocument.text"), ReasonCorrupt},
 		{"repeated text", odfOf(t, "spreadsheet", `<table:table>`+strings.Repeat(`<table:table-row table:number-rows-repeated="1000"><table:table-cell table:number-columns-repeated="2000">`+tp("", "spam")+`</table:table-cell></table:table-row>`, 9)+`</table:table>`), ReasonTooLarge},
 		{"sparse cells", odfOf(t, "spreadsheet", `<table:table>`+strings.Repeat(strings.ReplaceAll(wide, "2000", "1999"), 9)+`</table:table>`), ReasonTooLarge},

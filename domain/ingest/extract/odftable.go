@@ -125,7 +125,7 @@ func (r *odfReader) sheet(x *xmlReader, e xml.StartElement, out *[]Block) error 
 		r.hidden.add(r.page)
 	}
 	g := newGrid(&r.spent)
-	r.shapes = nil
+	g.gaps, r.shapes = true, nil
 	if err := r.rows(x, g.addTimes); err != nil {
 		return err
 	}

@@ -131,6 +131,15 @@ func TestPPTXGraphics(t *testing.T) {
 	}}})
 }
 
+// Waterfalls, funnels and the like keep their values in another form.
+func TestPPTXNewerChart(t *testing.T) {
+	chart := `<cx:chartSpace xmlns:cx="http://schemas.microsoft.com/office/drawing/2014/chartex" ` + slideNamespace + `><cx:chartData><cx:data id="0"><cx:strDim type="cat"><cx:f>A1:A2</cx:f><cx:lvl ptCount="2"><cx:pt idx="0">Hire</cx:pt><cx:pt idx="1">Repair</cx:pt></cx:lvl><cx:lvl ptCount="2"><cx:pt idx="0">Town</cx:pt></cx:lvl></cx:strDim>
+<cx:numDim type="val"><cx:lvl formatCode="General"><cx:pt idx="0">40</cx:pt><cx:pt idx="1">-12.5</cx:pt></cx:lvl></cx:numDim></cx:data></cx:chartData>
+<cx:chart><cx:title><cx:tx><cx:txData><cx:v>Result</cx:v></cx:txData></cx:tx></cx:title><cx:plotArea><cx:plotAreaRegion><cx:series layoutId="waterfall"><cx:tx><cx:txData><cx:f>B1</cx:f><cx:v>2024</cx:v></cx:txData></cx:tx><cx:dataId val="0"/></cx:series></cx:plotAreaRegion></cx:plotArea></cx:chart></cx:chartSpace>`
+	slide := `<mc:AlternateContent><mc:Choice Requires="cx1">` + frameOf(`<c:chart r:id="chart"/>`) + `</mc:Choice><mc:Fallback>` + ph("", ap("", "", "This chart is not available.")) + `</mc:Fallback></mc:AlternateContent>`
+	testReader(t, "a.pptx", []readTest{{"waterfall", pptxOf(t, []string{slide}, map[string]string{"charts/chart.xml": chart}), []string{"paragraph: Result", "table: |2024 / Town – Hire|40 / Town – Repair|-12.5"}}})
+}
+
 func TestPPTXSlides(t *testing.T) {
 	slides := []string{
 		ph("title", ap("", "", "First")),
@@ -158,7 +167,7 @@ func TestPPTXSlides(t *testing.T) {
 		pptxOf(t, slides[1:2], nil):          ReasonNoText,
 		pptxOf(t, nil, nil):                  ReasonEmpty,
 		pptxOf(t, make([]string, 3001), nil): ReasonTooManyPages,
-		pptxOf(t, []string{frameOf("<a:tbl>" + strings.Repeat(`<a:tr><a:tc/><a:tc gridSpan="199"/></a:tr>`, 30_000) + "</a:tbl>")}, nil): ReasonTooLarge,
+		pptxOf(t, []string{frameOf("<a:tbl>" + strings.Repeat(`<a:tr>`+tc("", "x")+`<a:tc gridSpan="199"/></a:tr>`, 30_000) + "</a:tbl>")}, nil): ReasonTooLarge,
 	} {
 		if got := reasonFor(t, in, "a.pptx"); got != want {
 			t.Errorf("got %s, want %s", got, want)
