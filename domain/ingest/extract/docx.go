@@ -29,7 +29,9 @@ func readDOCX(data []byte) (*Document, error) {
 	if err := a.part(main, func(x *xmlReader) error { return r.flow(x, &doc.Blocks) }); err != nil {
 		return nil, err
 	}
-	r.promoteBold(doc.Blocks)
+	if r.headings == 0 {
+		promoteBold(doc.Blocks, r.bold)
+	}
 	if r.damaged {
 		doc.Notes = append(doc.Notes, "Some of it is damaged. Headings, numbers of lists, links or footnotes may be missing.")
 	}
@@ -51,7 +53,7 @@ func readTitle(x *xmlReader, doc *Document) error {
 type docxReader struct {
 	*archive
 	links     map[string]string // relationship id → address
-	styles    map[string]docxStyle
+	styles    docxStyles
 	numbering docxNumbering
 	notes     map[string]string // "footnote 2" → text
 	noted     int               // notes referred to so far
@@ -161,7 +163,7 @@ func (r *docxReader) paragraph(x *xmlReader, out *[]Block) error {
 
 // block decides what a paragraph is: a heading by its outline level, a list item by its numbering, or plain.
 func (r *docxReader) block(p *docxPara, text string) Block {
-	style := r.style(p.style)
+	style := r.styles.get(p.style)
 	num := p.num
 	if num.id == "" {
 		num = style.num
@@ -185,19 +187,21 @@ func (r *docxReader) block(p *docxPara, text string) Block {
 	case style.code:
 		return Block{Kind: Code, Text: text}
 	}
-	if p.plain == 0 && utf8.RuneCountInString(text) <= 90 && !strings.HasSuffix(strings.TrimSpace(text), ".") {
+	if p.plain == 0 && style.name != "caption" && isShortTitle(text) {
 		r.bold[text] = true
 	}
 	return Block{Kind: Paragraph, Text: text}
 }
 
-// promoteBold makes headings of short paragraphs in bold type, in a document whose author used no heading styles.
-func (r *docxReader) promoteBold(blocks []Block) {
-	if r.headings > 0 {
-		return
-	}
+// isShortTitle reports whether a paragraph, if it is bold throughout, may be a heading.
+func isShortTitle(text string) bool {
+	return utf8.RuneCountInString(text) <= 90 && !strings.HasSuffix(strings.TrimSpace(text), ".")
+}
+
+// promoteBold makes headings of the paragraphs with these texts, in a document whose author used no heading styles.
+func promoteBold(blocks []Block, bold map[string]bool) {
 	for i := range blocks {
-		if blocks[i].Kind == Paragraph && r.bold[blocks[i].Text] {
+		if blocks[i].Kind == Paragraph && bold[blocks[i].Text] {
 			blocks[i].Kind, blocks[i].Level = Heading, 2
 		}
 	}
@@ -210,7 +214,7 @@ func (r *docxReader) inline(x *xmlReader, p *docxPara) error {
 		case "pPr":
 			return r.paragraphProperties(x, p)
 		case "r":
-			p.hidden, p.isBold = false, r.style(p.style).bold
+			p.hidden, p.isBold = false, r.styles.get(p.style).bold
 			err := r.inline(x, p)
 			p.hidden, p.isBold = false, false
 			return err
