@@ -83,7 +83,8 @@ const (
 // rtfState is what a group inherits, and what is forgotten at its end.
 type rtfState struct {
 	dest    rtfDest
-	ignore  bool   // \* was read: skip the group if the next word is not known
+	head    bool   // nothing was read of the group yet
+	ignore  bool   // \* was read at its head: skip the group if the next word is not known
 	upr     bool   // the next group says the same as the one after it, in fewer characters
 	inner   bool   // within the properties of a nested table's row
 	done    func() // at the end of the group
@@ -123,7 +124,9 @@ func (r *rtfReader) run() {
 			for r.at < len(r.data) && r.data[r.at] != '\\' && r.data[r.at] != '{' && r.data[r.at] != '}' {
 				r.at++
 			}
-			r.plain(r.data[start:r.at])
+			text := r.data[start:r.at]
+			r.state.head = r.state.head && len(text) < 8 && len(bytes.TrimSpace(text)) == 0
+			r.plain(text)
 		}
 	}
 	if len(r.stack) > 1 {
@@ -139,7 +142,7 @@ func (r *rtfReader) open() {
 	r.flush()
 	r.skip = 0
 	r.stack = append(r.stack, r.state)
-	r.state.done, r.state.ignore = nil, false
+	r.state.done, r.state.head, r.state.ignore = nil, true, false
 	switch {
 	case r.state.dest == rtfStyles:
 		r.take(rtfTaken, r.endStyle)
@@ -231,7 +234,7 @@ func (r *rtfReader) sign() {
 	}
 	switch c {
 	case '*':
-		r.state.ignore = true
+		r.state.ignore = r.state.head
 	case '\'':
 		if b, ok := unhex(r.data[r.at:]); ok {
 			r.at += 2
@@ -268,7 +271,7 @@ const hexDigits = "0123456789abcdef"
 // word follows a control word: one of a group that goes elsewhere, one that stands for a character, or a property.
 func (r *rtfReader) word(word []byte, number int, given bool) {
 	ignore := r.state.ignore
-	r.state.ignore = false
+	r.state.ignore, r.state.head = false, false
 	if group, ok := rtfGroups[string(word)]; ok {
 		r.flush()
 		if r.state.done == nil { // else the group already goes somewhere
@@ -370,7 +373,6 @@ func (r *rtfReader) unicode(n int) {
 		r.symbols([]byte{byte(c)}, r.fonts[r.state.font].symbols)
 		return
 	}
-	r.high = 0
 	r.write(string(c))
 }
 
@@ -405,6 +407,7 @@ func (r *rtfReader) symbols(raw []byte, symbols map[byte]string) {
 
 // write puts text where the group's text goes.
 func (r *rtfReader) write(s string) {
+	r.high = 0
 	switch r.state.dest {
 	case rtfShown:
 		if !r.state.hidden && !r.state.deleted {
