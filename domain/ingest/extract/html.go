@@ -12,12 +12,15 @@ import (
 )
 
 // readHTML reads a page: what stands in it for a reader first, then its menus and lists of links as furniture.
-func readHTML(data []byte) (*Document, error) {
-	root, err := parseHTML(decode(data, true))
+func readHTML(data []byte) (*Document, error) { return readHTMLPart(decode(data, true), 0) }
+
+// readHTMLPart reads a page, or a part of one that stands below a heading of the given level.
+func readHTMLPart(text string, level int) (*Document, error) {
+	root, err := parseHTML(text)
 	if err != nil {
 		return nil, err
 	}
-	w := &htmlWalker{hasMain: find(root, isMain) != nil, open: Block{Kind: Paragraph}, base: baseAddress(root), panels: panels(root)}
+	w := &htmlWalker{level: level, hasMain: find(root, isMain) != nil, open: Block{Kind: Paragraph}, base: baseAddress(root), panels: panels(root)}
 	w.walk(root, zone{soft: w.hasMain})
 	w.flush()
 	doc := &Document{Title: w.title, Blocks: w.blocks}
@@ -316,6 +319,8 @@ func (w *htmlWalker) element(n *html.Node, z zone) {
 		w.writeText("”", z)
 	case atom.Math:
 		w.writeText(nodeText(n), z)
+	case atom.Del, atom.S, atom.Strike:
+		w.struck(n, z)
 	case atom.Sup:
 		if raised := superscript(nodeText(n)); raised != "" {
 			w.writeText(raised, z)

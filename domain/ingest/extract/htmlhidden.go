@@ -29,13 +29,16 @@ func panels(root *html.Node) map[string]bool {
 func (w *htmlWalker) isHidden(n *html.Node) bool {
 	switch n.DataAtom {
 	case atom.Script, atom.Style, atom.Noscript, atom.Template, atom.Svg, atom.Iframe, atom.Object, atom.Embed, atom.Canvas,
-		atom.Audio, atom.Video, atom.Select, atom.Datalist, atom.Textarea, atom.Input, atom.Map, atom.Del:
+		atom.Audio, atom.Video, atom.Select, atom.Datalist, atom.Textarea, atom.Input, atom.Map:
 		return true
 	case atom.Dialog:
 		return !slices.ContainsFunc(n.Attr, func(a html.Attribute) bool { return a.Key == "open" })
 	case atom.Span, atom.I, atom.B, atom.Em:
 		if attr(n, "aria-hidden") == "true" || iconNames.MatchString(attr(n, "class")) {
 			return true // an icon, perhaps by its name
+		}
+		if spokenNames.MatchString(attr(n, "class")) && n.Parent.DataAtom == atom.A && n.PrevSibling != nil {
+			return true // "opens in a new window" after the text of a link
 		}
 	}
 	return isSwitchedOff(n) && !w.isPanel(n)
@@ -58,9 +61,10 @@ func isSwitchedOff(n *html.Node) bool {
 }
 
 var (
-	iconNames  = regexp.MustCompile(`(?:^|\s)material-(?:icons|symbols)`)
-	panelNames = regexp.MustCompile(`(?i)accordion|collaps|panel|answer|faq|(?:^|[\s_-])tabs?(?:$|[\s_-])`)
-	modalNames = regexp.MustCompile(`(?i)(?:^|[\s_-])(?:modal|dialog|popup|overlay|lightbox|offcanvas|drawer)(?:$|[\s_-])`)
+	iconNames   = regexp.MustCompile(`(?:^|\s)material-(?:icons|symbols)`)
+	spokenNames = regexp.MustCompile(`(?:^|\s)(?:sr-only|visually-?hidden|screen-?reader(?:-text|-only)?|u-hidden-visually|assistive-text)(?:$|\s)`)
+	panelNames  = regexp.MustCompile(`(?i)accordion|collaps|panel|answer|faq|(?:^|[\s_-])tabs?(?:$|[\s_-])`)
+	modalNames  = regexp.MustCompile(`(?i)(?:^|[\s_-])(?:modal|dialog|popup|overlay|lightbox|offcanvas|drawer)(?:$|[\s_-])`)
 )
 
 // isPanel reports whether n is hidden until a reader clicks, and content like the rest of the page.

@@ -1,6 +1,7 @@
 package extract
 
 import (
+	"bytes"
 	"fmt"
 	"strconv"
 	"strings"
@@ -135,6 +136,17 @@ func headingRole(n *html.Node) (int, bool) {
 		level = 2
 	}
 	return min(max(level, 1), 6), true
+}
+
+// struck marks what is no longer valid, as an old price is: without the mark it would be read as one with the new.
+func (w *htmlWalker) struck(n *html.Node, z zone) {
+	start, blocks, links := len(w.text), len(w.blocks), len(w.marks)
+	w.walk(n, z)
+	if len(w.blocks) > blocks || len(w.marks) > links || len(bytes.TrimSpace(w.text[start:])) == 0 || len(w.text)-start > 200 {
+		return
+	}
+	text := strings.TrimSpace(string(w.text[start:]))
+	w.text = append(w.text[:start], "~~"+text+"~~"...)
 }
 
 // superscript returns digits raised, so that 10 m² and a price with small cents are read as they are meant; "" for anything else.
