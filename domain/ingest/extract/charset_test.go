@@ -139,6 +139,7 @@ func TestCleanText(t *testing.T) {
 	tests := []struct{ name, in, want string }{
 		{"tidy", "one line\nand another", "one line\nand another"},
 		{"blanks", "  a \t b\u00a0 c  ", "a b c"},
+		{"wide blanks", "\u3000ゾルゲ\u3000と\u3000", "ゾルゲ と"},
 		{"line ends", "a \r\n\r\n\r\n b\rc\u2028d", "a\nb\nc\nd"},
 		{"controls", "a\x00b\x07c\x1b[31m", "abc[31m"},
 		{"invalid utf-8", "a\xffb", "a\ufffdb"},

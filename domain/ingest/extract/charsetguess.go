@@ -97,7 +97,7 @@ func guessWide(data []byte) encoding.Encoding {
 			controls++
 		}
 	}
-	if controls*50 < len(sample) || len(sample) < 4 {
+	if controls*50 < len(sample) || len(sample) < 8 {
 		return nil
 	}
 	var best encoding.Encoding
