@@ -7,7 +7,10 @@ MAKEFLAGS += --no-print-directory
 services := deploy/local/services.sh
 generated := git ls-files -co --exclude-standard -- '*_templ.go' static ':!static/src'
 
-.PHONY: help run test services services-stop dev build generate generated lint check bench image go node
+# How long `make fuzz` tries each target.
+FUZZTIME ?= 5s
+
+.PHONY: help run test fuzz services services-stop dev build generate generated lint check bench image go node
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,6 +20,18 @@ run: build ## install what is missing, start everything with a demo tenant, and 
 
 test: go ## install what is missing, then run every test, the browser's too
 	@exec $(services) run --tests go test ./...
+
+# What it finds lies in testdata/fuzz of the package, and is a test from then on.
+fuzz: go ## feed chance input to every fuzz target for FUZZTIME each, and stop at the first that fails
+	@bin=$$(mktemp -d); trap 'rm -r "$$bin"' EXIT; cache=$$(go env GOCACHE)/fuzz; \
+	for package in $$(git grep --untracked -l '^func Fuzz' -- 'domain/*_test.go' | xargs -rn1 dirname | sort -u); do \
+		go test -c -fuzz=. -o "$$bin/test" "./$$package"; \
+		for target in $$("$$bin/test" -test.list '^Fuzz'); do \
+			(cd "$$package"; "$$bin/test" -test.run '^$$' -test.fuzz "^$$target$$" -test.fuzztime '$(FUZZTIME)' -test.fuzzminimizetime 10x \
+				-test.fuzzcachedir "$$cache/$$package" >"$$bin/log" 2>&1) || { cat "$$bin/log"; exit 1; }; \
+			printf '%-36s %s %s\n' "$$package" "$$target" "$$(grep -o 'execs: [0-9]*' "$$bin/log" | tail -1)"; \
+		done; \
+	done
 
 services: ## start the private PostgreSQL and Redis and leave them up for bin/bitb
 	@$(services) install && $(services) start && $(services) status

@@ -4,13 +4,10 @@ import (
 	"bytes"
 	"regexp"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
-	"github.com/wlynxg/chardet"
 	"golang.org/x/net/html/charset"
 	"golang.org/x/text/encoding"
-	"golang.org/x/text/encoding/charmap"
 	"golang.org/x/text/encoding/japanese"
 	textunicode "golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/encoding/unicode/utf32"
@@ -30,12 +27,9 @@ var (
 	metaCharset = regexp.MustCompile(`(?i)(?:charset|encoding)\s*=\s*["']?\s*([\w:.-]+)`)
 )
 
-// chardetSure is the confidence below which a guessed encoding is worse than Windows-1252: short German text
-// is taken for Turkish at 0.42, while Shift JIS and Windows-1251 come out at 0.99.
-const chardetSure = 0.8
-
-// decode returns data as text in UTF-8. What decides, in order: a byte-order mark, valid UTF-8, the encoding that
-// markup declares, UTF-16 without a mark, ISO-2022-JP by its escapes, a statistical guess that is sure, and else Windows-1252.
+// decode returns data as text in UTF-8. What decides, in order: a byte-order mark, UTF-16 by its control characters,
+// ISO-2022-JP by its escapes, valid UTF-8, the encoding that markup declares, unless its bytes are none of that, and else the
+// encoding in which it reads like a language.
 func decode(data []byte, markup bool) string {
 	for _, bom := range boms {
 		if bytes.HasPrefix(data, []byte(bom.mark)) {
@@ -45,7 +39,10 @@ func decode(data []byte, markup bool) string {
 	if enc := utf16WithoutMark(data); enc != nil {
 		return decodeAs(enc, data)
 	}
-	if bytes.Contains(data, []byte("\x1b$B")) { // ISO 2022 consists of ASCII bytes
+	if enc := guessWide(data); enc != nil {
+		return decodeAs(enc, data)
+	}
+	if bytes.Contains(data, []byte("\x1b$B")) || bytes.Contains(data, []byte("\x1b$@")) { // ISO 2022 consists of ASCII bytes
 		return decodeAs(japanese.ISO2022JP, data)
 	}
 	if mostlyUTF8(data) {
@@ -54,38 +51,27 @@ func decode(data []byte, markup bool) string {
 	if markup {
 		if m := metaCharset.FindSubmatch(data[:min(len(data), 4096)]); m != nil {
 			if enc, name := charset.Lookup(string(m[1])); enc != nil && name != "utf-8" && !strings.HasPrefix(name, "utf-16") {
-				return decodeAs(enc, data)
+				if text := decodeAs(enc, data); plausible(text) {
+					return text
+				}
 			}
 		}
 	}
-	if guess := chardet.Detect(data[:min(len(data), 64<<10)]); guess.Confidence >= chardetSure {
-		if enc, _ := charset.Lookup(webLabel(guess.Encoding)); enc != nil {
-			return decodeAs(enc, data)
-		}
-	}
-	if text := decodeAs(japanese.ShiftJIS, data); isJapanese(text) {
-		return text
-	}
-	return decodeAs(charmap.Windows1252, data)
+	return decodeAs(guess(data), data)
 }
 
-// isJapanese reports whether text, decoded from Shift JIS, reads like Japanese throughout. The statistical guess knows none
-// of the characters that Microsoft added, which names of people and places use.
-func isJapanese(text string) bool {
-	letters, wide := 0, 0
+// plausible reports whether few of the characters beyond ASCII that were decoded are none.
+func plausible(text string) bool {
+	wide, bad := 0, 0
 	for _, r := range text {
-		switch {
-		case unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana) && (r < 0xff61 || r > 0xff9f):
-			letters++
+		if r >= utf8.RuneSelf {
 			wide++
-		case r >= 0x3000 && r <= 0x303f || r >= 0xff00 && r <= 0xff60:
-		case r >= 0x80:
-			return false
-		case unicode.IsLetter(r):
-			letters++
+		}
+		if r == utf8.RuneError {
+			bad++
 		}
 	}
-	return wide >= 4 && wide*2 >= letters
+	return bad*10 <= wide
 }
 
 func decodeAs(enc encoding.Encoding, data []byte) string {
@@ -94,21 +80,6 @@ func decodeAs(enc encoding.Encoding, data []byte) string {
 		return strings.ToValidUTF8(string(data), "\uFFFD")
 	}
 	return strings.ToValidUTF8(string(out), "\uFFFD")
-}
-
-// webLabel maps the detector's names to labels of the WHATWG Encoding Standard.
-func webLabel(name string) string {
-	switch strings.ToUpper(name) {
-	case "CP932":
-		return "shift_jis"
-	case "CP949":
-		return "euc-kr"
-	case "GB2312", "HZ-GB-2312":
-		return "gb18030"
-	case "MACCYRILLIC", "X-MAC-CYRILLIC": // taken for it now and then; it is extinct
-		return "windows-1251"
-	}
-	return name
 }
 
 // mostlyUTF8 reports whether data is UTF-8, forgiving a few broken bytes among many good sequences.

@@ -1,10 +1,13 @@
 package extract
 
 import (
+	"os"
+	"strings"
 	"testing"
 
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/charmap"
+	"golang.org/x/text/encoding/ianaindex"
 	"golang.org/x/text/encoding/japanese"
 	"golang.org/x/text/encoding/korean"
 	"golang.org/x/text/encoding/simplifiedchinese"
@@ -22,6 +25,7 @@ func TestDecode(t *testing.T) {
 		{"utf-8 with mark", "\ufeffFahrräder", nil},
 		{"utf-16 little", "Fahrräder, 自転車", unicode.UTF16(unicode.LittleEndian, unicode.UseBOM)},
 		{"utf-16 big", "Fahrräder, 自転車", unicode.UTF16(unicode.BigEndian, unicode.UseBOM)},
+		{"utf-8 with a few bad bytes", "Fahrräder für Anfänger, Größe übrig, Schlüssel hängen im Büro gegenüber\x80", nil},
 		{"utf-16 without mark", "Opening hours of the station", unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM)},
 		{"utf-32", "Fahrräder", utf32.UTF32(utf32.LittleEndian, utf32.UseBOM)},
 		{"windows-1252", "Die Gebühr beträgt 4,50 €, “heute” noch", charmap.Windows1252},
@@ -52,10 +56,74 @@ func TestDecode(t *testing.T) {
 	}
 }
 
+// Texts of one sentence, of three and of more come back from every encoding in which their languages are written; of the single
+// sentences in encodings of the last century, with one letter beyond ASCII in them, one or two may not.
+func TestDecodeLanguages(t *testing.T) {
+	data, err := os.ReadFile("testdata/languages.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tried, missed := 0, 0
+	for _, part := range strings.Split(string(data), "== ")[1:] {
+		head, body, _ := strings.Cut(part, "\n")
+		names := strings.Fields(head)
+		lines := strings.Split(strings.TrimSpace(body), "\n")
+		for _, name := range append(names[1:], "utf-8", "utf-16le", "utf-16be") {
+			enc, err := ianaindex.IANA.Encoding(name)
+			if err != nil || enc == nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			for _, n := range []int{1, 3, len(lines)} {
+				want := strings.Join(lines[:n], "\n")
+				raw, err := enc.NewEncoder().String(want)
+				if err != nil {
+					t.Fatalf("%s in %s: %v", names[0], name, err)
+				}
+				tried++
+				if got := decode([]byte(raw), false); got != want {
+					missed++
+					if n > 1 || missed > 2 {
+						t.Errorf("%s in %s, %d sentences: %.80q", names[0], name, n, got)
+					}
+				}
+			}
+		}
+	}
+	t.Logf("%d of %d came back", tried-missed, tried)
+}
+
+// A few words among much ASCII, as in lists and code, do not decide for another script.
+func TestDecodeFewWords(t *testing.T) {
+	tests := []struct {
+		name, text string
+		enc        encoding.Encoding
+	}{
+		{"a price", "Lift £825, not bad for a £2 bet on three homes.", charmap.Windows1252},
+		{"a degree", "Store it at 20°C or below; ½ cup a day.", charmap.Windows1252},
+		{"one short word", "Considerato che è indispensabile promuovere lo sviluppo", charmap.Windows1252},
+		{"a list of names", "id;name;city\r\n1;Müller;Köln\r\n2;Groß;Lübeck\r\n", charmap.Windows1252},
+		{"marks alone", "The “station” at the quay – open daily…", charmap.Windows1252},
+		{"russian in markup", `<table class="prices" id="t1"><tr><td width=100>Цена</td><td>100</td></tr></table>`, charmap.Windows1251},
+		{"capitals", "ЦЕНЫ НА ПРОКАТ ВЕЛОСИПЕДОВ", charmap.KOI8R},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			raw, err := tt.enc.NewEncoder().String(tt.text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := decode([]byte(raw), false); got != tt.text {
+				t.Errorf("got %q", got)
+			}
+		})
+	}
+}
+
 func TestDecodeMarkup(t *testing.T) {
 	tests := []struct{ name, in, want string }{
 		{"declared", `<meta charset="windows-1251">` + "\xcf\xee\xf0\xf2", "Порт"},
 		{"declared wrongly", `<meta charset="iso-8859-1">Größe`, "Größe"},
+		{"declared, but no such bytes", `<meta charset="euc-kr">` + "Gr\xf6\xdfe f\xfcr R\xe4der", "Größe für Räder"},
 		{"utf-16 declared in bytes", `<meta charset="utf-16">` + "Gr\xf6\xdfe", "Größe"},
 	}
 	for _, tt := range tests {
@@ -71,6 +139,7 @@ func TestCleanText(t *testing.T) {
 	tests := []struct{ name, in, want string }{
 		{"tidy", "one line\nand another", "one line\nand another"},
 		{"blanks", "  a \t b\u00a0 c  ", "a b c"},
+		{"wide blanks", "\u3000ゾルゲ\u3000と\u3000", "ゾルゲ と"},
 		{"line ends", "a \r\n\r\n\r\n b\rc\u2028d", "a\nb\nc\nd"},
 		{"controls", "a\x00b\x07c\x1b[31m", "abc[31m"},
 		{"invalid utf-8", "a\xffb", "a\ufffdb"},

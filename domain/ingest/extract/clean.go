@@ -90,7 +90,7 @@ func writeWide(b *strings.Builder, r rune) {
 	switch {
 	case r == 0x85 || r == 0x2028 || r == 0x2029:
 		b.WriteByte('\n')
-	case r >= 0x80 && r <= 0xa0, r == 0x202f, r >= 0x2000 && r <= 0x200a:
+	case r >= 0x80 && r <= 0xa0, r == 0x202f, r >= 0x2000 && r <= 0x200a, r == 0x1680, r == 0x205f, r == 0x3000:
 		b.WriteByte(' ')
 	case isInvisible(r):
 	case isCompat(r):

@@ -54,7 +54,7 @@ func readTitle(x *xmlReader, doc *Document) error {
 type docxReader struct {
 	*archive
 	links     map[string]string // relationship id → address
-	styles    map[string]docxStyle
+	styles    docxStyles
 	numbering docxNumbering
 	notes     map[string]string // "footnote 2" → text
 	noted     int               // notes referred to so far
@@ -147,7 +147,7 @@ func (r *docxReader) paragraph(x *xmlReader, out *[]Block) error {
 
 // block decides what a paragraph is: a heading by its outline level, a list item by its numbering, or plain.
 func (r *docxReader) block(p *docxPara, text string) Block {
-	style := r.style(p.style)
+	style := r.styles.get(p.style)
 	num := p.num
 	if num.id == "" {
 		num = style.num
@@ -171,7 +171,7 @@ func (r *docxReader) block(p *docxPara, text string) Block {
 	case style.code:
 		return Block{Kind: Code, Text: text}
 	}
-	if p.plain == 0 && isHeadline(text) {
+	if p.plain == 0 && style.name != "caption" && isHeadline(text) {
 		r.bold[text] = true
 	}
 	return Block{Kind: Paragraph, Text: text}
@@ -198,7 +198,7 @@ func (r *docxReader) inline(x *xmlReader, p *docxPara) error {
 		case "pPr":
 			return r.paragraphProperties(x, p)
 		case "r":
-			p.hidden, p.isBold = false, r.style(p.style).bold
+			p.hidden, p.isBold = false, r.styles.get(p.style).bold
 			err := r.inline(x, p)
 			p.hidden, p.isBold = false, false
 			return err

@@ -16,7 +16,7 @@ type docxStyle struct {
 }
 
 func (r *docxReader) readStyles(x *xmlReader) error {
-	r.styles = map[string]docxStyle{}
+	r.styles = docxStyles{}
 	return x.each(func(xml.StartElement) error {
 		return x.each(func(e xml.StartElement) error {
 			if e.Name.Local != "style" || attrOf(e, "type") != "paragraph" {
@@ -60,21 +60,24 @@ func (s *docxStyle) setName(name string) {
 		if n, err := strconv.Atoi(name[len("heading "):]); err == nil && s.outline == 0 {
 			s.outline = n
 		}
-	case name == "quote", name == "intense quote":
+	case name == "quote", name == "intense quote", name == "quotations":
 		s.quote = true
-	case name == "html preformatted", strings.Contains(name, "source code"):
+	case name == "html preformatted", name == "preformatted text", strings.Contains(name, "source code"):
 		s.code = true
 	}
 }
 
-// style returns a style with what it inherits.
-func (r *docxReader) style(id string) docxStyle {
-	s, ok := r.styles[id]
+// docxStyles are the styles of a document by their ids.
+type docxStyles map[string]docxStyle
+
+// get returns a style with what it inherits.
+func (m docxStyles) get(id string) docxStyle {
+	s, ok := m[id]
 	if !ok {
 		return docxStyle{}
 	}
 	for base, hops := s.basedOn, 0; base != "" && hops < 20; hops++ {
-		b := r.styles[base]
+		b := m[base]
 		if s.outline == 0 {
 			s.outline = b.outline
 		}

@@ -13,24 +13,30 @@ type docxCell struct {
 	merge  string // "restart", "continue" or ""
 }
 
-// table reads a table. One with a single column frames its content rather than tabulating it, and becomes that content.
+// table reads a table.
 func (r *docxReader) table(x *xmlReader, out *[]Block) error {
 	rows, err := r.tableRows(x)
-	if err != nil {
-		return err
+	if err == nil {
+		*out = append(*out, tableBlocks(rows)...)
 	}
+	return err
+}
+
+// tableBlocks makes a table of cells. One with a single column frames its content rather than tabulating it, and becomes that
+// content.
+func tableBlocks(rows [][]docxCell) []Block {
 	columns := 0
 	for _, row := range rows {
 		columns = max(columns, len(row))
 	}
 	if columns == 1 {
+		var content []Block
 		for _, row := range rows {
-			*out = append(*out, row[0].blocks...)
+			content = append(content, row[0].blocks...)
 		}
-		return nil
+		return content
 	}
-	*out = append(*out, tableOf(docxGrid(rows))...)
-	return nil
+	return tableOf(docxGrid(rows))
 }
 
 func (r *docxReader) tableRows(x *xmlReader) (rows [][]docxCell, err error) {

@@ -48,6 +48,7 @@ const (
 	MaxPages = 3000     // pages of a PDF, slides of a presentation
 	maxText  = 32 << 20 // bytes of text taken out of one file
 	maxUnzip = 96 << 20 // bytes unpacked from one archive, all parts together
+	maxCells = 4 << 20  // of a table, the empty ones too
 )
 
 // Kind says what a Block is.
@@ -152,6 +153,9 @@ func (d *Document) finish() error {
 	kept := d.Blocks[:0]
 	size := 0
 	for _, b := range d.Blocks {
+		if b.width()*len(b.Rows) > maxCells || b.size() > 4*maxText {
+			return &Error{Reason: ReasonTooLarge, Page: b.Page, Detail: "table of more cells, or block of more text, than the limit"}
+		}
 		b.clean()
 		n := b.size()
 		if n == 0 {
@@ -192,10 +196,7 @@ func (b *Block) clean() {
 	if b.Kind != Table {
 		return
 	}
-	width := len(b.Header)
-	for _, row := range b.Rows {
-		width = max(width, len(row))
-	}
+	width := b.width()
 	b.Header = cleanRow(b.Header, width)
 	rows := b.Rows[:0]
 	for _, row := range b.Rows {
@@ -204,6 +205,15 @@ func (b *Block) clean() {
 		}
 	}
 	b.Rows = rows
+}
+
+// width is how many columns a table has.
+func (b *Block) width() int {
+	n := len(b.Header)
+	for _, row := range b.Rows {
+		n = max(n, len(row))
+	}
+	return n
 }
 
 func cleanRow(row []string, width int) []string {

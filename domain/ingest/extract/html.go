@@ -2,7 +2,6 @@ package extract
 
 import (
 	"bytes"
-	"fmt"
 	"net/url"
 	"regexp"
 	"slices"
@@ -13,12 +12,15 @@ import (
 )
 
 // readHTML reads a page: what stands in it for a reader first, then its menus and lists of links as furniture.
-func readHTML(data []byte) (*Document, error) {
-	root, err := parseHTML(decode(data, true))
+func readHTML(data []byte) (*Document, error) { return readHTMLPart(decode(data, true), 0) }
+
+// readHTMLPart reads a page, or a part of one that stands below a heading of the given level.
+func readHTMLPart(text string, level int) (*Document, error) {
+	root, err := parseHTML(text)
 	if err != nil {
 		return nil, err
 	}
-	w := &htmlWalker{hasMain: find(root, isMain) != nil, open: Block{Kind: Paragraph}}
+	w := &htmlWalker{level: level, hasMain: find(root, isMain) != nil, open: Block{Kind: Paragraph}, base: baseAddress(root), panels: panels(root)}
 	w.walk(root, zone{soft: w.hasMain})
 	w.flush()
 	doc := &Document{Title: w.title, Blocks: w.blocks}
@@ -28,14 +30,7 @@ func readHTML(data []byte) (*Document, error) {
 			doc.Blocks[i].Furniture = false
 		}
 	}
-	slices.SortStableFunc(doc.Blocks, func(a, b Block) int {
-		if a.Furniture == b.Furniture {
-			return 0
-		} else if a.Furniture {
-			return 1
-		}
-		return -1
-	})
+	doc.Blocks = furnitureLast(doc.Blocks)
 	return doc, nil
 }
 
@@ -49,6 +44,37 @@ func readContent(text string) ([]Block, error) {
 	w.walk(root, zone{})
 	w.flush()
 	return w.blocks, nil
+}
+
+// furnitureLast puts what surrounds the content behind it. A menu that is on the page twice, for wide and for narrow screens,
+// comes once.
+func furnitureLast(blocks []Block) []Block {
+	var content, furniture []Block
+	seen := map[string]bool{}
+	for _, b := range blocks {
+		text := strings.TrimSpace(b.Text)
+		switch {
+		case !b.Furniture:
+			content = append(content, b)
+		case b.Kind == Table || !seen[text]:
+			seen[text] = true
+			furniture = append(furniture, b)
+		}
+	}
+	return append(content, furniture...)
+}
+
+// baseAddress returns what the page says that its addresses are relative to, or nil.
+func baseAddress(root *html.Node) *url.URL {
+	n := find(root, func(n *html.Node) bool { return n.DataAtom == atom.Base && attr(n, "href") != "" })
+	if n == nil {
+		return nil
+	}
+	u, err := url.Parse(strings.TrimSpace(attr(n, "href")))
+	if err != nil || u.Host == "" || len(u.String()) > 300 {
+		return nil
+	}
+	return u
 }
 
 // parseHTML parses with the HTML5 algorithm, which refuses more than 512 open elements. A page nested deeper is parsed
@@ -118,21 +144,28 @@ type linkMark struct {
 type htmlWalker struct {
 	hasMain bool
 	whole   bool // there are no menus
+	base    *url.URL
+	panels  map[string]bool // ids of what a click shows
 	title   string
 	blocks  []Block
+	level   int // of the last heading
 
 	text     []byte     // of the block being read
 	marks    []linkMark // the links in it
 	open     Block      // kind, level and marker of that block
 	openZone zone
-	counters []int // of the ordered lists around; 0 for a bulleted one
-	spent    int   // on tables, see grid
+	spent    int           // on tables, see grid
+	label    string        // what a definition list defines, to be written before the definition
+	counters []htmlCounter // of the lists around
 }
 
 // flush ends the block being read; what follows is a paragraph.
 func (w *htmlWalker) flush() {
 	if size := len(bytes.TrimSpace(w.text)); size > 0 {
 		b := w.open
+		if b.Kind == Heading {
+			w.level = b.Level
+		}
 		linked := w.linked() * 100 / size
 		b.Furniture = !w.whole && (w.openZone.furniture || w.openZone.soft && linked >= 60 || len(w.marks) > 3 && linked >= 85)
 		if b.Furniture || b.Kind == Code {
@@ -162,7 +195,7 @@ func (w *htmlWalker) textWithLinks() string {
 	at := 0
 	for _, m := range w.marks {
 		b.Write(w.text[at:m.start])
-		b.WriteString(link(string(w.text[m.start:m.end]), m.href))
+		b.WriteString(link(string(w.text[m.start:m.end]), absolute(w.base, m.href)))
 		at = m.end
 	}
 	b.Write(w.text[at:])
@@ -175,7 +208,7 @@ func (w *htmlWalker) walk(n *html.Node, z zone) {
 		case html.TextNode:
 			w.writeText(c.Data, z)
 		case html.ElementNode:
-			if !isHidden(c) {
+			if !w.isHidden(c) {
 				w.element(c, w.enter(c, z))
 			}
 		}
@@ -190,6 +223,8 @@ func (w *htmlWalker) writeText(s string, z zone) {
 		return
 	}
 	if len(w.text) == 0 {
+		w.text = append(w.text, w.label...)
+		w.label = ""
 		w.openZone = z
 		if z.quote && w.open.Kind == Paragraph {
 			w.open.Kind = Quote
@@ -262,27 +297,6 @@ func isMain(n *html.Node) bool {
 	return n.Type == html.ElementNode && (n.DataAtom == atom.Main || attr(n, "role") == "main")
 }
 
-// isHidden reports whether no reader sees n.
-func isHidden(n *html.Node) bool {
-	switch n.DataAtom {
-	case atom.Script, atom.Style, atom.Noscript, atom.Template, atom.Svg, atom.Iframe, atom.Object, atom.Embed, atom.Canvas,
-		atom.Audio, atom.Video, atom.Select, atom.Datalist, atom.Textarea, atom.Input, atom.Map, atom.Rt, atom.Rp:
-		return true
-	}
-	for _, a := range n.Attr {
-		if a.Key == "hidden" || a.Key == "epub:type" && (n.DataAtom == atom.Nav || a.Val == "pagebreak") || a.Key == "role" && a.Val == "doc-pagebreak" {
-			return true // of a book: a table of contents, the number of a printed page
-		}
-		if a.Key == "style" {
-			style := strings.ToLower(strings.ReplaceAll(a.Val, " ", ""))
-			if strings.Contains(style, "display:none") || strings.Contains(style, "visibility:hidden") {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 func (w *htmlWalker) element(n *html.Node, z zone) {
 	switch n.DataAtom {
 	case atom.Title:
@@ -291,10 +305,21 @@ func (w *htmlWalker) element(n *html.Node, z zone) {
 		}
 	case atom.H1, atom.H2, atom.H3, atom.H4, atom.H5, atom.H6:
 		w.block(n, z, Block{Kind: Heading, Level: int(n.Data[1] - '0')})
+	case atom.Summary:
+		w.summary(n, z)
+	case atom.Button:
+		w.button(n, z)
 	case atom.Ul, atom.Ol, atom.Menu:
 		w.list(n, z)
 	case atom.Li:
-		w.block(n, z, Block{Kind: ListItem, Level: max(z.list, 1), Marker: w.marker()})
+		w.block(n, z, Block{Kind: ListItem, Level: max(z.list, 1), Marker: w.marker(n)})
+	case atom.Dl:
+		w.block(n, z, Block{Kind: Paragraph})
+		w.endTerm(z)
+	case atom.Dt:
+		w.term(n, z)
+	case atom.Dd:
+		w.definition(n, z)
 	case atom.Pre:
 		w.block(n, z, Block{Kind: Code})
 	case atom.Table:
@@ -311,7 +336,19 @@ func (w *htmlWalker) element(n *html.Node, z zone) {
 		w.writeText("”", z)
 	case atom.Math:
 		w.writeText(nodeText(n), z)
+	case atom.Del, atom.S, atom.Strike:
+		w.struck(n, z)
+	case atom.Sup:
+		if raised := superscript(nodeText(n)); raised != "" {
+			w.writeText(raised, z)
+			return
+		}
+		w.walk(n, z)
 	default:
+		if level, ok := headingRole(n); ok {
+			w.block(n, z, Block{Kind: Heading, Level: level})
+			return
+		}
 		if isInline(n.DataAtom) {
 			w.walk(n, z)
 			return
@@ -337,40 +374,39 @@ func (w *htmlWalker) block(n *html.Node, z zone, as Block) {
 	w.flush()
 }
 
-func (w *htmlWalker) list(n *html.Node, z zone) {
-	w.flush()
-	start := 0
-	if n.DataAtom == atom.Ol {
-		start = 1
-		if _, err := fmt.Sscanf(attr(n, "start"), "%d", &start); err != nil || start < 1 {
-			start = 1
-		}
-	}
-	w.counters = append(w.counters, start)
-	w.walk(n, z)
-	w.flush()
-	w.counters = w.counters[:len(w.counters)-1]
-}
-
-// marker returns the number of the next item of the list around, "" in a bulleted one.
-func (w *htmlWalker) marker() string {
-	last := len(w.counters) - 1
-	if last < 0 || w.counters[last] == 0 {
-		return ""
-	}
-	w.counters[last]++
-	return fmt.Sprintf("%d.", w.counters[last]-1)
-}
-
+// link reads a link. If it is a card of several blocks, the first paragraph of them leads where the card does.
 func (w *htmlWalker) link(n *html.Node, z zone) {
 	start, blocks := len(w.text), len(w.blocks)
 	if attr(n, "epub:type") == "noteref" { // which is raised, and so no part of the word before it
 		w.writeText(" ", z)
 	}
 	w.walk(n, z)
-	if href := attr(n, "href"); href != "" && len(w.blocks) == blocks && len(w.text) > start {
+	href := attr(n, "href")
+	switch {
+	case href == "":
+	case len(w.blocks) == blocks && len(w.text) > start:
 		w.marks = append(w.marks, linkMark{start, len(w.text), href})
+	case start == 0:
+		for i := range w.blocks[blocks:] {
+			if b := &w.blocks[blocks+i]; !b.Furniture && b.Kind == Paragraph && len(b.Text) < 200 {
+				b.Text = link(b.Text, absolute(w.base, href))
+				return
+			}
+		}
 	}
+}
+
+// absolute makes an address absolute, unless it leads to another place on the same page.
+func absolute(base *url.URL, href string) string {
+	href = strings.TrimSpace(href)
+	if base == nil || href == "" || href[0] == '#' {
+		return href
+	}
+	u, err := base.Parse(href)
+	if err != nil {
+		return href
+	}
+	return u.String()
 }
 
 // link writes a link as [text](address) if a person could follow the address from anywhere: one of the web, a

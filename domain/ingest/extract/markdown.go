@@ -1,6 +1,7 @@
 package extract
 
 import (
+	"bytes"
 	"fmt"
 	"regexp"
 	"strings"
@@ -9,17 +10,21 @@ import (
 	"github.com/yuin/goldmark/ast"
 	"github.com/yuin/goldmark/extension"
 	extast "github.com/yuin/goldmark/extension/ast"
+	"github.com/yuin/goldmark/parser"
 	"github.com/yuin/goldmark/text"
 	"github.com/yuin/goldmark/util"
 	"golang.org/x/net/html/atom"
 )
 
-// markdownParser reads CommonMark with GitHub's tables, footnotes and strike-through. Bare addresses stay text.
-var markdownParser = goldmark.New(goldmark.WithExtensions(extension.Table, extension.Strikethrough, extension.TaskList,
-	extension.Footnote)).Parser()
+// markdownParser reads CommonMark with GitHub's tables, footnotes and strike-through, and with the definition lists and the
+// attributes of headings that other writers have. Bare addresses stay text.
+var markdownParser = goldmark.New(
+	goldmark.WithExtensions(extension.Table, extension.Strikethrough, extension.TaskList, extension.Footnote, extension.DefinitionList),
+	goldmark.WithParserOptions(parser.WithAttribute()),
+).Parser()
 
 func readMarkdown(data []byte) (*Document, error) {
-	source := strings.ReplaceAll(decode(data, false), "\r\n", "\n")
+	source := strings.ReplaceAll(strings.ReplaceAll(decode(data, false), "\r\n", "\n"), "\r", "\n")
 	doc := &Document{}
 	source = doc.frontMatter(source)
 	if tooNested(source) {
@@ -31,18 +36,23 @@ func readMarkdown(data []byte) (*Document, error) {
 	return doc, nil
 }
 
-// frontMatter takes a YAML head between lines of dashes off a page, keeps its title, and shows the rest as code.
+// frontMatter takes a head in YAML between lines of dashes, or in TOML between lines of pluses, off a page, keeps its title, and
+// shows it as code.
 func (d *Document) frontMatter(s string) string {
-	head, ok := strings.CutPrefix(s, "---\n")
+	fence, sign := "---\n", ":"
+	if strings.HasPrefix(s, "+++\n") {
+		fence, sign = "+++\n", "="
+	}
+	head, ok := strings.CutPrefix(s, fence)
 	if !ok {
 		return s
 	}
-	head, body, ok := strings.Cut(head, "\n---\n")
-	if !ok || !strings.Contains(head, ":") || len(head) > 4096 {
+	head, body, ok := strings.Cut(head, "\n"+fence)
+	if !ok || !strings.Contains(head, sign) || len(head) > 4096 {
 		return s
 	}
 	for line := range strings.SplitSeq(head, "\n") {
-		if title, ok := strings.CutPrefix(line, "title:"); ok {
+		if name, title, ok := strings.Cut(line, sign); ok && strings.TrimSpace(name) == "title" {
 			d.Title = strings.Trim(strings.TrimSpace(title), `"'`)
 		}
 	}
@@ -67,8 +77,9 @@ func tooNested(s string) bool {
 }
 
 type markdownWalker struct {
-	doc *Document
-	src []byte
+	doc   *Document
+	src   []byte
+	level int // of the last heading
 }
 
 func (w *markdownWalker) add(b Block) { w.doc.Blocks = append(w.doc.Blocks, b) }
@@ -82,6 +93,7 @@ func (w *markdownWalker) children(n ast.Node, depth int) {
 func (w *markdownWalker) block(n ast.Node, depth int) {
 	switch n := n.(type) {
 	case *ast.Heading:
+		w.level = n.Level
 		w.add(Block{Kind: Heading, Level: n.Level, Text: w.inline(n)})
 	case *ast.FencedCodeBlock, *ast.CodeBlock:
 		w.add(Block{Kind: Code, Text: w.lines(n)})
@@ -95,6 +107,8 @@ func (w *markdownWalker) block(n ast.Node, depth int) {
 		w.table(n)
 	case *extast.FootnoteList:
 		w.footnotes(n)
+	case *extast.DefinitionList:
+		w.definitions(n, depth+1)
 	case *ast.Paragraph, *ast.TextBlock:
 		w.add(Block{Kind: Paragraph, Text: w.inline(n)})
 	default:
@@ -170,9 +184,30 @@ func (w *markdownWalker) footnotes(list *extast.FootnoteList) {
 	}
 }
 
+// definitions makes one item of each definition, with what it defines before it.
+func (w *markdownWalker) definitions(list *extast.DefinitionList, depth int) {
+	term := ""
+	for n := list.FirstChild(); n != nil; n = n.NextSibling() {
+		if n.Kind() == extast.KindDefinitionTerm {
+			if term != "" {
+				term = strings.TrimRight(term, ": ") + ", "
+			}
+			term += label(w.inline(n))
+			continue
+		}
+		first := len(w.doc.Blocks)
+		w.item(n, "", depth)
+		w.doc.Blocks[first].Text = term + w.doc.Blocks[first].Text
+		term = ""
+	}
+	if term != "" {
+		w.add(Block{Kind: ListItem, Level: depth, Text: strings.TrimRight(term, ": ")})
+	}
+}
+
 // html reads a piece of HTML inside Markdown.
 func (w *markdownWalker) html(fragment string) {
-	if doc, err := readHTML([]byte(fragment)); err == nil {
+	if doc, err := readHTMLPart(fragment, w.level); err == nil {
 		for _, b := range doc.Blocks {
 			b.Furniture = false
 			w.add(b)
@@ -231,11 +266,22 @@ func (w *markdownWalker) inlineNode(b *strings.Builder, n ast.Node) {
 	case *extast.FootnoteLink:
 		fmt.Fprintf(b, "[%d]", n.Index)
 	case *extast.FootnoteBacklink:
+	case *extast.Strikethrough:
+		mark := w.tildes(n)
+		b.WriteString(mark + w.inline(n) + mark)
 	case *extast.TaskCheckBox:
 		b.WriteString(map[bool]string{true: "[x] ", false: "[ ] "}[n.IsChecked])
 	default:
 		b.WriteString(w.inline(n))
 	}
+}
+
+// tildes returns the mark of struck text, or none where a single tilde lowers it, as some writers do.
+func (w *markdownWalker) tildes(n ast.Node) string {
+	if t, ok := n.FirstChild().(*ast.Text); ok && !bytes.HasSuffix(w.src[:t.Segment.Start], []byte("~~")) {
+		return ""
+	}
+	return "~~"
 }
 
 var tagName = regexp.MustCompile(`^</?([A-Za-z][\w-]*)`)

@@ -6,17 +6,37 @@ import (
 	"unicode/utf8"
 )
 
-// readText reads plain text: paragraphs are parted by empty lines; underlined lines and short lines in capitals
-// that stand alone are headings; lines that begin with a bullet are list items.
+// readText reads plain text: paragraphs are parted by empty lines; underlined lines, short lines in capitals that stand alone,
+// and numbered lines that do among paragraphs, are headings; lines that begin with a bullet or a number are list items.
 func readText(data []byte) (*Document, error) {
 	text := strings.ReplaceAll(strings.ReplaceAll(decode(data, false), "\r\n", "\n"), "\r", "\n")
 	doc := &Document{}
+	lone := -1 // the last block, if it is a numbered line that stands alone after a paragraph
 	for len(text) > 0 {
 		var para string
 		para, text = cutParagraph(text)
-		doc.Blocks = append(doc.Blocks, textBlocks(para)...)
+		blocks := textBlocks(para)
+		if len(blocks) == 0 {
+			continue
+		}
+		if lone >= 0 && blocks[0].Kind == Paragraph {
+			b := &doc.Blocks[lone]
+			*b = Block{Kind: Heading, Level: 2, Text: b.Marker + " " + b.Text}
+		}
+		lone = -1
+		if last := len(doc.Blocks) - 1; isNumberedLine(blocks) && (last < 0 || doc.Blocks[last].Kind != ListItem) {
+			lone = last + 1
+		}
+		doc.Blocks = append(doc.Blocks, blocks...)
 	}
 	return doc, nil
+}
+
+// isNumberedLine reports whether a paragraph is a line such as "3. Opening hours", which is a heading if more text follows.
+func isNumberedLine(blocks []Block) bool {
+	b := blocks[0]
+	return len(blocks) == 1 && b.Kind == ListItem && startsDigit(b.Marker) && isHeadline(b.Text) && !strings.ContainsAny(b.Text, "\n") &&
+		!strings.HasSuffix(b.Text, ",") && !strings.HasSuffix(b.Text, ";") && !strings.HasSuffix(b.Text, ":")
 }
 
 // cutParagraph returns what stands before the first empty line or page break, and the rest.
@@ -39,8 +59,11 @@ func cutParagraph(text string) (para, rest string) {
 }
 
 func textBlocks(para string) []Block {
-	lines := strings.Split(strings.Trim(para, "\n\f"), "\n")
+	if strings.Trim(para, "-=_*~#+ \t\f\n") == "" {
+		return nil // a line drawn across
+	}
 	var blocks []Block
+	lines := strings.Split(strings.Trim(para, "\n\f"), "\n")
 	for level := underline(lines); level > 0; level = underline(lines) {
 		blocks = append(blocks, Block{Kind: Heading, Level: level, Text: lines[0]})
 		lines = lines[2:]
@@ -51,10 +74,11 @@ func textBlocks(para string) []Block {
 	return append(blocks, lineBlocks(lines)...)
 }
 
-// lineBlocks makes list items of lines that begin with a marker and of those after it, and a paragraph of what comes before.
+// lineBlocks makes a paragraph and list items of lines without an empty one among them.
 func lineBlocks(lines []string) []Block {
 	var blocks []Block
-	start := 0 // of the lines of the last block
+	var indents []int // of the list items around
+	start := 0        // of the lines of the last block
 	end := func(i int) {
 		if len(blocks) > 0 {
 			last := &blocks[len(blocks)-1]
@@ -64,14 +88,18 @@ func lineBlocks(lines []string) []Block {
 	}
 	for i, line := range lines {
 		marker, text := splitMarker(line)
+		if s := strings.TrimLeft(line, " \t"); marker == "" && len(s) > 2 && s[0] >= 'a' && s[0] <= 'z' && s[1] == ')' && isBlank(s[2:]) {
+			marker, text = s[:2], strings.TrimSpace(s[2:])
+		}
 		if marker == "" && i > 0 {
 			continue // goes on with the block before
 		}
 		end(i)
 		block := Block{Kind: Paragraph, Text: text}
 		if marker != "" {
-			block.Kind, block.Level = ListItem, 1
-			if startsDigit(marker) {
+			indents = nest(indents, line)
+			block.Kind, block.Level = ListItem, len(indents)
+			if len(marker) > 1 && marker[0] < utf8.RuneSelf {
 				block.Marker = marker
 			}
 		}
@@ -79,6 +107,24 @@ func lineBlocks(lines []string) []Block {
 	}
 	end(len(lines))
 	return blocks
+}
+
+// nest returns how far the items are indented that a list item stands within, and how far it is itself.
+func nest(indents []int, line string) []int {
+	indent := 0
+	for _, c := range []byte(line) {
+		if c == '\t' {
+			indent += 4
+		} else if c == ' ' {
+			indent++
+		} else {
+			break
+		}
+	}
+	for len(indents) > 0 && indents[len(indents)-1] >= indent {
+		indents = indents[:len(indents)-1]
+	}
+	return append(indents, indent)
 }
 
 // underline returns the level of a heading whose second line is a row of "=" or "-", or 0.

@@ -11,6 +11,7 @@ import (
 	"math"
 	"path"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding/charmap"
@@ -145,6 +146,24 @@ func entryName(f *zip.File) string {
 	}
 	name = strings.ReplaceAll(cleanText(strings.ReplaceAll(name, `\`, "/")), "\n", " ")
 	return strings.TrimPrefix(path.Clean("/"+name), "/")
+}
+
+// isJapanese reports whether text, decoded from Shift JIS, reads like Japanese throughout.
+func isJapanese(text string) bool {
+	letters, wide := 0, 0
+	for _, r := range text {
+		switch {
+		case unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana) && (r < 0xff61 || r > 0xff9f):
+			letters++
+			wide++
+		case r >= 0x3000 && r <= 0x303f || r >= 0xff00 && r <= 0xff60:
+		case r >= 0x80:
+			return false
+		case unicode.IsLetter(r):
+			letters++
+		}
+	}
+	return wide >= 4 && wide*2 >= letters
 }
 
 // unicodePath returns the name in the extra field that Info-ZIP writes, if it was made for the name there is.

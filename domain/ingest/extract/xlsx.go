@@ -55,9 +55,6 @@ func readXLSX(data []byte, progress func(done, total int)) (*Document, error) {
 	return doc, nil
 }
 
-// maxCells bounds the filled cells of a workbook: as many take a gigabyte with all that is made of them.
-const maxCells = 4 << 20
-
 type xlsxReader struct {
 	*archive
 	shared   []string // texts that cells refer to
