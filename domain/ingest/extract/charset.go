@@ -120,10 +120,9 @@ func utf16WithoutMark(data []byte) encoding.Encoding {
 	return nil
 }
 
-// isBinary reports whether data is no text in any encoding: control characters that no text holds, and few letters.
-func isBinary(data []byte) bool {
-	sample := data[:min(len(data), 64<<10)]
-	text := decode(sample, false)
+// isBinary reports whether data, and the text decoded from it, is no text in any encoding: control characters that no text
+// holds, and few letters.
+func isBinary(data []byte, text string) bool {
 	control, total := 0, 0
 	for _, r := range text {
 		total++
@@ -135,10 +134,10 @@ func isBinary(data []byte) bool {
 		return false
 	}
 	readable := 0
-	for _, c := range sample {
+	for _, c := range data {
 		if c >= ' ' && c < 0x7f || c == '\n' || c == '\r' || c == '\t' {
 			readable++
 		}
 	}
-	return control*100 > total*2 && readable*100 < len(sample)*70 || control*100 > total*30
+	return control*100 > total*2 && readable*100 < len(data)*70 || control*100 > total*30
 }

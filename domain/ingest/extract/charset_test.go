@@ -57,7 +57,7 @@ func TestDecode(t *testing.T) {
 }
 
 // Texts of one sentence, of three and of more come back from every encoding in which their languages are written; of the single
-// sentences in encodings of the last century, with one letter beyond ASCII in them, one or two may not.
+// sentences, a German one in the encoding of DOS does not.
 func TestDecodeLanguages(t *testing.T) {
 	data, err := os.ReadFile("testdata/languages.txt")
 	if err != nil {
@@ -82,7 +82,7 @@ func TestDecodeLanguages(t *testing.T) {
 				tried++
 				if got := decode([]byte(raw), false); got != want {
 					missed++
-					if n > 1 || missed > 2 {
+					if n > 1 || missed > 1 {
 						t.Errorf("%s in %s, %d sentences: %.80q", names[0], name, n, got)
 					}
 				}

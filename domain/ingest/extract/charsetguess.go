@@ -24,35 +24,34 @@ type candidate struct {
 	enc       encoding.Encoding
 	languages string
 	rare      float64 // how much likelier the text must be than in a common encoding, as a logarithm
-	extended  bool    // two bytes of which one is below 0xa1 are one of many characters that are hardly used
 }
 
 var candidates = []candidate{
-	{charmap.Windows1252, "en de fr es it pt nl sv da fi is", 0, false},
-	{charmap.Windows1250, "pl cs sk hu ro hr", 1, false},
-	{charmap.Windows1251, "ru uk bg sr", 1, false},
-	{charmap.Windows1253, "el", 1, false},
-	{charmap.Windows1254, "tr", 1, false},
-	{charmap.Windows1255, "he", 1, false},
-	{charmap.Windows1256, "ar fa", 1, false},
-	{charmap.Windows1257, "lt lv et", 1, false},
-	{charmap.Windows874, "th", 1, false},
-	{japanese.ShiftJIS, "ja", 4, false},
-	{japanese.EUCJP, "ja", 4, false},
-	{simplifiedchinese.GB18030, "zh-Hans", 4, true},
-	{traditionalchinese.Big5, "zh-Hant", 4, false},
-	{korean.EUCKR, "ko", 4, true},
-	{charmap.ISO8859_2, "pl cs sk hu ro hr", 3, false},
-	{charmap.ISO8859_5, "ru bg sr", 3, false},
-	{charmap.ISO8859_7, "el", 3, false},
-	{charmap.ISO8859_15, "de fr es it pt nl fi", 3, false},
-	{charmap.KOI8U, "ru uk", 3, false},
-	{charmap.Macintosh, "de fr es it pt nl sv da", 4, false},
-	{charmap.CodePage850, "de fr es it pt nl sv da", 4, false},
-	{charmap.CodePage852, "pl cs sk hu", 4, false},
-	{charmap.CodePage866, "ru", 4, false},
-	{charmap.ISO8859_6, "ar", 4, false},
-	{charmap.MacintoshCyrillic, "ru", 4, false},
+	{charmap.Windows1252, "en de fr es it pt nl sv da fi is", 0},
+	{charmap.Windows1250, "pl cs sk hu ro hr", 1},
+	{charmap.Windows1251, "ru uk bg sr", 1},
+	{charmap.Windows1253, "el", 1},
+	{charmap.Windows1254, "tr", 1},
+	{charmap.Windows1255, "he", 1},
+	{charmap.Windows1256, "ar fa", 1},
+	{charmap.Windows1257, "lt lv et", 1},
+	{charmap.Windows874, "th", 1},
+	{japanese.ShiftJIS, "ja", 4},
+	{japanese.EUCJP, "ja", 4},
+	{simplifiedchinese.GB18030, "zh-Hans", 4},
+	{traditionalchinese.Big5, "zh-Hant", 4},
+	{korean.EUCKR, "ko", 4},
+	{charmap.ISO8859_2, "pl cs sk hu ro hr", 3},
+	{charmap.ISO8859_5, "ru bg sr", 3},
+	{charmap.ISO8859_7, "el", 3},
+	{charmap.ISO8859_15, "de fr es it pt nl fi", 3},
+	{charmap.KOI8U, "ru uk", 3},
+	{charmap.Macintosh, "de fr es it pt nl sv da", 4},
+	{charmap.CodePage850, "de fr es it pt nl sv da", 4},
+	{charmap.CodePage852, "pl cs sk hu", 4},
+	{charmap.CodePage866, "ru", 4},
+	{charmap.ISO8859_6, "ar", 4},
+	{charmap.MacintoshCyrillic, "ru", 4},
 }
 
 // guess returns the encoding in which data reads most like a text in one of its languages.
@@ -62,29 +61,11 @@ func guess(data []byte) encoding.Encoding {
 	var best encoding.Encoding
 	most := math.Inf(-1)
 	for _, c := range candidates {
-		rare := c.rare
-		if c.extended {
-			rare += float64(5 * extended(sample))
-		}
-		if likely := likelihood(decodeAs(c.enc, sample), c.languages, words, most+rare) - rare; likely > most {
+		if likely := likelihood(decodeAs(c.enc, sample), c.languages, words, most+c.rare) - c.rare; likely > most {
 			best, most = c.enc, likely
 		}
 	}
 	return best
-}
-
-// extended counts pairs of bytes that are no character in the encoding that one of East Asia extends.
-func extended(data []byte) int {
-	n := 0
-	for i := 0; i+1 < len(data); i++ {
-		if data[i] > utf8.RuneSelf {
-			if data[i] < 0xa1 || data[i+1] < 0xa1 {
-				n++
-			}
-			i++
-		}
-	}
-	return n
 }
 
 // guessWide returns the UTF-16 in which data without a mark reads like text, or nil. Control characters give it away: they are

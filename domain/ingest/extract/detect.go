@@ -19,7 +19,7 @@ import (
 const sniffLen = 64 << 10
 
 // Detect says what a file of the given size is, by its content; the name only decides between text formats.
-// It reads little, allocates less than a megabyte, and is meant for the upload handler: an empty file, a wrong kind and
+// It reads little, allocates little more than a megabyte, and is meant for the upload handler: an empty file, a wrong kind and
 // a protected office file are refused before anything is stored. The error is an *Error unless ra failed.
 func Detect(ra io.ReaderAt, size int64, name string) (Format, error) {
 	head := make([]byte, min(size, sniffLen))
@@ -38,13 +38,14 @@ func Detect(ra io.ReaderAt, size int64, name string) (Format, error) {
 		return detectZip(ra, size)
 	case bytes.HasPrefix(head, []byte("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")):
 		return "", detectOLE(ra, size)
-	case bytes.HasPrefix(head, []byte(`{\rtf`)):
+	case bytes.HasPrefix(bytes.TrimLeft(head, "\ufeff \t\r\n"), []byte(`{\rtf`)):
 		return RTF, nil
 	}
-	if what := binaryKind(head); what != "" {
+	text := decode(head, true)
+	if what := binaryKind(head, text); what != "" {
 		return "", unsupported(what)
 	}
-	return detectText(decode(head, true), name)
+	return detectText(text, name)
 }
 
 func unsupported(what string) *Error { return &Error{Reason: ReasonUnsupported, What: what} }
@@ -57,7 +58,7 @@ func isPDF(head []byte) bool {
 }
 
 // binaryKind names a file that is no text, or returns "".
-func binaryKind(head []byte) string {
+func binaryKind(head []byte, text string) string {
 	mime := mimetype.Detect(head)
 	kind, _, _ := strings.Cut(mime.String(), "/")
 	ext := strings.ToUpper(strings.TrimPrefix(mime.Extension(), "."))
@@ -73,7 +74,7 @@ func binaryKind(head []byte) string {
 	case mime.Is("application/gzip"), mime.Is("application/x-tar"), mime.Is("application/x-7z-compressed"),
 		mime.Is("application/x-rar-compressed"), mime.Is("application/x-xz"), mime.Is("application/x-bzip2"):
 		return "a packed archive (" + ext + ")"
-	case isBinary(head):
+	case isBinary(head, text):
 		return "no text and no document that is known here"
 	}
 	return ""

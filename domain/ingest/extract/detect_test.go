@@ -42,6 +42,7 @@ func TestDetect(t *testing.T) {
 		{"xml", "a.xml", `<?xml version="1.0"?><a>b</a>`, Text},
 		{"docx", "a.pdf", docxOf(t, "<w:p/>"), DOCX},
 		{"rtf", "a.doc", `{\rtf1 x}`, RTF},
+		{"rtf after a mark", "a", "\ufeff\r\n" + `{\rtf1 x}`, RTF},
 		{"e-mail", "a.txt", "From: a@b.example\nTo: c@d.example\nSubject: x\nDate: y\n\nBody", EML},
 		{"presentation", "a", zipOf(t, "[Content_Types].xml", "application/vnd.openxmlformats-officedocument.presentationml.presentation.main+xml"), PPTX},
 		{"presentation that embeds a text", "a", zipOf(t, "ppt/presentation.xml", "x", "[Content_Types].xml", "vnd.openxmlformats-officedocument.wordprocessingml.document vnd.openxmlformats-officedocument.presentationml.presentation.main+xml"), PPTX},

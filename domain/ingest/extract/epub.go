@@ -227,7 +227,7 @@ func (r *epubReader) chapter(item epubItem) ([]Block, error) {
 	if errors.As(err, &e) {
 		return nil, err
 	}
-	binary := isBinary(data)
+	binary := isBinary(data, decode(data[:min(len(data), sniffLen)], true))
 	if err != nil || binary {
 		r.damaged++
 	}

@@ -20,8 +20,12 @@ var (
 	rtfWords  map[string]func(*rtfReader, int) // the others that change something
 )
 
-func init() {
-	rtfWords = map[string]func(*rtfReader, int){
+func init() { // at run time: the functions refer back to the tables
+	rtfWords, rtfGroups = rtfWordTable(), rtfGroupTable()
+}
+
+func rtfWordTable() map[string]func(*rtfReader, int) {
+	words := map[string]func(*rtfReader, int){
 		"u": (*rtfReader).unicode, "par": rtfPar, "sect": rtfPar, "cell": rtfCellEnd, "nestcell": rtfNestCellEnd, "row": rtfRowEnd,
 		"nestrow": rtfNestRowEnd, "trowd": rtfRowStart,
 		"pard":         func(r *rtfReader, _ int) { r.state.para = rtfProps{} },
@@ -55,10 +59,14 @@ func init() {
 		"clvmrg":       func(r *rtfReader, _ int) { r.rowTable().def.merge = "continue" },
 	}
 	for word, set := range rtfListWords {
-		rtfWords[word] = func(r *rtfReader, n int) { set(&r.list, n) }
+		words[word] = func(r *rtfReader, n int) { set(&r.list, n) }
 	}
+	return words
+}
+
+func rtfGroupTable() map[string]func(*rtfReader) {
 	to := func(dest rtfDest) func(*rtfReader) { return func(r *rtfReader) { r.state.dest = dest } }
-	rtfGroups = map[string]func(*rtfReader){
+	groups := map[string]func(*rtfReader){
 		"fonttbl": rtfFontTable, "stylesheet": to(rtfStyles), "info": to(rtfInfo), "title": rtfTitle, "upr": func(r *rtfReader) { r.state.upr = true },
 		"ud": func(*rtfReader) {}, "nesttableprops": func(r *rtfReader) { r.state.inner = true },
 		"field": func(r *rtfReader) { r.state.field = &rtfField{} }, "fldinst": rtfInstruction, "fldrslt": rtfResult,
@@ -69,16 +77,17 @@ func init() {
 		"result": to(rtfShown), "mr": to(rtfShown), // of an object, of a formula
 	}
 	for word := range strings.FieldsSeq("shpinst shppict pict picprop sp do object moMath moMathPara") {
-		rtfGroups[word] = to(rtfVoid)
+		groups[word] = to(rtfVoid)
 	}
 	for word := range strings.FieldsSeq(`colortbl filetbl revtbl rsidtbl nonshppict shprslt nonesttables pn xe tc tcn rxe txe annotation atnid
 		atnauthor objdata objclass objname objalias objtopic objitem mmathPict listpicture levelnumbers listname falt panose blipuid
 		datafield formfield ftnsep ftnsepc ftncn aftnsep aftnsepc aftncn template generator themedata latentstyles datastore`) {
-		rtfGroups[word] = to(rtfSkip)
+		groups[word] = to(rtfSkip)
 	}
 	for word := range strings.FieldsSeq("header headerl headerr headerf footer footerl footerr footerf") {
-		rtfGroups[word] = rtfRunningHead
+		groups[word] = rtfRunningHead
 	}
+	return groups
 }
 
 func rtfPlain(r *rtfReader, _ int) {
