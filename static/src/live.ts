@@ -48,7 +48,7 @@ export function refreshList(): void {
   void htmx.ajax("get", location.pathname + location.search, {
     target: "#documents",
     select: "#documents",
-    selectOOB: "#document-filter",
+    selectOOB: "#document-filter,#toasts:beforeend",
     swap: "outerHTML show:none",
   } as Parameters<typeof htmx.ajax>[2]);
 }
@@ -78,11 +78,22 @@ function onRow(html: string): void {
   const old = document.getElementById(row.id);
   if (!old) return;
   const menu = old.querySelector<HTMLDetailsElement>("details");
-  const focused = old.contains(document.activeElement);
   if (menu?.open) row.querySelector("details")!.open = true;
+  if (old.dataset.status === row.dataset.status) return patch(old, row);
+  const focused = old.contains(document.activeElement);
   old.replaceWith(row);
   htmx.process(row);
   if (focused) row.querySelector("summary")!.focus();
+}
+
+/** Replaces only the cells that read differently, so that a button that somebody is about to press stays where it is. */
+function patch(old: HTMLElement, row: HTMLElement): void {
+  const [from, to] = [[...row.children], [...old.children]];
+  for (const [i, cell] of from.entries()) {
+    if (to[i].innerHTML === cell.innerHTML) continue;
+    to[i].replaceWith(cell);
+    htmx.process(cell);
+  }
 }
 
 /** The page of a document that is not ready: it moves on with its stages, and becomes the inspector at the end. */
@@ -97,7 +108,10 @@ function onWatched(main: HTMLElement, row: HTMLElement): void {
 function onCounts(html: string): void {
   const all = () => document.getElementById("count-")?.textContent;
   const before = all();
-  for (const part of [...parse(html).children]) document.getElementById(part.id)?.replaceWith(part);
+  for (const part of [...parse(html).children]) {
+    const old = document.getElementById(part.id);
+    if (old && old.innerHTML !== part.innerHTML) old.replaceWith(part);
+  }
   // A document more or less changes which rows stand on the page; one with another status may belong into another filter.
   if (before !== all() || new URLSearchParams(location.search).has("status") || !before) refreshList();
 }
