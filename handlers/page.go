@@ -26,10 +26,11 @@ func (s *server) page(c echo.Context) (views.Page, error) {
 	if err != nil {
 		return views.Page{}, err
 	}
-	return views.Page{
-		Account: account, Path: c.Request().URL.Path, Documents: list.All, Conversations: conversations,
-		Flash: views.Flash{Text: s.sessions.PopString(ctx, "flash"), Bad: s.sessions.PopBool(ctx, "flash_bad"), Undo: s.sessions.PopString(ctx, "flash_undo")},
-	}, nil
+	page := views.Page{Account: account, Path: c.Request().URL.Path, Documents: list.All, Conversations: conversations}
+	if !refreshes(c.Request()) {
+		page.Flash = views.Flash{Text: s.sessions.PopString(ctx, "flash"), Bad: s.sessions.PopBool(ctx, "flash_bad"), Undo: s.sessions.PopString(ctx, "flash_undo")}
+	}
+	return page, nil
 }
 
 // done answers a form that worked: the next page confirms it.

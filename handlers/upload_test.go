@@ -1,7 +1,9 @@
 package handlers_test
 
 import (
+	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -195,4 +197,25 @@ func TestIdempotencyKey(t *testing.T) {
 	if n := a.db.Count(t, "select count(*) from documents where tenant_id = $1", m.account.Tenant.ID); n != 3 {
 		t.Errorf("%d documents, want 3", n)
 	}
+}
+
+// An upload that is still on its way when somebody signs out must not write the session back.
+func TestSignOutDuringUpload(t *testing.T) {
+	a := newApp(t)
+	m := a.owner(t, "Harbour Loop")
+	base, err := url.Parse(a.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cookie := m.Jar.Cookies(base)[0]
+	body, send := io.Pipe()
+	answered := make(chan response, 1)
+	r := m.request(t, http.MethodPost, "/documents", body, "Content-Type", "multipart/form-data; boundary=x", "Accept", "application/json")
+	go func() { answered <- m.do(t, r) }()
+	_, _ = io.WriteString(send, "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\n"+strings.Repeat("hello ", 2<<20)) // more than fits on the way
+	want(t, "sign out", m.post(t, "/signout", nil), http.StatusSeeOther)
+	_, _ = io.WriteString(send, "\r\n--x--\r\n")
+	send.Close()
+	want(t, "the upload", <-answered, http.StatusCreated)
+	want(t, "the token after that", a.nobody(t).get(t, "/documents", "Cookie", cookie.Name+"="+cookie.Value, "Accept", "application/json"), http.StatusUnauthorized)
 }

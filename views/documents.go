@@ -169,15 +169,24 @@ func queuePlace(d document.Document) string {
 	return place
 }
 
-// staysFact says which reading answers while the newest one is under way or has failed; "" where none does.
-func staysFact(d document.Document) string {
+// kindFact is the format, and the version where there were others.
+func kindFact(d document.Document) string {
+	if d.Version > 1 {
+		return formatName(d.Format) + ", version " + number(d.Version)
+	}
+	return formatName(d.Format)
+}
+
+// staysFact says, after what stands before it, which reading answers while the newest one is under way or has failed; "" where
+// none does.
+func staysFact(d document.Document, before string) string {
 	switch {
 	case !d.Stays() || d.Off:
 		return ""
 	case d.Live == d.Version:
-		return "The last reading still answers."
+		return before + "The last reading still answers."
 	}
-	return "Version " + number(d.Live) + " still answers."
+	return before + "Version " + number(d.Live) + " still answers."
 }
 
 // keepWord is on the button that gives up the newest reading for the one that answers.

@@ -15,8 +15,9 @@ export function startParts(): void {
     signedOut(401);
   });
   document.addEventListener("htmx:oobAfterSwap", (e) => {
-    if ((e.target as Element).id === "toasts") passAllAway();
+    if ((e.target as Element).closest("#toasts")) passAllAway();
   });
+  document.addEventListener("submit", (e) => (e.target as Element).closest(".toast")?.setAttribute("hidden", "")); // it was taken back
   keepPlace();
   document.addEventListener("htmx:afterSwap", (e) => {
     const said = (e.target as Element).querySelector("[data-announce]");
