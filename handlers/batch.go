@@ -77,7 +77,7 @@ func (s *server) storeBatch(c echo.Context, up document.Upload) (batch, error) {
 	if err != nil {
 		return b, err
 	}
-	t := told{from: []string{b.Name}}
+	var t told // without the name, which stands beside it
 	t.add(b.Files...)
 	b.Stored, b.Message = t.stored, t.inShort()
 	if !t.good() {
@@ -162,7 +162,7 @@ func (t *told) inShort() string {
 		from = " from " + t.from[0]
 	}
 	if len(t.files) == 0 {
-		return "There is no file" + strings.Replace(from, "from", "in", 1) + ". Check it and upload it again."
+		return "There is no file in this ZIP. Check it and upload it again."
 	}
 	said := "Nothing new" + from + "."
 	if t.stored == 1 {

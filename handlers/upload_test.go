@@ -32,7 +32,7 @@ func TestUploadZIP(t *testing.T) {
 	r := m.upload(t, "manuals.zip", zip)
 	want(t, "some new", r, http.StatusCreated)
 	got := decode[uploadAnswer](t, r.body)
-	if !got.Batch || got.Name != "manuals.zip" || got.Stored != 2 || got.Message != "2 documents from manuals.zip are in line. 1 you had already. 4 were left out." {
+	if !got.Batch || got.Name != "manuals.zip" || got.Stored != 2 || got.Message != "2 documents are in line. 1 you had already. 4 were left out." {
 		t.Errorf("answered %s", r.body)
 	}
 	for i, f := range []uploadAnswer{

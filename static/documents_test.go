@@ -227,7 +227,7 @@ func TestDocuments(t *testing.T) {
 
 	d.Log("a ZIP, on the page of a tenant without documents")
 	d.choose("#files", "manuals.zip", zipOf(t, "a.txt", "The harbour opens at nine.", "photo.png", "\x89PNG\r\n\x1a\n", "b.txt", "Boats are returned by seven."))
-	d.until(`document.querySelector("#uploads").innerText.includes("2 documents from manuals.zip are in line. 1 was left out.")`)
+	d.until(`document.querySelector("#uploads").innerText.includes("2 documents are in line. 1 was left out.")`)
 	d.check(`document.querySelector("#uploads [data-files]").innerText.includes("photo.png It is a picture (PNG).")`)
 	d.shows("a.txt", "wait", "Next in the queue")
 	d.shows("b.txt", "wait", "2nd in the queue")

@@ -163,10 +163,13 @@ func queuePlace(d document.Document) string {
 	if d.QueuePlace == 1 {
 		place = "Next in the queue"
 	}
-	if d.Wait > 0 {
-		place += ", about " + roughly(d.Wait)
+	switch {
+	case d.Wait <= 0:
+		return place
+	case d.Wait < aMoment:
+		return place + ", " + roughly(d.Wait)
 	}
-	return place
+	return place + ", about " + roughly(d.Wait)
 }
 
 // kindFact is the format, and the version where there were others.
@@ -235,6 +238,15 @@ func failureTitle(f *document.Failure) string {
 		return "Could not be read"
 	}
 	return f.Title
+}
+
+// failurePage says where it happened, if the message does not.
+func failurePage(d document.Document) string {
+	page := strings.ToLower(pageWord(d.Format)) + " " + number(d.Failure.Page)
+	if d.Failure.Page == 0 || strings.Contains(d.Failure.Message, " page "+number(d.Failure.Page)) {
+		return ""
+	}
+	return "(" + page + ")"
 }
 
 func orDash(n int) string {

@@ -108,10 +108,13 @@ func ago(now, t time.Time) string {
 	}
 }
 
+// aMoment is a wait too short to count.
+const aMoment = 10 * time.Second
+
 // roughly is a time to wait as people say it: "a few seconds", "40 s", "4 min", "2 h".
 func roughly(d time.Duration) string {
 	switch {
-	case d < 10*time.Second:
+	case d < aMoment:
 		return "a few seconds"
 	case d < 55*time.Second:
 		return fmt.Sprintf("%d s", (d+5*time.Second)/(10*time.Second)*10)

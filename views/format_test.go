@@ -51,6 +51,10 @@ func TestStates(t *testing.T) {
 	type doc = document.Document
 	for _, c := range []struct{ got, want string }{
 		{queuePlace(doc{QueuePlace: 1}), "Next in the queue"}, {queuePlace(doc{QueuePlace: 3, Wait: 4 * time.Minute}), "3rd in the queue, about 4 min"},
+		{queuePlace(doc{QueuePlace: 2, Wait: time.Second}), "2nd in the queue, a few seconds"},
+		{failurePage(doc{Format: "pdf", Failure: &document.Failure{Message: "It is damaged.", Page: 12}}), "(page 12)"},
+		{failurePage(doc{Format: "pptx", Failure: &document.Failure{Message: "It is damaged.", Page: 12}}), "(slide 12)"},
+		{failurePage(doc{Format: "pdf", Failure: &document.Failure{Message: "It is damaged, on page 12. Save it again.", Page: 12}}), ""},
 		{stageFact(doc{Status: document.Reading, Format: "pdf", Done: 96, Total: 148}), "Page 96 of 148"},
 		{stageFact(doc{Status: document.Reading, Format: "odp", Done: 3, Total: 20}), "Slide 3 of 20"},
 		{stageFact(doc{Status: document.Reading, Format: "xlsx", Done: 2, Total: 5}), "Sheet 2 of 5"},

@@ -695,7 +695,7 @@ func cuttingForm(f CuttingForm) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 51, "</p><p class=\"note mt-0.5\">Reading them again cuts them to these sizes. The chunks they have now answer until then, and what was edited by hand is kept.</p><form class=\"mt-2.5\" method=\"post\" action=\"/documents/read-outdated\"><button class=\"btn\" data-variant=\"outline\">")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 51, "</p><p class=\"note mt-0.5\">A new reading cuts to these sizes. Until it is done the present chunks answer, and what was edited by hand is kept.</p><form class=\"mt-2.5\" method=\"post\" action=\"/documents/read-outdated\"><button class=\"btn\" data-variant=\"outline\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -210,7 +210,9 @@ function say(upload: Upload, shape: string, text: string): void {
     const shapes = document.querySelector<HTMLTemplateElement>("#upload-shapes")!.content;
     node.querySelector("[data-shape]")!.replaceChildren(shapes.querySelector(`[data-s=${shape}]`)!.cloneNode(true));
   }
-  node.querySelector("[data-say]")!.textContent = text;
+  const said = node.querySelector("[data-say]")!;
+  said.textContent = text;
+  said.classList.toggle("num", shape === "busy");
   for (const part of node.querySelectorAll<HTMLElement>("[data-again], [data-choice], [data-files]")) part.hidden = true;
 }
 
