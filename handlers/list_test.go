@@ -163,6 +163,7 @@ func TestLeaveOut(t *testing.T) {
 	if m.document(t, id).Off {
 		t.Error("it is still left out")
 	}
+	want(t, "off, and then something else at once", m.post(t, at+"/off", nil), http.StatusSeeOther)
 	if plain := m.press(t, at+"/retry"); strings.Contains(plain, "Undo") {
 		t.Error("what cannot be undone has the button of what could")
 	}
