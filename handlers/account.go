@@ -3,12 +3,14 @@ package handlers
 import (
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"bitb/domain"
+	"bitb/domain/document"
 	"bitb/domain/redis"
 	"bitb/domain/tenant"
 	"bitb/views"
@@ -124,6 +126,14 @@ func (s *server) settingsPage(c echo.Context, status int, v views.SettingsView) 
 	if v.CompanyErr == nil {
 		v.Company = page.Account.Tenant.Name
 	}
+	cutting, outdated, err := s.Documents.Cutting(c.Request().Context(), page.Account.Tenant.ID)
+	if err != nil {
+		return err
+	}
+	if v.Cutting.Err == nil {
+		v.Cutting.Tokens, v.Cutting.Overlap = strconv.Itoa(cutting.Tokens), strconv.Itoa(cutting.Overlap)
+	}
+	v.Cutting.Outdated = outdated
 	v.Models = s.Models
 	return render(c, status, views.Settings(page, v))
 }
@@ -138,6 +148,32 @@ func (s *server) renameTenant(c echo.Context) error {
 		return err
 	}
 	return s.done(c, "/settings", "The name was changed.")
+}
+
+func (s *server) saveCutting(c echo.Context) error {
+	form := views.CuttingForm{Tokens: text(c.FormValue("tokens")), Overlap: text(c.FormValue("overlap"))}
+	cutting := document.Cutting{Tokens: wholeNumber(form.Tokens), Overlap: wholeNumber(form.Overlap)}
+	err := s.Documents.SetCutting(c.Request().Context(), tenantOf(c), cutting)
+	if e, ok := asError(err, domain.Invalid); ok {
+		if wantsJSON(c.Request()) {
+			return e
+		}
+		form.Err = e
+		return s.settingsPage(c, http.StatusUnprocessableEntity, views.SettingsView{Cutting: form})
+	}
+	if err != nil {
+		return err
+	}
+	return s.done(c, "/settings#chunks", fmt.Sprintf("Documents are cut into chunks of about %d tokens from now on.", cutting.Tokens))
+}
+
+// wholeNumber reads a number that a person typed; what is none is outside all bounds.
+func wholeNumber(s string) int {
+	n, err := strconv.Atoi(strings.TrimSpace(s))
+	if err != nil {
+		return -1
+	}
+	return n
 }
 
 func (s *server) changePassword(c echo.Context) error {

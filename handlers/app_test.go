@@ -13,6 +13,7 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -75,14 +76,9 @@ func newApp(t *testing.T) *app {
 	publicURL := "http://" + listener.Listener.Addr().String()
 	handler, err := handlers.New(t.Context(), handlers.Deps{
 		Log: log, PublicURL: publicURL, Static: static, Tenants: a.tenants, Sessions: tenant.NewSessions(a.db.DB),
-		Documents: a.documents, Retrieve: search, Chat: a.chat, Limiter: &countless{Store: store}, Hints: store, Metrics: noMetrics{},
+		Documents: a.documents, Retrieve: search, Chat: a.chat, Limiter: &countless{Store: store}, Hints: store, Cache: store, Metrics: noMetrics{},
 		Models: views.Models{Answer: "builtin", Embedding: "builtin", BuiltIn: true},
-		Sniff: func(content []byte, name string) (string, error) {
-			if bytes.HasPrefix(content, []byte("\x89PNG")) {
-				return "", domain.NewError(domain.Unsupported, "It is a PNG picture.")
-			}
-			return "text", nil
-		},
+		Sniff:  sniff, Unzip: unzip,
 		Ready: a.db.Ping, ClientIP: echo.ExtractIPDirect(),
 	})
 	if err != nil {
@@ -93,6 +89,39 @@ func newApp(t *testing.T) *app {
 	t.Cleanup(listener.Close)
 	a.Server = listener
 	return a
+}
+
+// sniff knows pictures, which are refused, and what archive made.
+func sniff(content []byte, name string) (string, error) {
+	switch {
+	case bytes.HasPrefix(content, []byte("\x89PNG")):
+		return "", &domain.Error{Code: domain.Unsupported, Message: "It is a PNG picture.", Err: &handlers.Refusal{Is: "a picture (PNG)"}}
+	case bytes.HasPrefix(content, []byte("archive")):
+		return "zip", nil
+	}
+	return "text", nil
+}
+
+// archive is several files in one: name, content, name, content.
+func archive(files ...string) []byte {
+	return []byte(strings.Join(append([]string{"archive"}, files...), "\x00"))
+}
+
+// unzip takes an archive apart. What is "locked" cannot be had, and "broken" ends the archive.
+func unzip(content []byte, each func(string, []byte, error) error) error {
+	for pair := range slices.Chunk(strings.Split(string(content), "\x00")[1:], 2) {
+		var err error
+		switch pair[1] {
+		case "broken":
+			return &domain.Error{Code: domain.Invalid, Message: "It is damaged.", Err: &handlers.Refusal{Is: "damaged or incomplete"}}
+		case "locked":
+			err = &domain.Error{Code: domain.Invalid, Message: "It is locked.", Err: &handlers.Refusal{Is: "protected with a password"}}
+		}
+		if err := each(pair[0], []byte(pair[1]), err); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // syncBuffer is written by requests and read by the test.
@@ -225,15 +254,23 @@ func (m *member) post(t *testing.T, path string, form url.Values, headers ...str
 // upload sends one file as the page's script does.
 func (m *member) upload(t *testing.T, name string, content []byte) response {
 	t.Helper()
+	return m.sendFiles(t, "/documents", []string{name, string(content)}, "Accept", "application/json")
+}
+
+// sendFiles sends files, as name and content in turns, to an address.
+func (m *member) sendFiles(t *testing.T, path string, files []string, headers ...string) response {
+	t.Helper()
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
-	part, err := form.CreateFormFile("file", name)
-	if err != nil {
-		t.Fatal(err)
+	for pair := range slices.Chunk(files, 2) {
+		part, err := form.CreateFormFile("file", pair[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = part.Write([]byte(pair[1]))
 	}
-	_, _ = part.Write(content)
 	_ = form.Close()
-	return m.do(t, m.request(t, http.MethodPost, "/documents", &body, "Content-Type", form.FormDataContentType(), "Accept", "application/json"))
+	return m.do(t, m.request(t, http.MethodPost, path, &body, append([]string{"Content-Type", form.FormDataContentType()}, headers...)...))
 }
 
 // ready stores a document with one chunk for each text, as if it had been read.

@@ -34,6 +34,12 @@ type Hints interface {
 	Listen(ctx context.Context, topic string) <-chan struct{}
 }
 
+// Cache keeps what may be lost; see redis.Store.
+type Cache interface {
+	Get(ctx context.Context, key string) (value []byte, found bool)
+	Set(ctx context.Context, key string, value []byte, ttl time.Duration)
+}
+
 // Metrics counts answered requests. route is the pattern from the table, never the address.
 type Metrics interface {
 	Request(route, method string, status int, took time.Duration)
@@ -51,11 +57,16 @@ type Deps struct {
 	Chat      *chat.Service
 	Limiter   Limiter
 	Hints     Hints
+	Cache     Cache
 	Metrics   Metrics
 	Models    views.Models
 
-	// Sniff tells the format of a file from its first bytes and refuses what cannot be read, before it is stored.
+	// Sniff tells the format of a file from its first bytes and refuses what cannot be read, before it is stored. What holds
+	// several files is "zip". An error about the file has a Refusal in its chain.
 	Sniff func(content []byte, name string) (format string, err error)
+	// Unzip gives each file in a ZIP to each, or why that one cannot be had, within limits of size and number. It ends early
+	// with the error of each, or with why it cannot go on.
+	Unzip func(content []byte, each func(name string, content []byte, err error) error) error
 	// Ready says why the server should get no requests now, nil when all is well.
 	Ready func(ctx context.Context) error
 	// ClientIP tells who is calling, past the proxies that are trusted.
@@ -94,12 +105,18 @@ func (s *server) newEcho() *echo.Echo {
 // around is what happens to every request before Echo sees it. The session is loaded outside of Echo, so that an error
 // page sends one cookie, and only where there may be one: files and the widget have none.
 func (s *server) around(e *echo.Echo) http.Handler {
-	withSession := s.sessions.LoadAndSave(e)
+	withSession, reading := s.sessions.LoadAndSave(e), s.readSession(e)
 	crossOrigin := http.NewCrossOriginProtection()
 	crossOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.fail(domain.NewError(domain.Forbidden, "This request came from another site, so it was refused."), e.NewContext(r, w))
 	}))
-	dashboard := crossOrigin.Handler(withSession)
+	dashboard := crossOrigin.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if besidePages(r) {
+			reading.ServeHTTP(w, r)
+			return
+		}
+		withSession.ServeHTTP(w, r)
+	}))
 	return s.logged(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		secure(w.Header(), s.PublicURL)
 		if cookieless(r.URL.Path) {

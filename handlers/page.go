@@ -26,22 +26,29 @@ func (s *server) page(c echo.Context) (views.Page, error) {
 	if err != nil {
 		return views.Page{}, err
 	}
-	return views.Page{
-		Account: account, Path: c.Request().URL.Path, Documents: list.All, Conversations: conversations,
-		Flash: views.Flash{Text: s.sessions.PopString(ctx, "flash"), Bad: s.sessions.PopBool(ctx, "flash_bad")},
-	}, nil
+	page := views.Page{Account: account, Path: c.Request().URL.Path, Documents: list.All, Conversations: conversations}
+	if !refreshes(c.Request()) {
+		page.Flash = views.Flash{Text: s.sessions.PopString(ctx, "flash"), Bad: s.sessions.PopBool(ctx, "flash_bad"), Undo: s.sessions.PopString(ctx, "flash_undo")}
+	}
+	return page, nil
 }
 
 // done answers a form that worked: the next page confirms it.
 func (s *server) done(c echo.Context, to, sentence string) error {
-	s.sessions.Put(c.Request().Context(), "flash", sentence)
-	return c.Redirect(http.StatusSeeOther, to)
+	return s.goOn(c, to, views.Flash{Text: sentence})
 }
 
 // notDone answers a form that did not, where there is no field to show it at.
 func (s *server) notDone(c echo.Context, to string, err *domain.Error) error {
-	s.sessions.Put(c.Request().Context(), "flash_bad", true)
-	return s.done(c, to, err.Message)
+	return s.goOn(c, to, views.Flash{Text: err.Message, Bad: true})
+}
+
+func (s *server) goOn(c echo.Context, to string, f views.Flash) error {
+	ctx := c.Request().Context()
+	s.sessions.Put(ctx, "flash", f.Text)
+	s.sessions.Put(ctx, "flash_bad", f.Bad)
+	s.sessions.Put(ctx, "flash_undo", f.Undo)
+	return c.Redirect(http.StatusSeeOther, to)
 }
 
 // text makes what a person typed fit for the database, which takes neither NUL nor broken UTF-8.

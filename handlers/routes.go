@@ -35,12 +35,19 @@ var routes = []route{
 
 	{method: get, path: "/documents", who: viewer, limit: per(300, time.Minute, "member"), handle: (*server).documents},
 	{method: post, path: "/documents", who: editor, limit: per(2000, time.Hour, "tenant"), handle: (*server).upload, upload: true},
+	{method: post, path: "/documents/retry", who: editor, limit: per(20, time.Minute, "member"), handle: (*server).retryFailed},
+	{method: post, path: "/documents/read-outdated", who: admin, limit: per(20, time.Minute, "member"), handle: (*server).readOutdated},
 	{method: get, path: "/documents/events", who: viewer, limit: per(60, time.Minute, "member"), handle: (*server).documentEvents},
 	{method: get, path: "/documents/:id", who: viewer, limit: per(300, time.Minute, "member"), handle: (*server).documentChunks},
 	{method: get, path: "/documents/:id/text", who: viewer, limit: per(300, time.Minute, "member"), handle: (*server).documentText},
 	{method: get, path: "/documents/:id/details", who: viewer, limit: per(300, time.Minute, "member"), handle: (*server).documentDetails},
 	{method: get, path: "/documents/:id/file", who: viewer, limit: per(60, time.Minute, "member"), handle: (*server).documentFile},
 	{method: post, path: "/documents/:id/retry", who: editor, limit: per(60, time.Minute, "member"), handle: (*server).retryDocument},
+	{method: post, path: "/documents/:id/cancel", who: editor, limit: per(120, time.Minute, "member"), handle: (*server).cancelDocument},
+	{method: post, path: "/documents/:id/read", who: editor, limit: per(60, time.Minute, "member"), handle: (*server).readDocument},
+	{method: post, path: "/documents/:id/versions", who: editor, limit: per(600, time.Hour, "tenant"), handle: (*server).uploadVersion, upload: true},
+	{method: post, path: "/documents/:id/off", who: editor, limit: per(120, time.Minute, "member"), handle: (*server).leaveOutDocument},
+	{method: post, path: "/documents/:id/on", who: editor, limit: per(120, time.Minute, "member"), handle: (*server).useDocument},
 	{method: post, path: "/documents/:id/delete", who: editor, limit: per(120, time.Minute, "member"), handle: (*server).deleteDocument},
 	{method: get, path: "/chunks/:id", who: viewer, limit: per(300, time.Minute, "member"), handle: (*server).chunk},
 
@@ -60,6 +67,7 @@ var routes = []route{
 
 	{method: get, path: "/settings", who: viewer, limit: per(120, time.Minute, "member"), handle: (*server).settings},
 	{method: post, path: "/settings/tenant", who: owner, limit: per(20, time.Minute, "member"), handle: (*server).renameTenant},
+	{method: post, path: "/settings/chunks", who: admin, limit: per(20, time.Minute, "member"), handle: (*server).saveCutting},
 	{method: post, path: "/settings/password", who: viewer, limit: per(10, time.Minute, "member"), handle: (*server).changePassword},
 
 	{method: get, path: "/widget.js", who: anyone, limit: unlimited, handle: (*server).widgetScript},

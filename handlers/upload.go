@@ -14,91 +14,204 @@ import (
 	"bitb/domain/document"
 )
 
-var errTooLarge = domain.NewError(domain.TooLarge, "This file is larger than 25 MB. Split it, or save a smaller copy.")
+var (
+	errTooLarge = &domain.Error{Code: domain.TooLarge, Message: "This file is larger than 25 MB. Split it, or save a smaller copy.", Err: &Refusal{Is: "larger than 25 MB"}}
+	errNoBytes  = &domain.Error{Code: domain.Invalid, Message: "This file is empty. Check it and upload it again.", Err: &Refusal{Is: "empty"}}
+	errNoFile   = domain.NewError(domain.BadRequest, "There is no file in this upload.")
+)
+
+const brokeOff = "The upload broke off before it was complete. Nothing of it was kept."
 
 // maxUpload leaves room for the multipart frame around one file of the largest size.
 const maxUpload = document.MaxFileBytes + 64<<10
 
-// uploaded is what the upload answers to a script, for one file.
+// mostParts is how many files a form may send at once.
+const mostParts = 100
+
+// file is one part of an upload.
+type file struct {
+	name    string
+	content []byte
+}
+
+// uploaded tells what became of one file: to a script as JSON, to a person in a sentence.
 type uploaded struct {
-	ID        domain.ID `json:"id"`
-	Name      string    `json:"name"`
-	Duplicate bool      `json:"duplicate"`
-	Existing  string    `json:"existing,omitempty"`
-	Message   string    `json:"message"`
+	ID        domain.ID   `json:"id,omitzero"` // none for a file that was not taken
+	Name      string      `json:"name"`
+	Duplicate bool        `json:"duplicate"`
+	Existing  string      `json:"existing,omitempty"` // the name of the document that has these bytes already
+	SameName  domain.ID   `json:"same_name,omitzero"` // a document of this name with other bytes
+	Message   string      `json:"message"`
+	Code      domain.Code `json:"code,omitempty"` // why it was not taken
+
+	is string // the reason in few words, to follow "It is"
 }
 
 // upload takes files in the field "file". A script sends one a request and reads JSON; the plain form may send several.
-// What is too large is refused by its stated length, before it is read.
 func (s *server) upload(c echo.Context) error {
-	req := c.Request()
-	single := wantsJSON(req)
-	if single && req.ContentLength > maxUpload {
-		c.Response().Header().Set("Connection", "close")
-		return errTooLarge
-	}
-	select {
-	case s.uploads <- struct{}{}:
-		defer func() { <-s.uploads }()
-	case <-req.Context().Done():
-		return req.Context().Err()
-	}
-	parts, err := req.MultipartReader()
+	next, leave, err := s.receive(c)
 	if err != nil {
-		return &domain.Error{Code: domain.BadRequest, Message: "Send the file as a form with the field \"file\".", Err: err}
+		return err
 	}
-	var results []uploaded
-	var failed *domain.Error
-	for n := 0; ; n++ {
-		part, err := parts.NextPart()
+	defer leave()
+	if wantsJSON(c.Request()) {
+		f, err := next()
 		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil || n > 100 {
-			return &domain.Error{Code: domain.BadRequest, Message: "The upload broke off before it was complete. Nothing of it was kept.", Err: err}
-		}
-		if part.FormName() != "file" {
-			return domain.NewError(domain.BadRequest, "The upload has a field that is not a file.")
-		}
-		one, err := s.storePart(c, part)
-		if e, ok := errors.AsType[*domain.Error](err); ok && !single && e.Code != domain.Unavailable {
-			failed = &domain.Error{Code: e.Code, Message: document.CleanName(part.FileName()) + ": " + e.Message}
-			continue
+			return errNoFile
 		}
 		if err != nil {
 			return err
 		}
-		results = append(results, one)
-		if single {
-			break
-		}
+		return s.answerOnce(c, f.content, func() (int, any, error) { return s.uploadOne(c, f) })
 	}
-	return s.uploadDone(c, results, failed)
+	return s.uploadMany(c, next)
 }
 
-func (s *server) storePart(c echo.Context, part *multipart.Part) (uploaded, error) {
-	account, _ := accountOf(c)
+// uploadOne stores what a script sent and returns the answer.
+func (s *server) uploadOne(c echo.Context, f file) (status int, answer any, err error) {
+	up, err := s.checked(c, f)
+	if err != nil {
+		return 0, nil, err
+	}
+	if up.Format == formatZIP {
+		b, err := s.storeBatch(c, up)
+		return b.status(), b, err
+	}
+	namesake, err := s.Documents.Namesake(c.Request().Context(), tenantOf(c), up)
+	if err != nil {
+		return 0, nil, err
+	}
+	if namesake != (domain.ID{}) && c.QueryParam("same_name") == "ask" {
+		return http.StatusConflict, uploaded{Name: document.CleanName(f.name), SameName: namesake, Code: domain.Conflict,
+			Message: "You have a document of this name already. Make this its new version, or keep both."}, nil
+	}
+	one, err := s.store(c, up)
+	one.SameName = namesake
+	if one.Duplicate {
+		return http.StatusOK, one, err
+	}
+	return http.StatusCreated, one, err
+}
+
+// uploadMany stores what a form sent. A file that is refused loses none of the others.
+func (s *server) uploadMany(c echo.Context, next func() (file, error)) error {
+	var all told
+	for {
+		f, err := next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		var up document.Upload
+		if err == nil {
+			up, err = s.checked(c, f)
+		}
+		if err == nil && up.Format == formatZIP {
+			var b batch
+			if b, err = s.storeBatch(c, up); err == nil {
+				all.add(b.Files...)
+				all.from = append(all.from, b.Name)
+				continue
+			}
+		}
+		var one uploaded
+		if err == nil {
+			one, err = s.store(c, up)
+		}
+		if one, err = refused(f.name, one, err); err != nil {
+			return err
+		}
+		all.add(one)
+		all.parts++
+	}
+	switch {
+	case len(all.files) == 0:
+		return s.notDone(c, "/documents", domain.NewError(domain.BadRequest, "Choose a file first."))
+	case !all.good():
+		return s.notDone(c, "/documents", domain.NewError(domain.Invalid, all.String()))
+	}
+	return s.done(c, "/documents", all.String())
+}
+
+// refused makes a line of the list of an error that is about the file alone; any other error goes on.
+func refused(name string, one uploaded, err error) (uploaded, error) {
+	if err == nil {
+		return one, nil
+	}
+	e, ok := asError(err, domain.Invalid, domain.TooLarge, domain.Unsupported, domain.Conflict)
+	if !ok {
+		return one, err
+	}
+	one = uploaded{Name: document.CleanName(name), Code: e.Code, Message: e.Message}
+	if r, ok := errors.AsType[*Refusal](err); ok {
+		one.is = r.Is
+	}
+	return one, nil
+}
+
+// receive waits for its turn and returns the function that reads one file after the other, until io.EOF. The error of a file
+// that is refused for its size is about this file alone. A script's is refused by its stated length, before it is read.
+func (s *server) receive(c echo.Context) (next func() (file, error), leave func(), err error) {
+	req := c.Request()
+	if wantsJSON(req) && req.ContentLength > maxUpload {
+		c.Response().Header().Set("Connection", "close")
+		return nil, nil, errTooLarge
+	}
+	select {
+	case s.uploads <- struct{}{}:
+	case <-req.Context().Done():
+		return nil, nil, req.Context().Err()
+	}
+	leave = func() { <-s.uploads }
+	parts, err := req.MultipartReader()
+	if err != nil {
+		leave()
+		return nil, nil, &domain.Error{Code: domain.BadRequest, Message: "Send the file as a form with the field \"file\".", Err: err}
+	}
+	n := 0
+	return func() (file, error) {
+		part, err := parts.NextPart()
+		if errors.Is(err, io.EOF) {
+			return file{}, err
+		}
+		if n++; err != nil || n > mostParts {
+			return file{}, &domain.Error{Code: domain.BadRequest, Message: brokeOff, Err: err}
+		}
+		if part.FormName() != "file" {
+			return file{}, domain.NewError(domain.BadRequest, "The upload has a field that is not a file.")
+		}
+		return readPart(c, part)
+	}, leave, nil
+}
+
+func readPart(c echo.Context, part *multipart.Part) (file, error) {
 	var content bytes.Buffer
 	n, err := content.ReadFrom(io.LimitReader(part, document.MaxFileBytes+1))
+	f := file{name: part.FileName(), content: content.Bytes()}
 	switch {
 	case err != nil:
-		return uploaded{}, &domain.Error{Code: domain.BadRequest, Message: "The upload broke off before it was complete. Nothing of it was kept.", Err: err}
+		return f, &domain.Error{Code: domain.BadRequest, Message: brokeOff, Err: err}
 	case n > document.MaxFileBytes:
 		c.Response().Header().Set("Connection", "close")
-		return uploaded{}, errTooLarge
+		return file{name: f.name}, errTooLarge
 	case n == 0:
-		return uploaded{}, domain.NewError(domain.Invalid, "This file is empty. Check it and upload it again.")
+		return f, errNoBytes
 	}
-	format, err := s.Sniff(content.Bytes(), part.FileName())
+	return f, nil
+}
+
+// checked is a file whose format is known. That of several files in one is formatZIP, which is no document's.
+func (s *server) checked(c echo.Context, f file) (document.Upload, error) {
+	account, _ := accountOf(c)
+	format, err := s.Sniff(f.content, f.name)
+	return document.Upload{Name: f.name, Format: format, Content: f.content, By: account.User.ID}, err
+}
+
+func (s *server) store(c echo.Context, up document.Upload) (uploaded, error) {
+	stored, err := s.Documents.Store(c.Request().Context(), tenantOf(c), up)
 	if err != nil {
 		return uploaded{}, err
 	}
-	stored, err := s.Documents.Store(c.Request().Context(), account.Tenant.ID,
-		document.Upload{Name: part.FileName(), Format: format, Content: content.Bytes(), By: account.User.ID})
-	if err != nil {
-		return uploaded{}, err
-	}
-	one := uploaded{ID: stored.ID, Name: document.CleanName(part.FileName()), Message: "Uploaded. It answers when it is ready."}
+	one := uploaded{ID: stored.ID, Name: document.CleanName(up.Name), Message: "Uploaded. It answers when it is ready."}
 	if stored.Duplicate {
 		one.Duplicate, one.Existing = true, stored.Name
 		one.Message = fmt.Sprintf("You have this file already, as “%s”. It was not stored again.", stored.Name)
@@ -106,24 +219,62 @@ func (s *server) storePart(c echo.Context, part *multipart.Part) (uploaded, erro
 	return one, nil
 }
 
-func (s *server) uploadDone(c echo.Context, results []uploaded, failed *domain.Error) error {
+// uploadVersion takes one file in the field "file" as the new version of a document.
+func (s *server) uploadVersion(c echo.Context) error {
+	d, err := s.documentParam(c)
+	if err != nil {
+		return err
+	}
+	one, err := s.storeVersion(c, d)
 	if wantsJSON(c.Request()) {
-		if len(results) == 0 {
-			return domain.NewError(domain.BadRequest, "There is no file in this upload.")
+		if err != nil {
+			return err
 		}
-		status := http.StatusCreated
-		if results[0].Duplicate {
-			status = http.StatusOK
+		if one.Duplicate {
+			return c.JSON(http.StatusOK, one)
 		}
-		return c.JSON(status, results[0])
+		return c.JSON(http.StatusCreated, one)
 	}
+	if e, ok := asError(err, domain.Invalid, domain.TooLarge, domain.Unsupported, domain.Conflict, domain.BadRequest); ok {
+		return s.notDone(c, back(c), e)
+	}
+	if err != nil {
+		return err
+	}
+	return s.done(c, back(c), one.Message)
+}
+
+func (s *server) storeVersion(c echo.Context, d document.Document) (uploaded, error) {
+	next, leave, err := s.receive(c)
+	if err != nil {
+		return uploaded{}, err
+	}
+	defer leave()
+	f, err := next()
+	if errors.Is(err, io.EOF) {
+		return uploaded{}, errNoFile
+	}
+	if err != nil {
+		return uploaded{}, err
+	}
+	up, err := s.checked(c, f)
+	if err != nil {
+		return uploaded{}, err
+	}
+	if up.Format == formatZIP {
+		return uploaded{}, domain.NewError(domain.Unsupported, "A ZIP holds several files and cannot be a version of one document. Upload the file itself.")
+	}
+	stored, err := s.Documents.StoreVersion(c.Request().Context(), tenantOf(c), d.ID, up)
+	if err != nil {
+		return uploaded{}, err
+	}
+	one := uploaded{ID: stored.ID, Name: document.CleanName(f.name), Message: "Uploaded as the new version. It answers when it is ready."}
 	switch {
-	case failed != nil:
-		return s.notDone(c, "/documents", failed)
-	case len(results) == 0:
-		return s.notDone(c, "/documents", domain.NewError(domain.BadRequest, "Choose a file first."))
-	case len(results) == 1:
-		return s.done(c, "/documents", results[0].Message)
+	case stored.Duplicate:
+		one.Duplicate, one.Existing = true, d.Name
+		one.Message = fmt.Sprintf("This is the file that “%s” has already. Nothing changed.", d.Name)
+	case d.Live > 0 && !d.Off:
+		one.Message = fmt.Sprintf("Uploaded as the new version. Version %d answers until it is ready.", d.Live)
 	}
-	return s.done(c, "/documents", fmt.Sprintf("%d files were uploaded. They answer when they are ready.", len(results)))
+	return one, nil
 }

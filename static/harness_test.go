@@ -1,4 +1,5 @@
-// Package static_test drives the built widget in a real browser, on pages of another origin than the server it talks to.
+// Package static_test drives the built front end in a real browser: the widget on pages of another origin than the server it
+// talks to, which is scripted, and the dashboard on the real server.
 package static_test
 
 import (
@@ -56,7 +57,7 @@ func newTab(t *testing.T) *tab {
 	t.Helper()
 	parent, err := browser()
 	if err != nil {
-		t.Skipf("no Chromium, so the widget was not tested: %v", err)
+		t.Skipf("no Chromium, so this was not tested: %v", err)
 	}
 	ctx, cancel := chromedp.NewContext(parent, chromedp.WithNewBrowserContext())
 	t.Cleanup(cancel)
@@ -97,14 +98,14 @@ func (p *tab) until(condition string) {
 			return
 		}
 	}
-	p.Fatalf("never became true: %s\nthe panel shows: %s", condition, eval[string](p, `$(".panel")?.innerText ?? "nothing"`))
+	p.Fatalf("never became true: %s\nit shows: %s", condition, eval[string](p, `$(".panel")?.innerText ?? document.body.innerText`))
 }
 
 // check evaluates a JavaScript condition once.
 func (p *tab) check(condition string) {
 	p.Helper()
 	if !eval[bool](p, "!!("+condition+")") {
-		p.Errorf("not true: %s\nthe panel shows: %s", condition, eval[string](p, `$(".panel")?.innerText ?? "nothing"`))
+		p.Errorf("not true: %s\nit shows: %s", condition, eval[string](p, `$(".panel")?.innerText ?? document.body.innerText`))
 	}
 }
 

@@ -1,9 +1,21 @@
 package views
 
 import (
+	"strings"
+	"time"
+
+	"github.com/a-h/templ"
+
 	"bitb/domain"
 	"bitb/domain/document"
 )
+
+// besideDocuments is what changes with the list: the counts and the button beside the search, and a confirmation, which is
+// added to those that stand there.
+const besideDocuments = "#document-filter,#toasts:beforeend"
+
+// onList makes a form act on the list that it stands in: uploads go on, and the page stays where it is.
+func onList(action string) templ.Attributes { return swapForm(action, "#documents", besideDocuments) }
 
 func documentAddress(id domain.ID) string { return "/documents/" + id.String() }
 
@@ -83,35 +95,42 @@ func documentFactLine(l document.List) string {
 	return line
 }
 
+var formats = map[string]struct{ name, icon string }{
+	"pdf":      {"PDF", "file-text"},
+	"docx":     {"Word", "file-type"},
+	"pptx":     {"PowerPoint", "presentation"},
+	"xlsx":     {"Excel", "file-spreadsheet"},
+	"odt":      {"OpenDocument text", "file-type"},
+	"ods":      {"OpenDocument spreadsheet", "file-spreadsheet"},
+	"odp":      {"OpenDocument presentation", "presentation"},
+	"epub":     {"EPUB", "book-open"},
+	"rtf":      {"RTF", "file-type"},
+	"html":     {"HTML", "file-code"},
+	"eml":      {"E-mail", "mail"},
+	"markdown": {"Markdown", "file-code"},
+	"text":     {"Text", "file-text"},
+	"csv":      {"CSV", "file-spreadsheet"},
+}
+
 func formatName(format string) string {
-	switch format {
-	case "pdf":
-		return "PDF"
-	case "docx":
-		return "Word"
-	case "html":
-		return "HTML"
-	case "markdown":
-		return "Markdown"
-	case "csv":
-		return "CSV"
-	case "text":
-		return "Text"
+	if f, known := formats[format]; known {
+		return f.name
 	}
 	return format
 }
 
 func formatIcon(format string) string {
-	switch format {
-	case "docx":
-		return "file-type"
-	case "html", "markdown":
-		return "file-code"
-	case "csv":
-		return "file-spreadsheet"
+	if f, known := formats[format]; known {
+		return f.icon
 	}
 	return "file-text"
 }
+
+// acceptedFiles and readableFiles say what can be uploaded: to the browser's file chooser, and to a person.
+const (
+	acceptedFiles = ".pdf,.docx,.pptx,.xlsx,.odt,.ods,.odp,.epub,.rtf,.html,.htm,.eml,.csv,.tsv,.md,.markdown,.txt,.zip"
+	readableFiles = "PDF, Word, PowerPoint, Excel, OpenDocument, EPUB, RTF, HTML, e-mail (.eml), CSV, Markdown and text, or a ZIP of these."
+)
 
 func stageWord(s document.Status) string {
 	if s == document.Embedding {
@@ -124,14 +143,94 @@ func stageFact(d document.Document) string {
 	if d.Status == document.Embedding {
 		return number(d.Done) + " of " + count(d.Total, "chunk", "chunks")
 	}
-	return "Page " + number(d.Done) + " of " + number(d.Total)
+	return pageWord(d.Format) + " " + number(d.Done) + " of " + number(d.Total)
 }
 
-func queuePlace(place int) string {
-	if place == 1 {
-		return "Next in the queue"
+// pageWord is what a page is called in a format.
+func pageWord(format string) string {
+	switch format {
+	case "pptx", "odp":
+		return "Slide"
+	case "xlsx", "ods":
+		return "Sheet"
 	}
-	return ordinal(place) + " in the queue"
+	return "Page"
+}
+
+// queuePlace says how far up a document is in the line, and how long that takes.
+func queuePlace(d document.Document) string {
+	place := ordinal(d.QueuePlace) + " in the queue"
+	if d.QueuePlace == 1 {
+		place = "Next in the queue"
+	}
+	switch {
+	case d.Wait <= 0:
+		return place
+	case d.Wait < aMoment:
+		return place + ", " + roughly(d.Wait)
+	}
+	return place + ", about " + roughly(d.Wait)
+}
+
+// kindFact is the format, and the version where there were others.
+func kindFact(d document.Document) string {
+	if d.Version > 1 {
+		return formatName(d.Format) + ", version " + number(d.Version)
+	}
+	return formatName(d.Format)
+}
+
+// staysFact says, after what stands before it, which reading answers while the newest one is under way or has failed; "" where
+// none does.
+func staysFact(d document.Document, before string) string {
+	switch {
+	case !d.Stays() || d.Off:
+		return ""
+	case d.Live == d.Version:
+		return before + "The last reading still answers."
+	}
+	return before + "Version " + number(d.Live) + " still answers."
+}
+
+// keepWord is on the button that gives up the newest reading for the one that answers.
+func keepWord(d document.Document) string {
+	if d.Live == d.Version {
+		return "Keep the last reading"
+	}
+	return "Keep version " + number(d.Live)
+}
+
+// cancelWord is the same for a reading under way.
+func cancelWord(d document.Document) string {
+	if d.Live == 0 {
+		return "Cancel"
+	}
+	return "Cancel, " + strings.ToLower(keepWord(d)[:1]) + keepWord(d)[1:]
+}
+
+// handFact is what people did to the chunks.
+func handFact(d document.Document) string {
+	var facts []string
+	if d.Edited > 0 {
+		facts = append(facts, count(d.Edited, "chunk", "chunks")+" edited by hand")
+	}
+	if d.OffChunks > 0 {
+		facts = append(facts, count(d.OffChunks, "chunk", "chunks")+" off")
+	}
+	return strings.Join(facts, ", ")
+}
+
+func cancelled(d document.Document) bool {
+	return d.Status == document.Failed && d.Failure != nil && d.Failure.Code == document.Cancelled
+}
+
+// retryAt says when a document that waits for something is tried again.
+func retryAt(now time.Time, d document.Document) string {
+	wait := d.DueAt.Sub(now)
+	if wait < time.Second {
+		return "Tried again now."
+	}
+	return "Tried again in " + roughly(wait) + "."
 }
 
 func failureTitle(f *document.Failure) string {
@@ -139,6 +238,15 @@ func failureTitle(f *document.Failure) string {
 		return "Could not be read"
 	}
 	return f.Title
+}
+
+// failurePage says where it happened, if the message does not.
+func failurePage(d document.Document) string {
+	page := strings.ToLower(pageWord(d.Format)) + " " + number(d.Failure.Page)
+	if d.Failure.Page == 0 || strings.Contains(d.Failure.Message, " page "+number(d.Failure.Page)) {
+		return ""
+	}
+	return "(" + page + ")"
 }
 
 func orDash(n int) string {

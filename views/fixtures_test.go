@@ -2,6 +2,7 @@ package views
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -90,6 +91,35 @@ func someDocuments() []document.Document {
 			d.Name, d.Format, d.Status, d.Chunks, d.Tokens, d.SizeBytes, d.UploadedBy = "Boats and serial numbers.csv", "csv", document.Ready, 1_204, 51_000, 1_480_000, ""
 			d.Notes = []string{"Rows 80 to 96 are empty."}
 		}),
+		make(61, func(d *document.Document) {
+			d.Name, d.Format, d.Status, d.Done, d.Total, d.SizeBytes = "Training for new staff.pptx", "pptx", document.Reading, 3, 20, 9_600_000
+			d.Version, d.Live, d.Pages, d.Chunks = 3, 2, 18, 40
+		}),
+		make(62, func(d *document.Document) {
+			d.Name, d.Format, d.Status, d.QueuePlace, d.Wait, d.SizeBytes = "Season accounts.ods", "ods", document.Queued, 3, 4*time.Minute, 88_000
+		}),
+		make(63, func(d *document.Document) {
+			d.Name, d.Format, d.Status, d.SizeBytes = "Harbour rules.epub", "epub", document.Queued, 480_000
+			d.WaitsFor, d.DueAt = "The embedding service does not answer.", now.Add(40*time.Second)
+			d.Version, d.Live, d.Chunks = 1, 1, 118
+		}),
+		make(64, func(d *document.Document) {
+			d.Name, d.Format, d.Status, d.SizeBytes = "Answer to the harbour master.eml", "eml", document.Failed, 48_000
+			d.Failure = &document.Failure{Code: document.Cancelled, Title: "Cancelled", Message: "It was stopped before it was ready. Your file is here; retry to read it."}
+		}),
+		make(65, func(d *document.Document) {
+			d.Name, d.Format, d.Status, d.Version, d.Live, d.Pages, d.Chunks, d.SizeBytes = "Price list, wholesale.xlsx", "xlsx", document.Failed, 4, 3, 5, 210, 640_000
+			d.Failure = &document.Failure{Code: "corrupt", Title: "Could not open the file", Message: "It is damaged or incomplete, on page 2. Open it on your computer, save a new copy and upload that.", Page: 2}
+			d.Edited, d.OffChunks, d.Conflicts = 2, 1, 1
+		}),
+		make(66, func(d *document.Document) {
+			d.Name, d.Format, d.Status, d.Version, d.Live, d.Chunks, d.SizeBytes = "Old tariffs.rtf", "rtf", document.Ready, 2, 2, 9, 31_000
+			d.Off, d.Edited = true, 1
+		}),
+		make(67, func(d *document.Document) {
+			d.Name, d.Format, d.Status, d.Version, d.Live, d.Chunks, d.SizeBytes = "Slip plan.odp", "odp", document.Failed, 2, 2, 12, 5_100_000
+			d.Failure = &document.Failure{Code: "internal", Title: "Reading stopped", Message: "Something on our side failed again and again. Your file is fine; try again later."}
+		}),
 		make(9000, func(d *document.Document) {
 			d.Name, d.Format, d.Status, d.Chunks, d.SizeBytes = "Opening hours.html", "html", document.Ready, 2, 840
 		}),
@@ -99,14 +129,14 @@ func someDocuments() []document.Document {
 func someList() document.List {
 	return document.List{
 		Documents: someDocuments(), Filter: document.Filter{Page: 2}, Matching: 42,
-		All: 42, ReadyN: 36, BusyN: 3, FailedN: 3, TotalChunks: 6842, TotalPages: 1206,
+		All: 42, ReadyN: 36, BusyN: 3, FailedN: 3, RetryableN: 2, TotalChunks: 6842, TotalPages: 1206,
 	}
 }
 
 func hostileDocument() document.Document {
 	return document.Document{
 		ID: nth(200), Name: hostile, Format: hostile, Status: document.Failed, UploadedBy: hostile, Notes: []string{hostile},
-		Failure: &document.Failure{Code: "x", Title: hostile, Message: hostile}, CreatedAt: now, UpdatedAt: now, EmbeddingModel: hostile,
+		Failure: &document.Failure{Code: "x", Title: hostile, Message: hostile}, Version: 3, Live: 1, Edited: -1, OffChunks: 9_999_999, Conflicts: 2, Off: true, CreatedAt: now, UpdatedAt: now, EmbeddingModel: hostile,
 	}
 }
 
@@ -285,10 +315,13 @@ func examples() []example {
 
 	owner := somebody(domain.Owner, "/settings")
 	models := Models{Answer: "extractive-1", Embedding: "hashing-1024", Dimensions: 1024, BuiltIn: true}
-	add("Settings", "full", true, Settings(owner, SettingsView{Company: owner.Account.Tenant.Name, Models: models}))
-	add("Settings", "viewer", true, Settings(somebody(domain.Viewer, "/settings"), SettingsView{Company: german, Models: Models{Answer: "a", Embedding: "b"}}))
+	cut := CuttingForm{Tokens: "320", Overlap: "32", Outdated: 12}
+	badCut := CuttingForm{Tokens: hostile, Overlap: "9999", Err: &domain.Error{Code: domain.Invalid, Fields: map[string]string{"tokens": "Choose from 128 to 1024 tokens.", "overlap": hostile}}}
+	add("Settings", "full", true, Settings(owner, SettingsView{Company: owner.Account.Tenant.Name, Models: models, Cutting: cut}))
+	add("Settings", "cutting-wrong", true, Settings(owner, SettingsView{Company: owner.Account.Tenant.Name, Models: models, Cutting: badCut}))
+	add("Settings", "viewer", true, Settings(somebody(domain.Viewer, "/settings"), SettingsView{Company: german, Models: Models{Answer: "a", Embedding: "b"}, Cutting: cut}))
 	add("Settings", "wrong", true, Settings(owner, SettingsView{Company: "", CompanyErr: wrong, PasswordErr: wrong, Models: models}))
-	add("Settings", "hostile", true, Settings(hostilePage("/settings"), SettingsView{Company: hostile, CompanyErr: wrong, PasswordErr: wrong, Models: Models{Answer: hostile, Embedding: hostile}}))
+	add("Settings", "hostile", true, Settings(hostilePage("/settings"), SettingsView{Company: hostile, CompanyErr: wrong, PasswordErr: wrong, Models: Models{Answer: hostile, Embedding: hostile}, Cutting: badCut}))
 
 	for _, status := range []int{400, 401, 403, 404, 405, 413, 429, 500, 503} {
 		add("ErrorPage", fmt.Sprint(status), true, ErrorPage(ErrorView{Page: &owner, Status: status, RequestID: nth(9).String()}))
@@ -302,6 +335,11 @@ func documentExamples(add func(string, string, bool, templ.Component)) {
 	p := somebody(domain.Owner, "/documents")
 	confirmed := p
 	confirmed.Flash = Flash{Text: "“Opening hours.html” was deleted. The bot no longer answers from it."}
+	undone := p
+	undone.Flash = Flash{Text: "“" + german + "” is left out of answers.", Undo: "/documents/" + nth(105).String() + "/on"}
+	failed := someList()
+	failed.Filter = document.Filter{Status: "failed"}
+	failed.Documents = slices.DeleteFunc(failed.Documents, func(d document.Document) bool { return d.Status != document.Failed })
 	viewer := somebody(domain.Viewer, "/documents")
 	none := someList()
 	none.Documents, none.Filter = nil, document.Filter{Search: "kayak", Status: "failed", Sort: document.ByName}
@@ -313,12 +351,14 @@ func documentExamples(add func(string, string, bool, templ.Component)) {
 	add("Documents", "viewer-empty", true, Documents(viewer, document.List{}))
 	add("Documents", "none", true, Documents(p, none))
 	add("Documents", "hostile", true, Documents(hostilePage("/documents"), evil))
+	add("Documents", "failed", true, Documents(undone, failed))
+	add("DocumentPart", "full", false, DocumentPart(undone, someList()))
 	add("DocumentResults", "full", false, DocumentResults(p, someList()))
 	done := someDocuments()[0]
 	done.Status, done.Chunks = document.Ready, 1022
 	add("DocumentRow", "full", false, DocumentRow(p, done))
 	add("DocumentRow", "hostile", false, DocumentRow(p, hostileDocument()))
-	add("DocumentCounts", "full", false, DocumentCounts(someList()))
+	add("DocumentCounts", "full", false, DocumentCounts(p, someList()))
 
 	full := someChunks()
 	search := someChunks()

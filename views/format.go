@@ -108,6 +108,22 @@ func ago(now, t time.Time) string {
 	}
 }
 
+// aMoment is a wait too short to count.
+const aMoment = 10 * time.Second
+
+// roughly is a time to wait as people say it: "a few seconds", "40 s", "4 min", "2 h".
+func roughly(d time.Duration) string {
+	switch {
+	case d < aMoment:
+		return "a few seconds"
+	case d < 55*time.Second:
+		return fmt.Sprintf("%d s", (d+5*time.Second)/(10*time.Second)*10)
+	case d < 55*time.Minute:
+		return fmt.Sprintf("%d min", (d+30*time.Second)/time.Minute)
+	}
+	return fmt.Sprintf("%d h", max(1, (d+30*time.Minute)/time.Hour))
+}
+
 // initials are the first letters of the first and the last word of a name.
 func initials(name string) string {
 	words := strings.FieldsFunc(name, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsMark(r) && r != '\'' })

@@ -18,6 +18,8 @@ func TestWordsForFigures(t *testing.T) {
 		{ordinal(1), "1st"}, {ordinal(12), "12th"}, {ordinal(22), "22nd"}, {ordinal(113), "113th"}, {ordinal(1003), "1,003rd"},
 		{size(840), "840 B"}, {size(11_800), "12 KB"}, {size(4_310_000), "4.1 MB"}, {size(25 << 20), "25.0 MB"},
 		{millis(0.4), "0.4 ms"}, {millis(1083.2), "1,083 ms"}, {millis(0), "0 ms"},
+		{roughly(0), "a few seconds"}, {roughly(38 * time.Second), "40 s"}, {roughly(54 * time.Second), "50 s"}, {roughly(55 * time.Second), "1 min"},
+		{roughly(3*time.Minute + 40*time.Second), "4 min"}, {roughly(59 * time.Minute), "1 h"}, {roughly(150 * time.Minute), "3 h"},
 		{share(0.5), "50.00%"}, {share(7), "100.00%"}, {share(-3), "0.00%"},
 		{initials("Head of Service"), "HS"}, {initials("ärztin"), "Ä"}, {initials("  "), "?"}, {initials("قسم الخدمة"), "قا"},
 		{excerpt("# A\n\n## B\nFirst  line.\nSecond."), "First line. Second."}, {excerpt("# Alone"), "# Alone"}, {excerpt(strings.Repeat("ä", 321)), strings.Repeat("ä", 320) + "…"},
@@ -40,6 +42,33 @@ func TestAgo(t *testing.T) {
 	} {
 		if got := ago(now, now.Add(-c.before)); got != c.want {
 			t.Errorf("%v before: got %q, want %q", c.before, got, c.want)
+		}
+	}
+}
+
+// TestStates holds the words for where a document is to what the list is meant to say.
+func TestStates(t *testing.T) {
+	type doc = document.Document
+	for _, c := range []struct{ got, want string }{
+		{queuePlace(doc{QueuePlace: 1}), "Next in the queue"}, {queuePlace(doc{QueuePlace: 3, Wait: 4 * time.Minute}), "3rd in the queue, about 4 min"},
+		{queuePlace(doc{QueuePlace: 2, Wait: time.Second}), "2nd in the queue, a few seconds"},
+		{failurePage(doc{Format: "pdf", Failure: &document.Failure{Message: "It is damaged.", Page: 12}}), "(page 12)"},
+		{failurePage(doc{Format: "pptx", Failure: &document.Failure{Message: "It is damaged.", Page: 12}}), "(slide 12)"},
+		{failurePage(doc{Format: "pdf", Failure: &document.Failure{Message: "It is damaged, on page 12. Save it again.", Page: 12}}), ""},
+		{stageFact(doc{Status: document.Reading, Format: "pdf", Done: 96, Total: 148}), "Page 96 of 148"},
+		{stageFact(doc{Status: document.Reading, Format: "odp", Done: 3, Total: 20}), "Slide 3 of 20"},
+		{stageFact(doc{Status: document.Reading, Format: "xlsx", Done: 2, Total: 5}), "Sheet 2 of 5"},
+		{stageFact(doc{Status: document.Embedding, Format: "pptx", Done: 310, Total: 1486}), "310 of 1,486 chunks"},
+		{retryAt(now, doc{DueAt: now.Add(40 * time.Second)}), "Tried again in 40 s."}, {retryAt(now, doc{DueAt: now.Add(-time.Hour)}), "Tried again now."},
+		{staysFact(doc{Status: document.Reading, Version: 3, Live: 2}, ". "), ". Version 2 still answers."},
+		{staysFact(doc{Status: document.Failed, Version: 2, Live: 2}, ". "), ". The last reading still answers."},
+		{staysFact(doc{Status: document.Reading, Version: 2, Live: 1, Off: true}, ". "), ""}, {staysFact(doc{Status: document.Reading, Version: 1}, ". "), ""},
+		{staysFact(doc{Status: document.Ready, Version: 2, Live: 2}, ". "), ""},
+		{cancelWord(doc{Version: 1}), "Cancel"}, {cancelWord(doc{Version: 3, Live: 2}), "Cancel, keep version 2"}, {cancelWord(doc{Version: 2, Live: 2}), "Cancel, keep the last reading"},
+		{handFact(doc{Edited: 2, OffChunks: 1}), "2 chunks edited by hand, 1 chunk off"}, {handFact(doc{OffChunks: 2}), "2 chunks off"}, {handFact(doc{}), ""},
+	} {
+		if c.got != c.want {
+			t.Errorf("got %q, want %q", c.got, c.want)
 		}
 	}
 }

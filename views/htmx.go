@@ -27,3 +27,14 @@ func swapAsTyped(url, target, beside string) templ.Attributes {
 	attributes["hx-sync"] = "this:replace"
 	return attributes
 }
+
+// swapForm sends a form and replaces the element target, and others beside it, with those of the page that it leads to.
+// Without script the browser goes to that page.
+func swapForm(url, target, beside string) templ.Attributes {
+	attributes := swap(url, target, beside)
+	delete(attributes, "hx-get")
+	delete(attributes, "hx-push-url")
+	attributes["hx-post"] = url
+	attributes["hx-disabled-elt"] = "find button"
+	return attributes
+}

@@ -25,6 +25,7 @@ type Page struct {
 type Flash struct {
 	Bad  bool // something did not work
 	Text string
+	Undo string // local path of the form that takes it back; "": none does
 }
 
 // can reports whether the member may do what needs the role. The routes enforce it; pages only leave the button out.

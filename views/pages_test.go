@@ -46,7 +46,7 @@ func TestPages(t *testing.T) {
 // TestEveryPageHasAnExample fails for an exported component that examples does not render.
 func TestEveryPageHasAnExample(t *testing.T) {
 	rendered := map[string]bool{}
-	hostile := map[string]bool{"DocumentResults": true, "DocumentCounts": true} // Documents renders their parts
+	hostile := map[string]bool{"DocumentResults": true, "DocumentCounts": true, "DocumentPart": true} // Documents renders their parts
 	for _, e := range examples() {
 		rendered[e.component] = true
 		hostile[e.component] = hostile[e.component] || e.variant == "hostile"
@@ -119,7 +119,7 @@ func checkPolicy(t *testing.T, root *html.Node) {
 			switch {
 			case a.Key == "style", strings.HasPrefix(a.Key, "on") && !allowed[n.Data]:
 				t.Errorf("<%s> has the attribute %s", n.Data, a.Key)
-			case a.Key == "href" || a.Key == "src" || a.Key == "action" || a.Key == "hx-get":
+			case a.Key == "href" || a.Key == "src" || a.Key == "action" || a.Key == "hx-get" || a.Key == "hx-post" || a.Key == "data-version":
 				checkLink(t, n, a.Key, a.Val)
 			}
 		}
@@ -156,9 +156,12 @@ func checkNames(t *testing.T, root *html.Node, page bool) {
 			}
 		}
 		for _, key := range []string{"hx-target", "hx-select", "hx-select-oob"} {
-			id, _, _ := strings.Cut(strings.TrimPrefix(attr(n, key), "#"), " ")
-			if page && id != "" && !ids[id] {
-				t.Errorf("<%s %s=%q> leads to nothing", n.Data, key, id)
+			for selector := range strings.SplitSeq(attr(n, key), ",") {
+				id, _, _ := strings.Cut(strings.TrimPrefix(selector, "#"), " ")
+				id, _, _ = strings.Cut(id, ":")
+				if page && id != "" && !ids[id] {
+					t.Errorf("<%s %s=%q> leads to nothing", n.Data, key, id)
+				}
 			}
 		}
 		checkName(t, n, labelled)

@@ -75,6 +75,14 @@ type SettingsView struct {
 	CompanyErr  *domain.Error // field: company
 	PasswordErr *domain.Error // fields: current, password
 	Models      Models
+	Cutting     CuttingForm
+}
+
+// CuttingForm is how documents are cut, in tokens; what was typed when Err is set.
+type CuttingForm struct {
+	Tokens, Overlap string
+	Outdated        int           // documents that are cut otherwise
+	Err             *domain.Error // fields: tokens, overlap
 }
 
 // Models says which models are at work.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -17,11 +16,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bitb"
-	"bitb/domain"
 	"bitb/domain/chat"
 	"bitb/domain/document"
 	"bitb/domain/ingest"
-	"bitb/domain/ingest/extract"
 	"bitb/domain/ingest/reader"
 	"bitb/domain/llm"
 	"bitb/domain/postgres"
@@ -74,8 +71,8 @@ func newServer(ctx context.Context, c Config, log *slog.Logger) (*server, error)
 	}
 	s.deps = handlers.Deps{
 		Log: log, PublicURL: c.PublicURL, Static: static, Tenants: s.tenants, Sessions: tenant.NewSessions(s.db),
-		Documents: s.documents, Retrieve: search, Chat: s.chat, Limiter: s.redis, Hints: s.redis, Metrics: s.metrics,
-		Models: s.models, Sniff: sniff, Ready: s.db.Ping, ClientIP: clientIP(c.TrustedProxy),
+		Documents: s.documents, Retrieve: search, Chat: s.chat, Limiter: s.redis, Hints: s.redis, Cache: s.redis, Metrics: s.metrics,
+		Models: s.models, Sniff: sniff, Unzip: unzip, Ready: s.db.Ping, ClientIP: clientIP(c.TrustedProxy),
 	}
 	return s, nil
 }
@@ -227,18 +224,4 @@ func clientIP(trusted []string) echo.IPExtractor {
 		options = append(options, echo.TrustIPRange(&net.IPNet{IP: addr.AsSlice(), Mask: net.CIDRMask(prefix.Bits(), addr.BitLen())}))
 	}
 	return echo.ExtractIPFromXFFHeader(options...)
-}
-
-// sniff refuses a file that cannot be read before it is stored.
-func sniff(content []byte, name string) (string, error) {
-	format, err := extract.Detect(bytes.NewReader(content), int64(len(content)), name)
-	e, ok := errors.AsType[*extract.Error](err)
-	if !ok {
-		return string(format), err
-	}
-	code := domain.Invalid
-	if e.Reason == extract.ReasonUnsupported {
-		code = domain.Unsupported
-	}
-	return "", &domain.Error{Code: code, Message: e.Title() + ". " + e.Message(), Err: err}
 }

@@ -170,6 +170,7 @@ type List struct {
 	Filter                      Filter
 	Matching                    int // that the filter selects, over all pages
 	All, ReadyN, BusyN, FailedN int // of the tenant, whatever the filter
+	RetryableN                  int // of those that failed: another try can help
 	TotalChunks, TotalPages     int
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -92,9 +93,10 @@ func (s *Service) queueOne(ctx context.Context, tenantID, id domain.ID, check fu
 	})
 }
 
-// RetryFailed puts every failed document in line again that another try can help, and returns how many.
+// RetryFailed puts every failed document in line again that another try can help, and returns how many. One that a person
+// stopped stays stopped.
 func (s *Service) RetryFailed(ctx context.Context, tenantID domain.ID) (n int, err error) {
-	return s.queueMany(ctx, tenantID, "d.status = 'failed' and d.failure_code <> all($2)", final)
+	return s.queueMany(ctx, tenantID, "d.status = 'failed' and d.failure_code <> all($2)", slices.Concat(final, []string{Cancelled}))
 }
 
 // ReadOutdated puts every document in line that is cut otherwise than the tenant's settings say, and returns how many.

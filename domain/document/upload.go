@@ -59,6 +59,23 @@ func (s *Service) Store(ctx context.Context, tenantID domain.ID, up Upload) (Sto
 	return stored, err
 }
 
+// Namesake returns the newest document that bears the name of an upload but other bytes: perhaps the upload is meant to be
+// its new version. It is the zero ID where there is none, or where the tenant has these bytes already.
+func (s *Service) Namesake(ctx context.Context, tenantID domain.ID, up Upload) (id domain.ID, err error) {
+	sum := sha256.Sum256(up.Content)
+	err = s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
+		err := tx.QueryRow(ctx, `
+			select d.id from documents d where d.tenant_id = $1 and d.name = $2
+				and not exists (select from documents t where t.tenant_id = $1 and t.sha256 = $3)
+			order by d.created_at desc, d.id desc limit 1`, tenantID, CleanName(up.Name), sum[:]).Scan(&id)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		}
+		return err
+	})
+	return id, err
+}
+
 // StoreVersion keeps an upload as the new version of a document and puts it in line. Until it is ready the old version
 // answers; if it fails, the old version goes on. The bytes of the newest version once more change nothing: Duplicate.
 // Bytes that are another document's are domain.Conflict.

@@ -3,6 +3,9 @@
 import htmx from "htmx.org";
 import { parse } from "./parts";
 
+/** Marks what nobody asked for: it does not take the confirmation that the next page is to show. */
+const REFRESH = { "X-Refresh": "true" };
+
 export function startLive(): void {
   const main = () => document.querySelector<HTMLElement>("#main[data-events]");
   let source: EventSource | null = null;
@@ -28,27 +31,36 @@ export function startLive(): void {
   };
   document.addEventListener("visibilitychange", shown);
   document.addEventListener("toggle", () => stale && refreshList(), true);
+  document.addEventListener("htmx:beforeSwap", (e) => {
+    const { detail } = e as CustomEvent;
+    if (!detail.requestConfig.headers["X-Refresh"] || !menuOpen()) return;
+    detail.shouldSwap = false; // somebody opened a menu while it was on its way
+    stale = true;
+  });
   shown();
 }
 
 /** What changed while nobody listened: between the page and the stream, or while the page was hidden. */
 function catchUp(): void {
   const watch = document.querySelector("#main[data-watch]");
-  if (watch) void htmx.ajax("get", location.href, { target: "#main", select: "#main", swap: "outerHTML show:none" });
+  if (watch) void htmx.ajax("get", location.href, { target: "#main", select: "#main", swap: "outerHTML show:none", headers: REFRESH });
   else refreshList();
 }
 
 let stale = false;
 
+const menuOpen = () => document.querySelector("#documents details[open]") !== null;
+
 /** Loads the list again as it is filtered now; later, while a menu of it is open. */
 export function refreshList(): void {
   if (!document.querySelector("#document-search")) return void refreshFirst();
-  stale = document.querySelector("#documents details[open]") !== null;
+  stale = menuOpen();
   if (stale) return;
   void htmx.ajax("get", location.pathname + location.search, {
     target: "#documents",
     select: "#documents",
     selectOOB: "#document-filter",
+    headers: REFRESH,
     swap: "outerHTML show:none",
   } as Parameters<typeof htmx.ajax>[2]);
 }
@@ -57,7 +69,7 @@ export function refreshList(): void {
 async function refreshFirst(): Promise<void> {
   const main = document.querySelector("#main[data-empty]");
   if (!main) return;
-  const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+  const answer = await fetch(location.href, { headers: { Accept: "text/html", ...REFRESH } });
   const next = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("#main:not([data-empty])");
   if (!next || !main.isConnected) return;
   const [list, place] = [main.querySelector("#uploads"), next.querySelector("#uploads")];
@@ -78,11 +90,22 @@ function onRow(html: string): void {
   const old = document.getElementById(row.id);
   if (!old) return;
   const menu = old.querySelector<HTMLDetailsElement>("details");
-  const focused = old.contains(document.activeElement);
   if (menu?.open) row.querySelector("details")!.open = true;
+  if (old.dataset.status === row.dataset.status) return patch(old, row);
+  const focused = old.contains(document.activeElement);
   old.replaceWith(row);
   htmx.process(row);
   if (focused) row.querySelector("summary")!.focus();
+}
+
+/** Replaces only the cells that read differently, so that a button that somebody is about to press stays where it is. */
+function patch(old: HTMLElement, row: HTMLElement): void {
+  const [from, to] = [[...row.children], [...old.children]];
+  for (const [i, cell] of from.entries()) {
+    if (to[i].innerHTML === cell.innerHTML) continue;
+    to[i].replaceWith(cell);
+    htmx.process(cell);
+  }
 }
 
 /** The page of a document that is not ready: it moves on with its stages, and becomes the inspector at the end. */
@@ -97,7 +120,10 @@ function onWatched(main: HTMLElement, row: HTMLElement): void {
 function onCounts(html: string): void {
   const all = () => document.getElementById("count-")?.textContent;
   const before = all();
-  for (const part of [...parse(html).children]) document.getElementById(part.id)?.replaceWith(part);
+  for (const part of [...parse(html).children]) {
+    const old = document.getElementById(part.id);
+    if (old && old.innerHTML !== part.innerHTML) old.replaceWith(part);
+  }
   // A document more or less changes which rows stand on the page; one with another status may belong into another filter.
   if (before !== all() || new URLSearchParams(location.search).has("status") || !before) refreshList();
 }

@@ -14,12 +14,31 @@ export function startParts(): void {
     e.preventDefault(); // the session ended: the sign-in is a page of its own
     signedOut(401);
   });
+  document.addEventListener("htmx:oobAfterSwap", (e) => {
+    if ((e.target as Element).closest("#toasts")) passAllAway();
+  });
+  document.addEventListener("submit", (e) => (e.target as Element).closest(".toast")?.setAttribute("hidden", "")); // it was taken back
+  keepPlace();
   document.addEventListener("htmx:afterSwap", (e) => {
     const said = (e.target as Element).querySelector("[data-announce]");
     if (said) announce(said.getAttribute("data-announce")!);
   });
   document.querySelector<HTMLElement>("[aria-invalid=true]")?.focus();
-  document.querySelectorAll<HTMLElement>("#toasts > .toast:not([data-s=bad])").forEach(passAway);
+  passAllAway();
+}
+
+function passAllAway(): void {
+  document.querySelectorAll<HTMLElement>("#toasts > .toast:not([data-s=bad], [data-passing])").forEach(passAway);
+}
+
+/** Whoever acts on a row by keyboard goes on at this row, though the list around it is a new one. */
+function keepPlace(): void {
+  let row = "";
+  document.addEventListener("htmx:beforeRequest", (e) => (row = (e.target as Element).closest("tr[id]")?.id ?? ""));
+  document.addEventListener("htmx:afterSettle", () => {
+    if (row && document.activeElement === document.body) document.querySelector<HTMLElement>(`#${row} summary`)?.focus();
+    row = "";
+  });
 }
 
 /** Copies the one child of a template of the page. */
@@ -64,8 +83,10 @@ function failed(xhr: XMLHttpRequest): void {
   toast(said || "That did not work. Reload the page and try again.", true);
 }
 
+/** A confirmation goes by itself; one that can be taken back stays longer. */
 function passAway(node: HTMLElement): void {
-  let left = setTimeout(() => node.remove(), 7000);
+  node.dataset.passing = "";
+  let left = setTimeout(() => node.remove(), node.querySelector("form") ? 15000 : 7000);
   node.addEventListener("pointerenter", () => clearTimeout(left));
   node.addEventListener("pointerleave", () => (left = setTimeout(() => node.remove(), 3000)));
 }

@@ -5,10 +5,23 @@ import { announce, clone, signedOut } from "./parts";
 
 const PARALLEL = 3;
 
+const NEW = "/documents?same_name=ask"; // a file whose name is known is asked about before it is stored
+
 interface Upload {
   file: File;
+  to: string; // the address it is sent to
   node: HTMLElement;
   xhr: XMLHttpRequest | null;
+}
+
+/** What the server says of one file, or of a ZIP with a line for each file in it. */
+interface Answer {
+  message?: string;
+  duplicate?: boolean;
+  same_name?: string;
+  batch?: boolean;
+  stored?: number;
+  files?: { name: string; message: string; code?: string }[];
 }
 
 const waiting: Upload[] = [];
@@ -18,12 +31,15 @@ export function startUploads(): void {
   const form = () => document.querySelector<HTMLFormElement>("#upload");
   document.addEventListener("change", (e) => {
     const input = e.target as HTMLInputElement;
-    if (input.id !== "files") return;
-    add([...(input.files ?? [])]);
+    if (input.id !== "files" && input.id !== "version-file") return;
+    add([...(input.files ?? [])], input.dataset.to);
     input.value = ""; // the same file may be chosen again
   });
   document.addEventListener("click", (e) => {
-    if ((e.target as Element).closest("[data-pick]")) document.getElementById("files")?.click();
+    const target = e.target as Element;
+    if (target.closest("[data-pick]")) document.getElementById("files")?.click();
+    const row = target.closest<HTMLElement>("[data-version]");
+    if (row) pickVersion(row);
   });
   window.addEventListener("beforeunload", (e) => running && e.preventDefault());
 
@@ -41,6 +57,16 @@ export function startUploads(): void {
   });
 }
 
+/** Opens the chooser for a new version of the document of a row. */
+function pickVersion(button: HTMLElement): void {
+  const input = document.querySelector<HTMLInputElement>("#version-file");
+  if (!input) return;
+  const menu = button.closest<HTMLDetailsElement>("details");
+  if (menu) menu.open = false;
+  input.dataset.to = button.dataset.version;
+  input.click();
+}
+
 /** The files of a drop. A folder comes as a file that cannot be read; it is told apart here and refused by name. */
 function dropped(data: DataTransfer): File[] {
   return [...data.items].flatMap((item) => {
@@ -54,29 +80,32 @@ function dropped(data: DataTransfer): File[] {
   });
 }
 
-function add(files: File[]): void {
+function add(files: File[], to = NEW): void {
   const most = Number(document.querySelector<HTMLElement>("#upload")!.dataset.max);
   for (const file of files) {
-    const upload = show(file);
+    const upload = show(file, to);
     if (file.size > most) settle(upload, "fail", "This file is larger than 25 MB. Split it, or save a smaller copy.");
     else if (!file.size) settle(upload, "fail", "This file is empty. Check it and upload it again.");
     else enqueue(upload);
   }
 }
 
-function show(file: File): Upload {
-  const upload: Upload = { file, node: clone("upload-item"), xhr: null };
+function show(file: File, to = NEW): Upload {
+  const upload: Upload = { file, to, node: clone("upload-item"), xhr: null };
   const { node } = upload;
   node.querySelector("[data-name]")!.textContent = file.name;
   node.querySelector("[data-cancel]")!.setAttribute("aria-label", "Cancel " + file.name);
   node.querySelector("[data-cancel]")!.addEventListener("click", () => cancel(upload));
   node.querySelector("[data-again]")!.addEventListener("click", () => enqueue(upload));
+  node.querySelector("[data-as-version]")!.addEventListener("click", () => enqueue(upload));
+  node.querySelector("[data-as-other]")!.addEventListener("click", () => enqueue(upload, "/documents"));
   document.getElementById("uploads")!.append(node);
   showList();
   return upload;
 }
 
-function enqueue(upload: Upload): void {
+function enqueue(upload: Upload, to = upload.to): void {
+  upload.to = to;
   waiting.push(upload);
   say(upload, "wait", "Waits for the others");
   upload.node.querySelector<HTMLElement>("[data-meter]")!.hidden = true;
@@ -92,7 +121,7 @@ function send(upload: Upload): void {
   const xhr = (upload.xhr = new XMLHttpRequest());
   const body = new FormData();
   body.append("file", upload.file, upload.file.name);
-  xhr.open("POST", "/documents");
+  xhr.open("POST", upload.to);
   xhr.setRequestHeader("Accept", "application/json");
   xhr.upload.onprogress = (e) => progress(upload, e.loaded / e.total);
   xhr.onload = () => done(upload, xhr);
@@ -121,13 +150,15 @@ const megabytes = (bytes: number) => (bytes / (1 << 20)).toFixed(1);
 
 function done(upload: Upload, xhr: XMLHttpRequest): void {
   if (signedOut(xhr.status)) return;
-  let answer: { message?: string; duplicate?: boolean; code?: string } = {};
+  let answer: Answer = {};
   try {
     answer = JSON.parse(xhr.responseText);
   } catch {
     // a proxy's page; the status has to do
   }
+  if (answer.batch) return batchDone(upload, answer);
   if (xhr.status === 413) answer.message ??= "This file is too large for this server.";
+  if (xhr.status === 409 && answer.same_name) return ask(upload, answer);
   if (xhr.status < 200 || xhr.status > 299) {
     const again = xhr.status === 429 || xhr.status >= 500;
     return settle(upload, "fail", answer.message ?? "The upload did not work. Your file is fine; try again.", again);
@@ -136,6 +167,31 @@ function done(upload: Upload, xhr: XMLHttpRequest): void {
   if (answer.duplicate) return;
   setTimeout(() => dismiss(upload), 4000);
   refreshList();
+}
+
+/** A ZIP: what was left out stays to be read, each file with its reason. */
+function batchDone(upload: Upload, answer: Answer): void {
+  const out = (answer.files ?? []).filter((f) => f.code);
+  settle(upload, !out.length ? "ready" : answer.stored ? "warn" : "fail", answer.message ?? "Uploaded");
+  const list = upload.node.querySelector<HTMLElement>("[data-files]")!;
+  list.hidden = !out.length;
+  list.replaceChildren(
+    ...out.map((f) => {
+      const line = clone("upload-file");
+      line.querySelector("[data-name]")!.textContent = f.name;
+      line.querySelector("[data-say]")!.textContent = f.message;
+      return line;
+    }),
+  );
+  if (!out.length) setTimeout(() => dismiss(upload), 4000);
+  if (answer.stored) refreshList();
+}
+
+/** The name is known: nothing was stored until somebody says what the file is. */
+function ask(upload: Upload, answer: Answer): void {
+  settle(upload, "warn", answer.message!);
+  upload.to = `/documents/${answer.same_name}/versions`;
+  upload.node.querySelector<HTMLElement>("[data-choice]")!.hidden = false;
 }
 
 /** Ends an upload, well or not. What needs reading stays until it is closed. */
@@ -154,8 +210,10 @@ function say(upload: Upload, shape: string, text: string): void {
     const shapes = document.querySelector<HTMLTemplateElement>("#upload-shapes")!.content;
     node.querySelector("[data-shape]")!.replaceChildren(shapes.querySelector(`[data-s=${shape}]`)!.cloneNode(true));
   }
-  node.querySelector("[data-say]")!.textContent = text;
-  node.querySelector<HTMLElement>("[data-again]")!.hidden = true;
+  const said = node.querySelector("[data-say]")!;
+  said.textContent = text;
+  said.classList.toggle("num", shape === "busy");
+  for (const part of node.querySelectorAll<HTMLElement>("[data-again], [data-choice], [data-files]")) part.hidden = true;
 }
 
 function cancel(upload: Upload): void {
