@@ -56,6 +56,8 @@ type Deps struct {
 
 	// Sniff tells the format of a file from its first bytes and refuses what cannot be read, before it is stored.
 	Sniff func(content []byte, name string) (format string, err error)
+	// RenderPage makes a picture of a page of a PDF, so many pixels wide. Without it, and where it fails, its text is shown.
+	RenderPage func(ctx context.Context, content []byte, page, width int) (picture []byte, mediaType string, err error)
 	// Ready says why the server should get no requests now, nil when all is well.
 	Ready func(ctx context.Context) error
 	// ClientIP tells who is calling, past the proxies that are trusted.
@@ -66,6 +68,7 @@ type server struct {
 	Deps
 	sessions *scs.SessionManager
 	uploads  chan struct{} // bounds the memory that uploads take
+	renders  chan struct{} // bounds what pictures of pages take
 	stop     context.Context
 }
 
@@ -74,7 +77,7 @@ func New(stop context.Context, d Deps) (http.Handler, error) {
 	if err := views.UseAssets(d.Static); err != nil {
 		return nil, err
 	}
-	s := &server{Deps: d, stop: stop, uploads: make(chan struct{}, 4)}
+	s := &server{Deps: d, stop: stop, uploads: make(chan struct{}, 4), renders: make(chan struct{}, 2)}
 	s.sessions = newSessions(d)
 	e := s.newEcho()
 	return s.around(e), nil

@@ -69,6 +69,9 @@ func (d Document) Retryable() bool {
 	return d.Status == Failed && d.Failure != nil && d.Failure.Retryable()
 }
 
+// HasChunks reports whether a reading of it was stored: there is something to look at.
+func (d Document) HasChunks() bool { return d.Live > 0 || d.Status == Ready }
+
 // Stays reports whether an older reading answers while the newest one is under way or has failed.
 func (d Document) Stays() bool { return d.Live > 0 && d.Status != Ready }
 

@@ -97,58 +97,22 @@ func (d *desk) found(id domain.ID, words string) bool {
 	})
 }
 
-// reread is a reading that cuts the document into texts anew. What became of each edit is said by its text without the edit:
-// the number of the chunk that has its passage, from 1; negative where that reads differently now; 0 where it is gone.
 func (d *desk) reread(id domain.ID, became map[string]int, cut ...string) {
 	d.Helper()
-	d.must(d.docs.ReadAgain(d.Context(), d.tenant, id))
+	d.db.Reread(d, d.tenant, id, became, cut...)
+}
+
+// next takes up what is next in line.
+func (d *desk) next() document.Attempt {
+	d.Helper()
 	a, err := d.docs.Next(d.Context(), d.tenant, 1, func(pgx.Tx) error { return nil })
 	d.must(err)
-	d.complete(a, became, cut...)
+	return a
 }
 
-func (d *desk) complete(a document.Attempt, became map[string]int, cut ...string) {
+func (d *desk) complete(a document.Attempt, became map[string]int, cut ...string) error {
 	d.Helper()
-	d.must(d.docs.Complete(d.Context(), a, d.content(a, became, cut...), func(pgx.Tx) error { return nil }))
-}
-
-func (d *desk) content(a document.Attempt, became map[string]int, cut ...string) document.Content {
-	d.Helper()
-	whole := strings.Join(cut, "\n")
-	content := document.Content{Format: "text", Title: a.Name, Language: "en", Text: []document.Page{{Text: whole}}}
-	chunks := make([]document.Chunk, len(cut))
-	edits := make([]domain.ID, len(cut))
-	start := 0
-	for i, text := range cut {
-		chunks[i] = document.Chunk{Text: text, Start: start, End: start + len([]rune(text))}
-		start = chunks[i].End + 1
-	}
-	for _, e := range a.Edits {
-		at := became[e.Original]
-		switch {
-		case e.Quote == "":
-			chunks, edits = append(chunks, document.Chunk{Text: *e.Text, Off: e.Off, Start: start, End: start}), append(edits, e.ID)
-		case at == 0:
-			e.State = document.Lost
-		case at < 0:
-			e.State, edits[-at-1] = document.Changed, e.ID
-		default:
-			c := &chunks[at-1]
-			e.State, e.Quote, e.Start, e.Original, edits[at-1], c.Off = document.Applied, c.Text, c.Start, c.Text, e.ID, e.Off
-			if e.Text != nil {
-				c.Text = *e.Text
-			}
-		}
-		content.Edits = append(content.Edits, e)
-	}
-	for i, c := range chunks {
-		c.ID, c.DocumentID, c.Ordinal = domain.NewID(), a.DocumentID, i+1
-		k, err := dbtest.NoQueue.Index(d.Context(), d.tenant, a.Name, "en", c)
-		d.must(err)
-		k.EditID, content.Model = edits[i], k.EmbeddingModel
-		content.Chunks = append(content.Chunks, k)
-	}
-	return content
+	return d.docs.Complete(d.Context(), a, d.db.Content(d, a, became, cut...), func(pgx.Tx) error { return nil })
 }
 
 func testEdit(d *desk) {
@@ -319,18 +283,14 @@ func testEditWhileRead(d *desk) {
 	d.with("superseded", func(d *desk, id domain.ID, chunks []domain.ID) {
 		const was, now = "A ticket costs twelve euros.", "Tickets are dear."
 		d.must(d.docs.ReadAgain(d.Context(), d.tenant, id))
-		a, err := d.docs.Next(d.Context(), d.tenant, 1, func(pgx.Tx) error { return nil })
+		a := d.next()
+		_, err := d.docs.EditChunk(d.Context(), d.tenant, chunks[1], was, now, d.by)
 		d.must(err)
-		_, err = d.docs.EditChunk(d.Context(), d.tenant, chunks[1], was, now, d.by)
-		d.must(err)
-		err = d.docs.Complete(d.Context(), a, d.content(a, nil, was), func(pgx.Tx) error { return nil })
-		if err != document.ErrEdited {
+		if err := d.complete(a, nil, was); err != document.ErrEdited {
 			d.Fatalf("completed with %v", err)
 		}
 		d.must(d.docs.Postpone(d.Context(), a, 0, "", false, func(pgx.Tx) error { return nil }))
-		a, err = d.docs.Next(d.Context(), d.tenant, 1, func(pgx.Tx) error { return nil })
-		d.must(err)
-		d.complete(a, map[string]int{was: 2}, "The ferry sails at ten.", was)
+		d.must(d.complete(d.next(), map[string]int{was: 2}, "The ferry sails at ten.", was))
 		if got := texts(d.chunks(id, "")); got != "The ferry sails at ten. | "+now {
 			d.Errorf("reads %s", got)
 		}

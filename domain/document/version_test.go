@@ -3,8 +3,6 @@ package document_test
 import (
 	"slices"
 
-	"github.com/jackc/pgx/v5"
-
 	"bitb/domain"
 	"bitb/domain/document"
 )
@@ -12,9 +10,7 @@ import (
 // read is a reading of what is next in line that finds one chunk.
 func (d *desk) read(text string) {
 	d.Helper()
-	a, err := d.docs.Next(d.Context(), d.tenant, 1, func(pgx.Tx) error { return nil })
-	d.must(err)
-	d.complete(a, nil, text)
+	d.must(d.complete(d.next(), nil, text))
 }
 
 func (d *desk) upload(id domain.ID, content string) {
