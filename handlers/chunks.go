@@ -119,10 +119,14 @@ func (s *server) decideEdit(c echo.Context) error {
 	}
 	account, _ := accountOf(c)
 	decision := document.Decision(c.FormValue("decision"))
-	of, err := s.Documents.Resolve(c.Request().Context(), account.Tenant.ID, id, decision, account.User.ID)
-	to := "/documents/" + of.String()
-	if e, ok := asError(err, domain.Conflict); ok && !wantsJSON(c.Request()) {
-		return s.notDone(c, to, e)
+	e, err := s.Documents.Edit(c.Request().Context(), account.Tenant.ID, id)
+	if err != nil {
+		return err
+	}
+	err = s.Documents.Resolve(c.Request().Context(), account.Tenant.ID, id, decision, account.User.ID)
+	to := "/documents/" + e.DocumentID.String()
+	if refused, ok := asError(err, domain.Conflict); ok && !wantsJSON(c.Request()) {
+		return s.notDone(c, to, refused)
 	}
 	if err != nil {
 		return err

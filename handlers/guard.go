@@ -220,3 +220,26 @@ func newSessions(d Deps) *scs.SessionManager {
 	}
 	return m
 }
+
+// besidePages reports whether a request runs beside the pages that a person looks at: a picture in one.
+func besidePages(r *http.Request) bool {
+	return strings.HasPrefix(r.URL.Path, "/documents/") && strings.Contains(r.URL.Path, "/pages/")
+}
+
+// readSession loads the session and never writes it back. A request that takes long would write it as it was at its
+// beginning, and bring back what was taken out of it in the meantime: a confirmation, or all of it by a sign-out.
+func (s *server) readSession(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Add("Vary", "Cookie")
+		token := ""
+		if cookie, err := r.Cookie(s.sessions.Cookie.Name); err == nil {
+			token = cookie.Value
+		}
+		ctx, err := s.sessions.Load(r.Context(), token)
+		if err != nil {
+			s.sessions.ErrorFunc(w, r, err)
+			return
+		}
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}

@@ -97,12 +97,18 @@ func (s *server) newEcho() *echo.Echo {
 // around is what happens to every request before Echo sees it. The session is loaded outside of Echo, so that an error
 // page sends one cookie, and only where there may be one: files and the widget have none.
 func (s *server) around(e *echo.Echo) http.Handler {
-	withSession := s.sessions.LoadAndSave(e)
+	withSession, reading := s.sessions.LoadAndSave(e), s.readSession(e)
 	crossOrigin := http.NewCrossOriginProtection()
 	crossOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.fail(domain.NewError(domain.Forbidden, "This request came from another site, so it was refused."), e.NewContext(r, w))
 	}))
-	dashboard := crossOrigin.Handler(withSession)
+	dashboard := crossOrigin.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if besidePages(r) {
+			reading.ServeHTTP(w, r)
+			return
+		}
+		withSession.ServeHTTP(w, r)
+	}))
 	return s.logged(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		secure(w.Header(), s.PublicURL)
 		if cookieless(r.URL.Path) {

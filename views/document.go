@@ -261,7 +261,7 @@ func staysSentence(d document.Document) string {
 	return "Version " + number(d.Version) + " is being read. Version " + number(d.Live) + " answers until it is ready."
 }
 
-func keepWord(d document.Document) string {
+func stayWord(d document.Document) string {
 	if d.Version == d.Live {
 		return "Keep it as it is"
 	}

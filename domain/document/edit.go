@@ -321,17 +321,21 @@ const (
 	TakeDocument Decision = "document" // the document's words answer, and the edit is forgotten
 )
 
-// Resolve ends a conflict and returns its document. The edit is no conflict any more, or gone: domain.Conflict or
-// domain.NotFound.
-func (s *Service) Resolve(ctx context.Context, tenantID, editID domain.ID, d Decision, by domain.ID) (documentID domain.ID, err error) {
-	var e Edit
+// Edit returns what a person did to a chunk.
+func (s *Service) Edit(ctx context.Context, tenantID, id domain.ID) (e Edit, err error) {
 	err = s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) (err error) {
-		e, err = getEdit(ctx, tx, tenantID, editID)
+		e, err = getEdit(ctx, tx, tenantID, id)
 		return err
 	})
+	return e, err
+}
+
+// Resolve ends a conflict. The edit is no conflict any more, or gone: domain.Conflict or domain.NotFound.
+func (s *Service) Resolve(ctx context.Context, tenantID, editID domain.ID, d Decision, by domain.ID) error {
+	e, err := s.Edit(ctx, tenantID, editID)
 	switch {
 	case err != nil:
-		return documentID, err
+		return err
 	case d != KeepEdit && d != TakeDocument:
 		err = domain.InvalidField("decision", "Choose whether to keep the edit or to take the document's words.")
 	case e.State == Applied:
@@ -350,7 +354,7 @@ func (s *Service) Resolve(ctx context.Context, tenantID, editID domain.ID, d Dec
 			return *e.Text, e.Off, nil
 		})
 	}
-	return e.DocumentID, err
+	return err
 }
 
 var errDecided = domain.NewError(domain.Conflict, "This edit has been decided already.")
