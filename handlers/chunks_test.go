@@ -302,7 +302,7 @@ func TestVersionIsRestored(t *testing.T) {
 	shows(t, "the details after that", m.get(t, details, "Accept", "text/html"), "This version answers already")
 
 	a.db.Finish(t, m.account.Tenant.ID, id, "The ferry sails at ten.")
-	shows(t, "the details with two versions", m.get(t, details, "Accept", "text/html"), "Go back to this version", "file?version=1", "file?version=2", "About 320 tokens each")
+	shows(t, "the details with two versions", m.get(t, details, "Accept", "text/html"), "Go back to this version", "file?version=1", "file?version=2", "Chunks of about 320 tokens")
 	leads(t, "back to the first", m.post(t, "/documents/"+id.String()+"/versions/1/restore", nil, "Accept", "text/html"), details)
 	shows(t, "the details after that", m.get(t, details, "Accept", "text/html"), "in line to be read again", "3 versions", "Being read")
 	for _, n := range []string{"9", "0", "x", "-1"} {

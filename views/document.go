@@ -195,10 +195,11 @@ func chunkFacts(d document.Document) string {
 }
 
 func cuttingFact(c document.Cutting) string {
+	size := "Chunks of about " + count(c.Tokens, "token", "tokens")
 	if c.Overlap == 0 {
-		return "About " + count(c.Tokens, "token", "tokens") + " each, nothing repeated"
+		return size
 	}
-	return "About " + count(c.Tokens, "token", "tokens") + " each; the last " + number(c.Overlap) + " begin the next one again"
+	return size + "; each repeats the last " + number(c.Overlap) + " of the one before"
 }
 
 // chunkID is the id of the element that shows a chunk.
@@ -217,6 +218,14 @@ func addition(c document.Chunk) bool { return edited(c) && c.Edit.Quote == "" }
 
 // waiting reports whether an edit of the chunk's passage waits for a decision.
 func waiting(c document.Chunk) bool { return c.Edit != nil && c.Edit.State == document.Changed }
+
+// formerMember stands for somebody whose name is not known any more.
+func formerMember(c document.Chunk) string {
+	if edited(c) {
+		return "A former member"
+	}
+	return "a former member"
+}
 
 // shownLines are the lines of a chunk, with what an edit brought in marked.
 func shownLines(c document.Chunk, search string) []line {

@@ -7,6 +7,7 @@ Object.assign(htmx.config, {
   allowEval: false,
   includeIndicatorStyles: false,
   selfRequestsOnly: true,
+  defaultSettleDelay: 0, // what was swapped in works from the first moment on
   historyCacheSize: 0, // pages hold customers' documents: none of it belongs into the browser's storage
   refreshOnHistoryMiss: true,
   responseHandling: [
