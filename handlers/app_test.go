@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"image"
+	"image/png"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -16,6 +18,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -44,7 +47,22 @@ type app struct {
 	tenants   *tenant.Service
 	documents *document.Service
 	chat      *chat.Service
+	rendering atomic.Pointer[func(ctx context.Context, page, width int) error] // what a test does while a page is drawn
 }
+
+// render draws a page of any file as a picture of one pixel.
+func (a *app) render(ctx context.Context, _ []byte, page, width int) (picture []byte, mediaType string, err error) {
+	if do := a.rendering.Load(); do != nil {
+		err = (*do)(ctx, page, width)
+	}
+	return onePixel, "image/png", err
+}
+
+var onePixel = func() []byte {
+	var b bytes.Buffer
+	_ = png.Encode(&b, image.NewGray(image.Rect(0, 0, 1, 1)))
+	return b.Bytes()
+}()
 
 type noMetrics struct{}
 
@@ -79,7 +97,7 @@ func newApp(t *testing.T) *app {
 		Documents: a.documents, Retrieve: search, Chat: a.chat, Limiter: &countless{Store: store}, Hints: store, Cache: store, Metrics: noMetrics{},
 		Models: views.Models{Answer: "builtin", Embedding: "builtin", BuiltIn: true},
 		Sniff:  sniff, Unzip: unzip,
-		Ready: a.db.Ping, ClientIP: echo.ExtractIPDirect(),
+		RenderPage: a.render, Ready: a.db.Ping, ClientIP: echo.ExtractIPDirect(),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -222,9 +222,10 @@ func newSessions(d Deps) *scs.SessionManager {
 }
 
 // besidePages reports whether a request runs beside the pages that a person looks at: an upload, the live rows, a list that
-// loads itself again.
+// loads itself again, a picture in a page.
 func besidePages(r *http.Request) bool {
-	return strings.HasPrefix(r.URL.Path, "/documents") && (wantsJSON(r) || refreshes(r))
+	path, ok := strings.CutPrefix(r.URL.Path, "/documents")
+	return ok && (wantsJSON(r) || refreshes(r) || strings.Contains(path, "/pages/"))
 }
 
 // refreshes reports whether a page loads a part of itself again, without anybody having asked.

@@ -67,6 +67,8 @@ type Deps struct {
 	// Unzip gives each file in a ZIP to each, or why that one cannot be had, within limits of size and number. It ends early
 	// with the error of each, or with why it cannot go on.
 	Unzip func(content []byte, each func(name string, content []byte, err error) error) error
+	// RenderPage makes a picture of a page of a PDF, so many pixels wide. Without it, and where it fails, its text is shown.
+	RenderPage func(ctx context.Context, content []byte, page, width int) (picture []byte, mediaType string, err error)
 	// Ready says why the server should get no requests now, nil when all is well.
 	Ready func(ctx context.Context) error
 	// ClientIP tells who is calling, past the proxies that are trusted.
@@ -77,6 +79,7 @@ type server struct {
 	Deps
 	sessions *scs.SessionManager
 	uploads  chan struct{} // bounds the memory that uploads take
+	renders  chan struct{} // bounds what pictures of pages take
 	stop     context.Context
 }
 
@@ -85,7 +88,7 @@ func New(stop context.Context, d Deps) (http.Handler, error) {
 	if err := views.UseAssets(d.Static); err != nil {
 		return nil, err
 	}
-	s := &server{Deps: d, stop: stop, uploads: make(chan struct{}, 4)}
+	s := &server{Deps: d, stop: stop, uploads: make(chan struct{}, 4), renders: make(chan struct{}, 2)}
 	s.sessions = newSessions(d)
 	e := s.newEcho()
 	return s.around(e), nil

@@ -100,18 +100,24 @@ func TestRoutesRefuse(t *testing.T) {
 // things makes one of everything that an address can name.
 func (m *member) things(t *testing.T) map[string]domain.ID {
 	t.Helper()
-	document, chunks := m.ready(t, "Prices "+m.account.Tenant.Name, "A bicycle costs 19 euros a day. "+m.account.Tenant.Name)
+	first := "A bicycle costs 19 euros a day. " + m.account.Tenant.Name
+	document, chunks := m.ready(t, "Prices "+m.account.Tenant.Name, first)
 	m.ask(t, "What does a bicycle cost a day?")
 	current, err := m.app.chat.Current(t.Context(), m.account.Tenant.ID, m.bot.ID, chatMember(m))
 	if err != nil || len(current.Messages) != 2 {
 		t.Fatalf("%d messages, %v", len(current.Messages), err)
 	}
-	return map[string]domain.ID{"document": document, "chunk": chunks[0], "conversation": current.ID, "retrieval": current.Messages[1].RetrievalID}
+	edited, err := m.app.documents.EditChunk(t.Context(), m.account.Tenant.ID, chunks[0], first, first+" Helmets are free.", m.account.User.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return map[string]domain.ID{"document": document, "chunk": chunks[0], "conversation": current.ID, "retrieval": current.Messages[1].RetrievalID, "edit": edited.Edit.ID}
 }
 
 func fill(path string, ids map[string]domain.ID) string {
-	for prefix, name := range map[string]string{"/documents/": "document", "/chunks/": "chunk", "/conversations/": "conversation", "/retrievals/": "retrieval"} {
+	for prefix, name := range map[string]string{"/documents/": "document", "/chunks/": "chunk", "/conversations/": "conversation", "/retrievals/": "retrieval", "/edits/": "edit"} {
 		if strings.HasPrefix(path, prefix) {
+			path = strings.Replace(path, ":n", "1", 1)
 			return strings.Replace(path, ":id", ids[name].String(), 1)
 		}
 	}
@@ -148,7 +154,7 @@ func (a *app) fingerprint(t *testing.T, m *member) string {
 	err := a.db.Super(t).QueryRow(t.Context(), `
 		select md5(string_agg(h, '' order by h)) from (
 			select md5(x::text) h from documents x where tenant_id = $1 union all select md5(x::text) from chunks x where tenant_id = $1
-			union all select md5(x::text) from document_files x where tenant_id = $1 union all select md5(x::text) from bots x where tenant_id = $1
+			union all select md5(x::text) from document_files x where tenant_id = $1 union all select md5(x::text) from chunk_edits x where tenant_id = $1 union all select md5(x::text) from bots x where tenant_id = $1
 			union all select md5(x::text) from conversations x where tenant_id = $1 union all select md5(x::text) from messages x where tenant_id = $1
 			union all select md5(x::text) from users x where tenant_id = $1 union all select md5(x::text) from tenants x where id = $1
 			union all select md5(x::text) from retrievals x where tenant_id = $1 union all select md5(x::text) from citations x where tenant_id = $1) all_rows`,

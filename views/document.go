@@ -13,13 +13,53 @@ func chunkAddress(documentID, chunkID domain.ID) string {
 	return "/documents/" + documentID.String() + "?chunk=" + chunkID.String() + "#chunk-" + chunkID.String()
 }
 
-// chunksAddress is the inspector with the search and the page of the list.
+// chunksAddress is the inspector as it is shown, with a page of the list.
 func chunksAddress(v ChunksView, page int) string {
-	chunk := ""
+	chunk, as, zoom := "", "", ""
 	if v.Selected != nil {
 		chunk = v.Selected.ID.String()
 	}
-	return address("/documents/"+v.Document.ID.String(), "q", v.Chunks.Filter.Search, "page", pageParam(page), "chunk", chunk)
+	if v.AsText {
+		as = "text"
+	}
+	if v.Zoom > 0 {
+		zoom = strconv.Itoa(v.Zoom)
+	}
+	return address(documentAddress(v.Document.ID), "q", v.Chunks.Filter.Search, "only", v.Chunks.Filter.Only, "page", pageParam(page), "chunk", chunk, "as", as, "zoom", zoom)
+}
+
+// sourceAddress is the inspector with the page of the original that is shown now.
+func sourceAddress(v ChunksView) string {
+	at := chunksAddress(v, v.Chunks.Filter.Page)
+	if v.Source.Number > 0 {
+		return withParam(at, "source", v.Source.Number)
+	}
+	return at
+}
+
+func asText(v ChunksView, yes bool) string {
+	v.AsText = yes
+	return sourceAddress(v)
+}
+
+func zoomed(v ChunksView, by int) string {
+	v.Zoom = min(max(v.Zoom+by, 0), MostZoom)
+	return sourceAddress(v)
+}
+
+func withOnly(v ChunksView, only string) string {
+	v.Chunks.Filter.Only, v.Selected = only, nil
+	return chunksAddress(v, 1)
+}
+
+func onlyTotal(only string, d document.Document) int {
+	switch only {
+	case "edited":
+		return d.Edited
+	case "off":
+		return d.OffChunks
+	}
+	return d.Chunks
 }
 
 func chunkPage(v ChunksView) func(int) string {
@@ -36,14 +76,22 @@ func selectAddress(v ChunksView, c document.Chunk) string {
 // hiddenParams are the parameters that a step to another page of the original keeps.
 func hiddenParams(v ChunksView) []string {
 	var params []string
-	if v.Chunks.Filter.Search != "" {
-		params = append(params, "q", v.Chunks.Filter.Search)
+	add := func(name, value string) {
+		if value != "" {
+			params = append(params, name, value)
+		}
 	}
-	if v.Chunks.Filter.Page > 1 {
-		params = append(params, "page", strconv.Itoa(v.Chunks.Filter.Page))
-	}
+	add("q", v.Chunks.Filter.Search)
+	add("only", v.Chunks.Filter.Only)
+	add("page", pageParam(v.Chunks.Filter.Page))
 	if v.Selected != nil {
-		params = append(params, "chunk", v.Selected.ID.String())
+		add("chunk", v.Selected.ID.String())
+	}
+	if v.AsText {
+		add("as", "text")
+	}
+	if v.Zoom > 0 {
+		add("zoom", strconv.Itoa(v.Zoom))
 	}
 	return params
 }
@@ -88,11 +136,40 @@ func excerptStart(v ChunksView) int {
 	return 0
 }
 
-func sourceLabel(page document.Page) string {
+// unit is what a part of a document is called: a page, a slide, a sheet.
+func unit(format string) string {
+	switch format {
+	case "pptx", "odp":
+		return "slide"
+	case "xlsx", "ods":
+		return "sheet"
+	}
+	return "page"
+}
+
+func unitTitle(format string) string {
+	word := unit(format)
+	return strings.ToUpper(word[:1]) + word[1:]
+}
+
+func units(format string, n int) string { return count(n, unit(format), unit(format)+"s") }
+
+func sourceLabel(format string, page document.Page) string {
 	if page.Number == 0 {
 		return "Extracted text"
 	}
-	return "Page " + number(page.Number)
+	return unitTitle(format) + " " + number(page.Number)
+}
+
+// where is "p. 3", "p. 3–5" or "slide 3".
+func where(format string, from, to int) string {
+	if unit(format) == "page" {
+		return pageSpan(from, to)
+	}
+	if to <= from {
+		return unit(format) + " " + number(from)
+	}
+	return unit(format) + "s " + number(from) + "–" + number(to)
 }
 
 // pageSpan is "p. 3", or "p. 3–5".
@@ -104,3 +181,188 @@ func pageSpan(from, to int) string {
 }
 
 func joinHeadings(path []string) string { return strings.Join(path, " › ") }
+
+// chunkFacts is "1,184 chunks, 1 off, 3 edited".
+func chunkFacts(d document.Document) string {
+	line := count(d.Chunks, "chunk", "chunks")
+	if d.OffChunks > 0 {
+		line += ", " + number(d.OffChunks) + " off"
+	}
+	if d.Edited > 0 {
+		line += ", " + number(d.Edited) + " edited"
+	}
+	return line
+}
+
+func cuttingFact(c document.Cutting) string {
+	size := "Chunks of about " + count(c.Tokens, "token", "tokens")
+	if c.Overlap == 0 {
+		return size
+	}
+	return size + "; each repeats the last " + number(c.Overlap) + " of the one before"
+}
+
+// chunkID is the id of the element that shows a chunk.
+func chunkID(c document.Chunk) string { return "chunk-" + c.ID.String() }
+
+func chunkAction(c document.Chunk, action string) string {
+	return "/chunks/" + c.ID.String() + "/" + action
+}
+
+// edited reports whether a person's words stand in the chunk.
+func edited(c document.Chunk) bool {
+	return c.Edit != nil && c.Edit.Text != nil && c.Edit.State == document.Applied
+}
+
+func addition(c document.Chunk) bool { return edited(c) && c.Edit.Quote == "" }
+
+// waiting reports whether an edit of the chunk's passage waits for a decision.
+func waiting(c document.Chunk) bool { return c.Edit != nil && c.Edit.State == document.Changed }
+
+// formerMember stands for somebody whose name is not known any more.
+func formerMember(c document.Chunk) string {
+	if edited(c) {
+		return "A former member"
+	}
+	return "a former member"
+}
+
+// shownLines are the lines of a chunk, with what an edit brought in marked.
+func shownLines(c document.Chunk, search string) []line {
+	var added []span
+	if c.Undoable() {
+		_, added = diffWords(c.Edit.Original, c.Text)
+	}
+	return chunkLines(c.Text, search, added)
+}
+
+// linesWithout are the lines of an old text, with the words marked that a new one leaves out.
+func linesWithout(was, now string) []line {
+	removed, _ := diffWords(was, now)
+	return chunkLines(was, "", removed)
+}
+
+// linesWith are the lines of a new text, with the words marked that an old one does not have.
+func linesWith(was, now string) []line {
+	_, added := diffWords(was, now)
+	return chunkLines(now, "", added)
+}
+
+// formNote counts the tokens of a chunk that is being edited; app.ts estimates them anew with every key.
+func formNote(d document.Document, c document.Chunk) string {
+	if d.Cutting.Tokens == 0 {
+		return "About " + count(c.Tokens, "token", "tokens")
+	}
+	return "About " + number(c.Tokens) + " of " + count(d.Cutting.Tokens, "token", "tokens")
+}
+
+// staysSentence says what answers while the newest reading is under way, or after it failed.
+func staysSentence(d document.Document) string {
+	again := d.Version == d.Live
+	switch {
+	case d.Status == document.Failed && again:
+		return "This document could not be read again. Its chunks answer as before."
+	case d.Status == document.Failed:
+		return "Version " + number(d.Version) + " could not be read. Version " + number(d.Live) + " goes on answering."
+	case again:
+		return "This document is being read again. Its chunks answer until the new ones are ready."
+	}
+	return "Version " + number(d.Version) + " is being read. Version " + number(d.Live) + " answers until it is ready."
+}
+
+func stayWord(d document.Document) string {
+	if d.Version == d.Live {
+		return "Keep it as it is"
+	}
+	return "Keep version " + number(d.Live)
+}
+
+// versionState says what a version is to the document; "" for one of the past.
+func versionState(d document.Document, v document.Version) (kind, word string) {
+	switch {
+	case v.Number == d.Live:
+		return "ok", "Answers now"
+	case v.Number == d.Version && d.Status.Busy():
+		return "tint", "Being read"
+	case v.Number == d.Version && d.Status == document.Failed:
+		return "bad", "Could not be read"
+	}
+	return "", ""
+}
+
+// languages are those that lexical.Guess tells apart.
+var languages = map[string]string{
+	"cs": "Czech", "da": "Danish", "de": "German", "en": "English", "es": "Spanish", "fi": "Finnish", "fr": "French", "ga": "Irish", "hu": "Hungarian",
+	"id": "Indonesian", "it": "Italian", "nl": "Dutch", "no": "Norwegian", "pl": "Polish", "pt": "Portuguese", "ro": "Romanian", "sv": "Swedish",
+	"tr": "Turkish", "vi": "Vietnamese",
+}
+
+// searchedAs is the language whose endings do not count when words are compared. A text of another script than the Latin one
+// has "en": only its odd Latin word is looked at so.
+func searchedAs(code string) string {
+	switch name, ok := languages[code]; {
+	case ok:
+		return name
+	case code == "":
+		return "No language in particular: words count as they stand"
+	}
+	return code
+}
+
+// fewConflicts are shown at once; the others on demand.
+const fewConflicts = 3
+
+func conflictTitle(e document.Edit) string {
+	if e.Now == nil {
+		return "Passage gone"
+	}
+	return "Passage changed"
+}
+
+func oldTitle(e document.Edit) string {
+	if e.Text == nil {
+		return "The document then, which was switched off"
+	}
+	return "The document then"
+}
+
+func keepEditWord(e document.Edit) string {
+	switch {
+	case e.Now == nil:
+		return "Keep it as an addition"
+	case e.Text == nil:
+		return "Keep it off"
+	}
+	return "Keep the edit"
+}
+
+func takeDocumentWord(e document.Edit) string {
+	if e.Now == nil {
+		return "Let it go"
+	}
+	return "Take the document’s words"
+}
+
+func selectedID(v ChunksView) string {
+	if v.Selected == nil {
+		return ""
+	}
+	return v.Selected.ID.String()
+}
+
+// describedText is what a screen reader says of the field of a chunk's text.
+func describedText(f *ChunkForm) string {
+	id := f.Chunk.ID.String()
+	if fieldError(f.Err, "text") != "" {
+		return "wrong-" + id + " note-" + id
+	}
+	return "note-" + id
+}
+
+// tokensOf is how large the document's chunks are meant to be; "" where that is not known.
+func tokensOf(d document.Document) string {
+	if d.Cutting.Tokens == 0 {
+		return ""
+	}
+	return strconv.Itoa(d.Cutting.Tokens)
+}

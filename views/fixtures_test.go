@@ -179,6 +179,120 @@ func someChunks() ChunksView {
 	return v
 }
 
+// longGerman and longArabic are what a narrow pane has to cope with.
+const (
+	longGerman = "Die Donaudampfschifffahrtsgesellschaftskapitänsmützenverordnung gilt für alle Vermietungen einschließlich der Rindfleischetikettierungsüberwachungsaufgabenübertragungsgesetzgebung."
+	longArabic = "تُعاد القوارب إلى الرصيف قبل الساعة السابعة مساءً في يوم الحجز، وتُحتسب كل ساعة تأخير تبدأ بعد ذلك بسعر الساعة الكاملة."
+)
+
+// worked is the inspector of a PDF after people worked on its chunks: a page as a picture, with every state that a chunk can have.
+func worked() ChunksView {
+	v := someChunks()
+	v.Pictures = true
+	v.Document.Live, v.Document.Version, v.Document.Cutting = 2, 2, document.Cutting{Tokens: 320, Overlap: 32}
+	v.Document.Edited, v.Document.OffChunks, v.Document.Language = 3, 1, "en"
+	at := 1000
+	for i, raw := range strings.SplitAfter(sourceText, "\n") {
+		n := len([]rune(raw))
+		if n > 1 {
+			v.Source.Lines = append(v.Source.Lines, document.Line{Start: at, End: at + n - 1, X0: 1200, Y0: 900 + 420*i, X1: min(8800, 1200+60*n), Y1: 1200 + 420*i})
+		}
+		at += n
+	}
+	c := v.Chunks.Chunks
+	for _, k := range c[:4] {
+		v.Places = append(v.Places, document.Place{ChunkID: k.ID, Ordinal: k.Ordinal, Start: k.Start, End: k.End})
+	}
+	edit := func(n int, original string, text *string, by string) *document.Edit {
+		return &document.Edit{ID: nth(900 + n), DocumentID: v.Document.ID, Quote: original, Original: original, Text: text, State: document.Applied, Page: 3, By: by, UpdatedAt: now.Add(-26 * time.Hour)}
+	}
+	text := "Boats are handed out from 8:30, and from 9:00 on Sundays. A boat is returned to the jetty by 19:00 on the day it was booked for."
+	c[0].Edit, c[0].Text = edit(0, "Boats are handed out from 9:00. A boat is returned to the jetty by 19:00 on the day it was booked for.", &text, "Head of Service"), text
+	c[2].Off, c[2].Edit = true, edit(2, c[2].Text, nil, "Head of Service")
+	c[2].Edit.Off = true
+	german := longGerman + " Neu."
+	c[3].Edit, c[3].Text, c[3].Off = edit(3, longGerman, &german, ""), german, true
+	c[4].Edit = edit(4, "The passage before.", &text, "Head of Service")
+	c[4].Edit.State = document.Changed
+	added := longArabic
+	v.Chunks.Chunks = append(c, document.Chunk{ID: nth(398), DocumentID: v.Document.ID, Ordinal: 1416, Text: added, Edit: edit(5, "", &added, "Head of Service"), EmbeddingModel: "hashing-1024", Tokens: 61, Chars: 130})
+	return v
+}
+
+// undecided has conflicts of every kind, more of them than are shown at once.
+func undecided() ChunksView {
+	v := worked()
+	now := v.Chunks.Chunks[4]
+	mine, arabic := "Late boats cost nothing while a storm warning is out.", longArabic
+	edit := func(n int, text *string, change func(*document.Edit)) {
+		e := document.Edit{ID: nth(900 + n), DocumentID: v.Document.ID, Original: "Late boats are charged by the hour.", Text: text, State: document.Changed, Heading: now.Heading, Page: 3, By: "Head of Service", UpdatedAt: now.Edit.UpdatedAt, Now: &now}
+		change(&e)
+		v.Conflicts = append(v.Conflicts, e)
+	}
+	gone := func(e *document.Edit) { e.State, e.Now, e.By = document.Lost, nil, "" }
+	edit(4, &mine, func(*document.Edit) {})
+	edit(11, &arabic, gone)
+	edit(12, nil, func(e *document.Edit) { e.Off, e.Heading = true, nil })
+	edit(13, nil, gone)
+	edit(14, &mine, gone)
+	v.Document.Conflicts = len(v.Conflicts)
+	return v
+}
+
+// form is a chunk of v that somebody edits.
+func form(v ChunksView, n int, text string, err *domain.Error) ChunksView {
+	v.Form = &ChunkForm{Chunk: v.Chunks.Chunks[n], Text: text, Err: err}
+	v.Selected = &v.Chunks.Chunks[n]
+	return v
+}
+
+func hostileWorked() ChunksView {
+	v := undecided()
+	v.Document.Name, v.Document.Language = hostile, hostile
+	v.Source.Text = hostile
+	v.Places = append(v.Places, document.Place{ChunkID: nth(1), Ordinal: -1, Start: -5, End: 1 << 40})
+	v.Source.Lines = append(v.Source.Lines, document.Line{Start: -9, End: 1 << 40, X0: -1, Y0: -1, X1: 1 << 40, Y1: 1 << 40})
+	v.Chunks.Filter = document.ChunkFilter{Search: `<img "`, Only: hostile}
+	text := "a " + hostile
+	for i := range v.Chunks.Chunks {
+		c := &v.Chunks.Chunks[i]
+		c.Text, c.Heading, c.EmbeddingModel = text, []string{hostile}, hostile
+		if c.Edit != nil {
+			c.Edit.Original, c.Edit.By = hostile+" b", hostile
+			if c.Edit.Text != nil {
+				c.Edit.Text = &text
+			}
+		}
+	}
+	for i := range v.Conflicts {
+		v.Conflicts[i].Original, v.Conflicts[i].By, v.Conflicts[i].Heading = hostile, hostile, []string{hostile}
+		if v.Conflicts[i].Text != nil {
+			v.Conflicts[i].Text = &text
+		}
+	}
+	return v
+}
+
+func someVersions() DetailsView {
+	d := someDocuments()[5]
+	d.Version, d.Live, d.Language, d.Cutting = 4, 3, "de", document.Cutting{Tokens: 320, Overlap: 32}
+	d.Status = document.Embedding
+	v := DetailsView{Document: d}
+	for n := 4; n > 0; n-- {
+		v.Versions = append(v.Versions, document.Version{Number: n, Name: []string{arabic, d.Name, german, "final (2).pdf"}[n-1], Format: "pdf", SizeBytes: int64(n) * 410_000, UploadedBy: "Head of Service", CreatedAt: now.Add(-time.Duration(5-n) * 90 * time.Hour)})
+	}
+	v.Versions[2].UploadedBy = ""
+	return v
+}
+
+// again is a document whose chunks answer while something else is with its newest version.
+func again(status document.Status, version int, failure *document.Failure) ChunksView {
+	v := worked()
+	v.Document.Status, v.Document.Version, v.Document.Failure = status, version, failure
+	v.Document.Done, v.Document.Total = 4, 14
+	return v
+}
+
 func hostileChunks() ChunksView {
 	v := someChunks()
 	v.Document.Name, v.Document.Format = hostile, hostile
@@ -381,8 +495,50 @@ func documentExamples(add func(string, string, bool, templ.Component)) {
 	add("DocumentText", "long", true, DocumentText(p, long))
 	add("DocumentText", "empty", true, DocumentText(p, TextView{Document: full.Document, Page: document.Page{Number: 4}, At: 4, Pages: 14}))
 	add("DocumentText", "hostile", true, DocumentText(p, TextView{Document: hostileChunks().Document, Page: hostileChunks().Source, At: 1, Pages: 1}))
-	add("DocumentDetails", "full", true, DocumentDetails(p, someDocuments()[7]))
-	add("DocumentDetails", "hostile", true, DocumentDetails(hostilePage(p.Path), hostileDocument()))
+	add("DocumentDetails", "full", true, DocumentDetails(p, DetailsView{Document: someDocuments()[7], Versions: someVersions().Versions[3:]}))
+	add("DocumentDetails", "versions", true, DocumentDetails(p, someVersions()))
+	add("DocumentDetails", "viewer", true, DocumentDetails(viewer, someVersions()))
+	add("DocumentDetails", "hostile", true, DocumentDetails(hostilePage(p.Path), DetailsView{Document: hostileDocument(), Versions: []document.Version{{Number: 1, Name: hostile, UploadedBy: hostile}}}))
+	workedExamples(add, p)
+}
+
+func workedExamples(add func(string, string, bool, templ.Component), p Page) {
+	viewer := somebody(domain.Viewer, p.Path)
+	failure := &document.Failure{Code: "embedding", Title: "Embedding stopped", Message: "The embedding service did not answer for a long time. Your file is fine; try again later.", Page: 12}
+	conflict := domain.NewError(domain.Conflict, "Somebody changed this chunk in the meantime. Look at it again before you save yours.")
+	wrong := domain.InvalidField("text", "A chunk needs some text. Switch it off instead to leave it out.")
+	zoomed, text, unmarked, filtered, slides, gone, off := worked(), worked(), worked(), worked(), worked(), worked(), worked()
+	zoomed.Zoom, text.AsText = 2, true
+	unmarked.Source.Lines, unmarked.Places = nil, nil
+	filtered.Chunks.Filter, filtered.Chunks.Chunks = document.ChunkFilter{Only: "edited"}, nil
+	slides.Pictures, slides.Document.Format, slides.Places = false, "pptx", nil
+	gone.Gone, gone.Selected = true, nil
+	off.Document.Off = true
+
+	add("DocumentChunks", "worked", true, DocumentChunks(p, worked()))
+	add("DocumentChunks", "worked-viewer", true, DocumentChunks(viewer, undecided()))
+	add("DocumentChunks", "zoomed", true, DocumentChunks(p, zoomed))
+	add("DocumentChunks", "as-text", true, DocumentChunks(p, text))
+	add("DocumentChunks", "unmarked", true, DocumentChunks(p, unmarked))
+	add("DocumentChunks", "none-edited", true, DocumentChunks(p, filtered))
+	add("DocumentChunks", "slides", true, DocumentChunks(p, slides))
+	add("DocumentChunks", "gone", true, DocumentChunks(p, gone))
+	add("DocumentChunks", "off", true, DocumentChunks(p, off))
+	add("DocumentChunks", "conflicts", true, DocumentChunks(p, undecided()))
+	add("DocumentChunks", "again", true, DocumentChunks(p, again(document.Reading, 2, nil)))
+	add("DocumentChunks", "next-version", true, DocumentChunks(p, again(document.Embedding, 3, nil)))
+	add("DocumentChunks", "next-version-failed", true, DocumentChunks(p, again(document.Failed, 3, failure)))
+	add("DocumentChunks", "again-failed", true, DocumentChunks(viewer, again(document.Failed, 2, failure)))
+	add("DocumentChunks", "editing", true, DocumentChunks(p, form(worked(), 1, worked().Chunks.Chunks[1].Text, nil)))
+	add("DocumentChunks", "edit-wrong", true, DocumentChunks(p, form(worked(), 1, " ", wrong)))
+	add("DocumentChunks", "edit-conflict", true, DocumentChunks(p, form(worked(), 0, "Boats are handed out from 8:00. A boat is returned to the jetty by 20:00.", conflict)))
+	add("DocumentChunks", "hostile-worked", true, DocumentChunks(hostilePage(p.Path), hostileWorked()))
+	add("DocumentChunks", "hostile-conflict", true, DocumentChunks(hostilePage(p.Path), form(hostileWorked(), 0, hostile, domain.NewError(domain.Conflict, hostile))))
+	add("ChunkAnswer", "full", false, ChunkAnswer(p, worked(), ChunkResult{Chunk: worked().Chunks.Chunks[0], Said: "Chunk 411 was saved.", Toast: "Saved"}))
+	add("ChunkAnswer", "refused", false, ChunkAnswer(p, worked(), ChunkResult{Chunk: worked().Chunks.Chunks[4], Refused: "An edit of this chunk waits for a decision. Decide that first."}))
+	add("ChunkAnswer", "hostile", false, ChunkAnswer(p, hostileWorked(), ChunkResult{Chunk: hostileWorked().Chunks.Chunks[0], Said: hostile, Toast: hostile, Refused: hostile}))
+	add("ChunkEditor", "full", false, ChunkEditor(p, form(worked(), 3, longGerman, nil)))
+	add("ChunkEditor", "hostile", false, ChunkEditor(p, form(hostileWorked(), 3, "</textarea>"+hostile, domain.InvalidField("text", hostile))))
 }
 
 func chatExamples(add func(string, string, bool, templ.Component)) {

@@ -1,6 +1,10 @@
 package views
 
-import "github.com/a-h/templ"
+import (
+	"github.com/a-h/templ"
+
+	"bitb/domain/document"
+)
 
 // What htmx does is said on each element: its attributes are never inherited, so that an element can be read by itself and
 // moved. The server may answer with the whole page or with the part alone, as the part is picked from the answer.
@@ -37,4 +41,16 @@ func swapForm(url, target, beside string) templ.Attributes {
 	attributes["hx-post"] = url
 	attributes["hx-disabled-elt"] = "find button"
 	return attributes
+}
+
+// swapChunk asks for a chunk's article anew, or acts on it, and puts the answer in its place, with the figures around it.
+func swapChunk(method, url string, c document.Chunk) templ.Attributes {
+	return templ.Attributes{
+		"hx-" + method:  url,
+		"hx-target":     "#" + chunkID(c),
+		"hx-select":     "#" + chunkID(c),
+		"hx-select-oob": "#chunk-facts,#chunk-filter",
+		"hx-swap":       "outerHTML show:none",
+		"hx-sync":       "#" + chunkID(c) + ":drop",
+	}
 }

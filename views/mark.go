@@ -10,8 +10,9 @@ import (
 
 // piece is a stretch of text that is marked as a whole or not at all.
 type piece struct {
-	text   string
-	marked bool
+	text    string
+	marked  bool
+	changed bool // by a person: it stands in one of two texts only
 }
 
 // matches cuts text into pieces, marked where a word of the search, or the search in quotation marks as a whole, occurs in
@@ -36,7 +37,7 @@ func matches(text, search string) []piece {
 		if i > from {
 			pieces = append(pieces, piece{text: text[from:i]})
 		}
-		pieces = append(pieces, piece{text[i : i+n], true})
+		pieces = append(pieces, piece{text: text[i : i+n], marked: true})
 		i += n
 		from = i
 	}
@@ -101,14 +102,43 @@ func sourceLines(text string, start, end int) []line {
 	return lines
 }
 
-// foundLines cuts the Markdown of a chunk into lines for show, with what a search matches marked.
-func foundLines(text, search string) []line {
+// chunkLines cuts the Markdown of a chunk into lines for show, with what a search matches marked, and what a person changed.
+func chunkLines(text, search string, changed []span) []line {
 	var lines []line
+	at := len(text) - len(strings.TrimLeft(text, "\n"))
 	for raw := range strings.SplitSeq(strings.Trim(text, "\n"), "\n") {
 		kind, shown := lineKind(raw)
-		lines = append(lines, line{kind, matches(shown, search)})
+		lines = append(lines, line{kind, changedPieces(shown, search, at+len(raw)-len(shown), changed)})
+		at += len(raw) + 1
 	}
 	return lines
+}
+
+// changedPieces marks a line that begins at the byte at of a text of which the spans changed.
+func changedPieces(text, search string, at int, changed []span) []piece {
+	var pieces []piece
+	put := func(from, to int, isChanged bool) {
+		for _, p := range matches(text[from:to], search) {
+			p.changed = isChanged
+			pieces = append(pieces, p)
+		}
+	}
+	done := 0
+	for _, c := range changed {
+		from, to := max(c.from-at, done), min(c.to-at, len(text))
+		if from >= to {
+			continue
+		}
+		if from > done {
+			put(done, from, false)
+		}
+		put(from, to, true)
+		done = to
+	}
+	if done < len(text) || len(pieces) == 0 {
+		put(done, len(text), false)
+	}
+	return pieces
 }
 
 // lineKind tells a heading, whose signs are not shown, and a row of a table from other lines.
@@ -160,7 +190,7 @@ func markRange(text string, start, end int) []piece {
 		return []piece{{text: text}}
 	}
 	var pieces []piece
-	for _, p := range []piece{{text[:from], false}, {text[from:to], true}, {text[to:], false}} {
+	for _, p := range []piece{{text: text[:from]}, {text: text[from:to], marked: true}, {text: text[to:]}} {
 		if p.text != "" {
 			pieces = append(pieces, p)
 		}

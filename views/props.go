@@ -20,12 +20,35 @@ type SignUpForm struct {
 	Err                  *domain.Error
 }
 
-// ChunksView is a document taken apart: its chunks beside the text they were cut from.
+// ChunksView is a document taken apart: its chunks beside what they were cut from.
 type ChunksView struct {
-	Document document.Document
-	Chunks   document.ChunkList
-	Source   document.Page   // the page shown beside the chunks; its range of Selected is marked
-	Selected *document.Chunk // nil: none
+	Document  document.Document
+	Chunks    document.ChunkList
+	Source    document.Page    // the page shown beside the chunks; its range of Selected is marked
+	Selected  *document.Chunk  // nil: none
+	Gone      bool             // a chunk was asked for that is not there any more
+	Pictures  bool             // pages can be shown as pictures
+	AsText    bool             // and somebody wants the text instead
+	Zoom      int              // of the picture, from 0 to MostZoom
+	Places    []document.Place // of the chunks on Source, where it is a picture
+	Conflicts []document.Edit
+	Form      *ChunkForm // a chunk that is being edited; nil: none
+}
+
+// ChunkForm is a chunk that somebody edits, with what was wrong with it.
+type ChunkForm struct {
+	Chunk document.Chunk // as it is now
+	Text  string         // what they typed
+	Err   *domain.Error  // field: text; a Conflict shows both texts
+}
+
+// ChunkResult is what an action made of a chunk.
+type ChunkResult struct {
+	Chunk   document.Chunk
+	Said    string // for somebody who listens
+	Toast   string // for everybody; "" says nothing
+	Refused string // why nothing was done; "": it was
+	Focus   bool   // the form that had the focus is gone: its pencil takes it
 }
 
 // TextView is what the reader made of one page of a document, or of a whole document without pages, of which DocumentText
@@ -35,6 +58,12 @@ type TextView struct {
 	Page     document.Page
 	At       int // which page, or part, from 1; past the end of the parts shows the last
 	Pages    int // of the document
+}
+
+// DetailsView is all that is known of a document, with the files it was made from.
+type DetailsView struct {
+	Document document.Document
+	Versions []document.Version // newest first
 }
 
 // PlaygroundView is the playground with the conversation that is going on.

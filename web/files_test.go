@@ -9,7 +9,6 @@ import (
 	"slices"
 	"testing"
 
-	"bitb/domain"
 	"bitb/handlers"
 )
 
@@ -71,30 +70,5 @@ func TestUnzip(t *testing.T) {
 	stop := errors.New("stop")
 	if err := unzip(content, func(string, []byte, error) error { return stop }); !errors.Is(err, stop) {
 		t.Errorf("goes on after %v", err)
-	}
-}
-
-func TestUnzipIsBounded(t *testing.T) {
-	for name, c := range map[string]struct {
-		content []byte
-		most    int
-		code    domain.Code
-	}{
-		"no ZIP": {[]byte("PK\x03\x04 and then something else"), 0, domain.Invalid},
-		"many files": {zipped(t, func(z *zip.Writer) {
-			for n := range 1001 {
-				put(z, fmt.Sprint(n), 1)
-			}
-		}), 1000, domain.TooLarge},
-		"much text": {zipped(t, func(z *zip.Writer) {
-			for n := range 6 {
-				put(z, fmt.Sprint(n), 20<<20)
-			}
-		}), 4, domain.TooLarge},
-	} {
-		got, err := found(c.content)
-		if domain.CodeOf(err) != c.code || len(got) != c.most {
-			t.Errorf("%s: %d files, %v", name, len(got), err)
-		}
 	}
 }

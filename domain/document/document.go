@@ -45,6 +45,7 @@ type Document struct {
 	WaitsFor       string        // with Queued: a sentence, when it waits for something else than its turn
 	DueAt          time.Time     // with WaitsFor: when it is tried again
 	Pages          int           // 0: the format has none
+	Language       string        // ISO 639-1; "": not known
 	Chunks         int
 	Tokens         int
 	EmbeddingModel string
@@ -67,6 +68,9 @@ type Document struct {
 func (d Document) Retryable() bool {
 	return d.Status == Failed && d.Failure != nil && d.Failure.Retryable()
 }
+
+// HasChunks reports whether a reading of it was stored: there is something to look at.
+func (d Document) HasChunks() bool { return d.Live > 0 || d.Status == Ready }
 
 // Stays reports whether an older reading answers while the newest one is under way or has failed.
 func (d Document) Stays() bool { return d.Live > 0 && d.Status != Ready }
@@ -195,6 +199,11 @@ type Chunk struct {
 	Edit           *Edit // that made it what it is; nil: nobody touched it
 }
 
+// Undoable reports whether a person's words stand in place of the document's, which can be had back.
+func (c Chunk) Undoable() bool {
+	return c.Edit != nil && c.Edit.Text != nil && c.Edit.Quote != "" && c.Edit.State == Applied
+}
+
 // ChunkFilter selects the chunks that the inspector shows.
 type ChunkFilter struct {
 	Search string // words or a phrase, in the text and heading
@@ -226,3 +235,11 @@ type Page struct {
 // Line is where a line of text stands on its page: code points of the whole text, and ten-thousandths of the page from the
 // top left.
 type Line struct{ Start, End, X0, Y0, X1, Y1 int }
+
+// Place is where a chunk stands: code points of the whole text.
+type Place struct {
+	ChunkID    domain.ID
+	Ordinal    int
+	Start, End int
+	Off        bool
+}

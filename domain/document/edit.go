@@ -69,19 +69,20 @@ func edits(ctx context.Context, tx pgx.Tx, tenantID, documentID domain.ID) ([]Ed
 // them: a chunk that reads differently by now is domain.Conflict. Its own words again undo the edit.
 func (s *Service) EditChunk(ctx context.Context, tenantID, id domain.ID, was, text string, by domain.ID) (Chunk, error) {
 	text = strings.TrimSpace(strings.ReplaceAll(strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\r\n", "\n"), "\x00", ""))
-	switch n := utf8.RuneCountInString(text); {
-	case n == 0:
-		return Chunk{}, domain.InvalidField("text", "A chunk needs some text. Switch it off instead to leave it out.")
-	case n > MaxChunkRunes:
-		return Chunk{}, domain.InvalidField("text", "This is longer than 12,000 characters. Shorten it.")
-	}
-	return s.rewrite(ctx, tenantID, id, by, func(c Chunk) (string, error) {
-		if !sameText(c.Text, was) {
-			return "", domain.NewError(domain.Conflict, "Somebody changed this chunk in the meantime. Look at it again before you save yours.")
+	return s.rewrite(ctx, tenantID, id, by, func(c Chunk) (string, bool, error) {
+		switch n := utf8.RuneCountInString(text); {
+		case n == 0:
+			return "", false, domain.InvalidField("text", "A chunk needs some text. Switch it off instead to leave it out.")
+		case n > MaxChunkRunes:
+			return "", false, domain.InvalidField("text", "This is longer than 12,000 characters. Shorten it.")
+		case !sameText(c.Text, was):
+			return "", false, errMeanwhile
 		}
-		return text, nil
+		return text, c.Off, nil
 	})
 }
+
+var errMeanwhile = domain.NewError(domain.Conflict, "Somebody changed this chunk in the meantime. Look at it again before you save yours.")
 
 // sameText compares what a form sends back with what it was given: browsers send line ends as CR LF.
 func sameText(a, b string) bool {
@@ -90,17 +91,17 @@ func sameText(a, b string) bool {
 
 // UndoEdit gives a chunk its own words back. Whether it is switched on or off stays.
 func (s *Service) UndoEdit(ctx context.Context, tenantID, id, by domain.ID) (Chunk, error) {
-	return s.rewrite(ctx, tenantID, id, by, func(c Chunk) (string, error) {
-		if c.Edit == nil || c.Edit.Text == nil || c.Edit.Quote == "" {
-			return "", domain.NewError(domain.Conflict, "This chunk has not been edited, so there is nothing to undo.")
+	return s.rewrite(ctx, tenantID, id, by, func(c Chunk) (string, bool, error) {
+		if !c.Undoable() {
+			return "", false, domain.NewError(domain.Conflict, "There is no edit of this chunk to undo.")
 		}
-		return c.Edit.Original, nil
+		return c.Edit.Original, c.Off, nil
 	})
 }
 
-// rewrite gives a chunk the text that choose returns for it. The model is called before the transaction, which makes sure
-// that the chunk is still the one that was looked at.
-func (s *Service) rewrite(ctx context.Context, tenantID, id, by domain.ID, choose func(Chunk) (string, error)) (Chunk, error) {
+// rewrite gives a chunk the text that choose returns for it, and switches it as choose says. The model is called before the
+// transaction, which makes sure that the chunk is still the one that was looked at.
+func (s *Service) rewrite(ctx context.Context, tenantID, id, by domain.ID, choose func(Chunk) (text string, off bool, err error)) (Chunk, error) {
 	var c Chunk
 	var title, language string
 	err := s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) (err error) {
@@ -114,8 +115,11 @@ func (s *Service) rewrite(ctx context.Context, tenantID, id, by domain.ID, choos
 		return c, err
 	}
 	fresh := c
-	if fresh.Text, err = choose(c); err != nil {
+	if fresh.Text, fresh.Off, err = choose(c); err != nil {
 		return c, err
+	}
+	if decided := c.Edit == nil || c.Edit.State == Applied; decided && fresh.Off == c.Off && sameText(fresh.Text, c.Text) {
+		return c, nil
 	}
 	indexed, err := s.ingest.Index(ctx, tenantID, title, language, fresh)
 	if err != nil {
@@ -126,13 +130,20 @@ func (s *Service) rewrite(ctx context.Context, tenantID, id, by domain.ID, choos
 		if err != nil {
 			return err
 		}
-		if now.Text != c.Text {
-			return domain.NewError(domain.Conflict, "Somebody changed this chunk in the meantime. Look at it again before you save yours.")
+		text, off, err := choose(now)
+		if err != nil {
+			return err
+		}
+		if now.Text != c.Text || text != fresh.Text {
+			return errMeanwhile
 		}
 		if err := replaceIndexed(ctx, tx, tenantID, indexed); err != nil {
 			return err
 		}
-		if err := noteEdit(ctx, tx, tenantID, now, &indexed.Text, now.Off, by); err != nil {
+		if err := noteEdit(ctx, tx, tenantID, now, &indexed.Text, off, by); err != nil {
+			return err
+		}
+		if err := switchChunk(ctx, tx, tenantID, now, off); err != nil {
 			return err
 		}
 		c, err = getChunk(ctx, tx, tenantID, id)
@@ -226,16 +237,23 @@ func (s *Service) SetChunkOff(ctx context.Context, tenantID, id domain.ID, off b
 		if err := noteEdit(ctx, tx, tenantID, c, nil, off, by); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, "update chunks set off = $3 where tenant_id = $1 and id = $2", tenantID, id, off); err != nil {
-			return fmt.Errorf("switch a chunk: %w", err)
-		}
-		if err := matchIndex(ctx, tx, tenantID, c.DocumentID); err != nil {
+		if err := switchChunk(ctx, tx, tenantID, c, off); err != nil {
 			return err
 		}
 		c, err = getChunk(ctx, tx, tenantID, id)
 		return err
 	})
 	return c, err
+}
+
+func switchChunk(ctx context.Context, tx pgx.Tx, tenantID domain.ID, c Chunk, off bool) error {
+	if c.Off == off {
+		return nil
+	}
+	if _, err := tx.Exec(ctx, "update chunks set off = $3 where tenant_id = $1 and id = $2", tenantID, c.ID, off); err != nil {
+		return fmt.Errorf("switch a chunk: %w", err)
+	}
+	return matchIndex(ctx, tx, tenantID, c.DocumentID)
 }
 
 // SetOff leaves a whole document out of answers, or takes it in again. Its chunks keep their own switches.
@@ -263,7 +281,7 @@ func (s *Service) Conflicts(ctx context.Context, tenantID, documentID domain.ID)
 			if e.State == Applied {
 				continue
 			}
-			if e.Now, err = chunkOfEdit(ctx, tx, tenantID, e.ID); err != nil {
+			if err := findPassage(ctx, tx, tenantID, &e); err != nil {
 				return err
 			}
 			open = append(open, e)
@@ -273,16 +291,25 @@ func (s *Service) Conflicts(ctx context.Context, tenantID, documentID domain.ID)
 	return open, err
 }
 
-func chunkOfEdit(ctx context.Context, tx pgx.Tx, tenantID, editID domain.ID) (*Chunk, error) {
-	rows, err := tx.Query(ctx, "select "+chunkColumns+" from "+chunkTables+" where c.tenant_id = $1 and c.edit_id = $2 order by c.ordinal limit 1", tenantID, editID)
+// findPassage fills in what stands where a changed passage stood. Where nothing does, it is lost.
+func findPassage(ctx context.Context, tx pgx.Tx, tenantID domain.ID, e *Edit) error {
+	if e.State != Changed {
+		return nil
+	}
+	rows, err := tx.Query(ctx, "select "+chunkColumns+" from "+chunkTables+" where c.tenant_id = $1 and c.edit_id = $2 order by c.ordinal limit 1", tenantID, e.ID)
 	if err != nil {
-		return nil, err
+		return fmt.Errorf("find the chunk of an edit: %w", err)
 	}
 	c, err := pgx.CollectExactlyOneRow(rows, scanChunk)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, nil
+		e.State = Lost
+		return nil
 	}
-	return &c, err
+	if err != nil {
+		return fmt.Errorf("find the chunk of an edit: %w", err)
+	}
+	e.Now = &c
+	return nil
 }
 
 // Decision is what a person makes of a conflict.
@@ -294,46 +321,52 @@ const (
 	TakeDocument Decision = "document" // the document's words answer, and the edit is forgotten
 )
 
-// Resolve ends a conflict. The edit is no conflict any more, or gone: domain.Conflict or domain.NotFound.
-func (s *Service) Resolve(ctx context.Context, tenantID, editID domain.ID, d Decision, by domain.ID) error {
-	var e Edit
-	err := s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) (err error) {
-		e, err = getEdit(ctx, tx, tenantID, editID)
+// Edit returns what a person did to a chunk.
+func (s *Service) Edit(ctx context.Context, tenantID, id domain.ID) (e Edit, err error) {
+	err = s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) (err error) {
+		e, err = getEdit(ctx, tx, tenantID, id)
 		return err
 	})
+	return e, err
+}
+
+// Resolve ends a conflict. The edit is no conflict any more, or gone: domain.Conflict or domain.NotFound.
+func (s *Service) Resolve(ctx context.Context, tenantID, editID domain.ID, d Decision, by domain.ID) error {
+	e, err := s.Edit(ctx, tenantID, editID)
 	switch {
 	case err != nil:
 		return err
+	case d != KeepEdit && d != TakeDocument:
+		err = domain.InvalidField("decision", "Choose whether to keep the edit or to take the document's words.")
 	case e.State == Applied:
-		return domain.NewError(domain.Conflict, "This edit has been decided already.")
-	case d == TakeDocument, e.Text == nil && e.State == Lost:
-		return s.forgetEdit(ctx, tenantID, e)
+		err = errDecided
+	case d == TakeDocument, e.State == Lost && e.Text == nil:
+		err = s.forgetEdit(ctx, tenantID, e)
 	case e.State == Lost:
-		return s.addChunk(ctx, tenantID, e, by)
+		err = s.addChunk(ctx, tenantID, e, by)
 	case e.Text == nil:
-		_, err := s.SetChunkOff(ctx, tenantID, e.Now.ID, true, by)
-		return err
-	}
-	_, err = s.rewrite(ctx, tenantID, e.Now.ID, by, func(Chunk) (string, error) { return *e.Text, nil })
-	if err == nil && e.Off {
 		_, err = s.SetChunkOff(ctx, tenantID, e.Now.ID, true, by)
+	default:
+		_, err = s.rewrite(ctx, tenantID, e.Now.ID, by, func(c Chunk) (string, bool, error) {
+			if c.Edit == nil || c.Edit.ID != e.ID || c.Edit.State != Changed {
+				return "", false, errDecided
+			}
+			return *e.Text, e.Off, nil
+		})
 	}
 	return err
 }
 
+var errDecided = domain.NewError(domain.Conflict, "This edit has been decided already.")
+
 func getEdit(ctx context.Context, tx pgx.Tx, tenantID, id domain.ID) (Edit, error) {
-	var e nullEdit
-	err := tx.QueryRow(ctx, "select "+editColumns+" from chunk_edits e where e.tenant_id = $1 and e.id = $2", tenantID, id).Scan(e.fields()...)
+	var row nullEdit
+	err := tx.QueryRow(ctx, "select "+editColumns+" from chunk_edits e where e.tenant_id = $1 and e.id = $2", tenantID, id).Scan(row.fields()...)
 	if err != nil {
 		return Edit{}, err
 	}
-	out := *e.edit()
-	if out.State == Changed {
-		if out.Now, err = chunkOfEdit(ctx, tx, tenantID, id); err == nil && out.Now == nil {
-			out.State = Lost
-		}
-	}
-	return out, err
+	e := *row.edit()
+	return e, findPassage(ctx, tx, tenantID, &e)
 }
 
 func (s *Service) forgetEdit(ctx context.Context, tenantID domain.ID, e Edit) error {
@@ -341,13 +374,15 @@ func (s *Service) forgetEdit(ctx context.Context, tenantID domain.ID, e Edit) er
 		if _, err := lockDocument(ctx, tx, tenantID, e.DocumentID); err != nil {
 			return err
 		}
-		for _, sql := range []string{
-			"update documents set edit_revision = edit_revision + 1, updated_at = now() where tenant_id = $1 and id = (select document_id from chunk_edits where tenant_id = $1 and id = $2)",
-			"delete from chunk_edits where tenant_id = $1 and id = $2",
-		} {
-			if _, err := tx.Exec(ctx, sql, tenantID, e.ID); err != nil {
-				return fmt.Errorf("forget an edit: %w", err)
-			}
+		tag, err := tx.Exec(ctx, "delete from chunk_edits where tenant_id = $1 and id = $2 and state <> 'applied'", tenantID, e.ID)
+		if err != nil {
+			return fmt.Errorf("forget an edit: %w", err)
+		}
+		if tag.RowsAffected() == 0 { // somebody kept it just now, and its words answer
+			return errDecided
+		}
+		if _, err := tx.Exec(ctx, "update documents set edit_revision = edit_revision + 1, updated_at = now() where tenant_id = $1 and id = $2", tenantID, e.DocumentID); err != nil {
+			return fmt.Errorf("forget an edit: %w", err)
 		}
 		return nil
 	})
@@ -375,15 +410,18 @@ func (s *Service) addChunk(ctx context.Context, tenantID domain.ID, e Edit, by d
 		}
 		tag, err := tx.Exec(ctx, `update chunk_edits set quote = '', original = '', state = 'applied', updated_at = now(),
 			edited_by = nullif($3, '00000000-0000-0000-0000-000000000000'::uuid) where tenant_id = $1 and id = $2 and state <> 'applied'`, tenantID, e.ID, by)
-		if err != nil || tag.RowsAffected() == 0 {
-			return err
+		if err != nil {
+			return fmt.Errorf("keep an edit as an addition: %w", err)
+		}
+		if tag.RowsAffected() == 0 {
+			return errDecided
 		}
 		var reading int
-		err = tx.QueryRow(ctx, `update documents d set edit_revision = edit_revision + 1, chunk_count = chunk_count + 1, updated_at = now()
+		err = tx.QueryRow(ctx, `update documents d set edit_revision = edit_revision + 1, chunk_count = chunk_count + 1, token_count = token_count + $3, updated_at = now()
 			where tenant_id = $1 and id = $2 returning
 			(select coalesce(max(reading), 0) from chunks c where c.tenant_id = $1 and c.document_id = $2),
 			(select coalesce(max(ordinal), 0) + 1 from chunks c where c.tenant_id = $1 and c.document_id = $2),
-			(select coalesce(max(end_offset), 0) from chunks c where c.tenant_id = $1 and c.document_id = $2)`, tenantID, e.DocumentID).
+			(select coalesce(max(end_offset), 0) from chunks c where c.tenant_id = $1 and c.document_id = $2)`, tenantID, e.DocumentID, added.Tokens).
 			Scan(&reading, &added.Ordinal, &added.Start)
 		if err != nil {
 			return fmt.Errorf("number an addition: %w", err)

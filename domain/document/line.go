@@ -150,9 +150,10 @@ func (s *Service) Cancel(ctx context.Context, tenantID, id domain.ID) (kept int,
 }
 
 func backToLive(ctx context.Context, tx pgx.Tx, tenantID, id domain.ID) error {
+	if err := dropUnanswered(ctx, tx, tenantID, id); err != nil {
+		return err
+	}
 	for _, sql := range []string{
-		`delete from document_files f using documents d where d.tenant_id = $1 and d.id = $2
-			and f.tenant_id = $1 and f.document_id = $2 and f.version > d.live_version`,
 		`update documents d set ` + inLineAgain + `, sha256 = f.sha256, version = d.live_version from document_files f
 			where d.tenant_id = $1 and d.id = $2 and f.tenant_id = $1 and f.document_id = $2 and f.version = d.live_version`,
 		`update documents set status = 'ready' where tenant_id = $1 and id = $2`,

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 
@@ -54,7 +55,8 @@ const documentColumns = `
 	d.waits_for, d.due_at, d.version, d.live_version, d.off, d.cut_tokens, d.cut_overlap,
 	(select count(*) from chunks c where c.tenant_id = d.tenant_id and c.document_id = d.id and c.off),
 	(select count(*) filter (where e.text is not null and e.state = 'applied') from chunk_edits e where e.tenant_id = d.tenant_id and e.document_id = d.id),
-	(select count(*) filter (where e.state <> 'applied') from chunk_edits e where e.tenant_id = d.tenant_id and e.document_id = d.id)`
+	(select count(*) filter (where e.state <> 'applied') from chunk_edits e where e.tenant_id = d.tenant_id and e.document_id = d.id),
+	d.language`
 
 func scanDocument(row pgx.CollectableRow) (Document, error) {
 	var d Document
@@ -62,7 +64,7 @@ func scanDocument(row pgx.CollectableRow) (Document, error) {
 	err := row.Scan(&d.ID, &d.Name, &d.Format, &d.SizeBytes, &d.Status, &d.Done, &d.Total, &d.Pages, &d.Chunks, &d.Tokens,
 		&d.EmbeddingModel, &d.Notes, &f.Code, &f.Title, &f.Message, &f.Page, &d.CreatedAt, &d.UpdatedAt,
 		&d.UploadedBy, &d.CitedIn, &d.QueuePlace, &d.WaitsFor, &d.DueAt, &d.Version, &d.Live, &d.Off, &d.Cutting.Tokens, &d.Cutting.Overlap,
-		&d.OffChunks, &d.Edited, &d.Conflicts)
+		&d.OffChunks, &d.Edited, &d.Conflicts, &d.Language)
 	if d.Status == Failed {
 		d.Failure = &f
 	}
@@ -169,7 +171,7 @@ func (s *Service) Chunks(ctx context.Context, tenantID, id domain.ID, f ChunkFil
 	list := ChunkList{Filter: f}
 	err := s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
 		const match = `c.tenant_id = $1 and c.document_id = $2
-			and ($4 = '' or ($4 = 'edited' and e.id is not null) or ($4 = 'off' and c.off))
+			and ($4 = '' or ($4 = 'edited' and e.text is not null and e.state = 'applied') or ($4 = 'off' and c.off))
 			and ($3 = '' or strpos(lower(c.text), lower($3)) > 0 or strpos(lower(array_to_string(c.heading, ' › ')), lower($3)) > 0)`
 		err := tx.QueryRow(ctx, "select count(*) from "+chunkTables+" where "+match, tenantID, id, f.Search, f.Only).Scan(&list.Matching)
 		if err != nil {
@@ -222,6 +224,25 @@ func scanChunk(row pgx.CollectableRow) (Chunk, error) {
 		c.Edit = e.edit()
 	}
 	return c, err
+}
+
+// Places returns where the chunks stand that have a part of a page, in order.
+func (s *Service) Places(ctx context.Context, tenantID, documentID domain.ID, p Page) ([]Place, error) {
+	var places []Place
+	err := s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, `select id, ordinal, start_offset, end_offset, off from chunks
+			where tenant_id = $1 and document_id = $2 and start_offset < $4 and end_offset > $3 and start_offset < end_offset
+			order by ordinal limit 500`, tenantID, documentID, p.Start, p.Start+utf8.RuneCountInString(p.Text))
+		if err != nil {
+			return fmt.Errorf("find the chunks of a page: %w", err)
+		}
+		places, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (l Place, err error) {
+			err = row.Scan(&l.ChunkID, &l.Ordinal, &l.Start, &l.End, &l.Off)
+			return l, err
+		})
+		return err
+	})
+	return places, err
 }
 
 // PageText returns what was read from one page; number 0 where the format has no pages.

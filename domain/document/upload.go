@@ -100,9 +100,8 @@ func (s *Service) StoreVersion(ctx context.Context, tenantID, id domain.ID, up U
 		if err := refuseOthers(ctx, tx, tenantID, id, sum); err != nil {
 			return err
 		}
-		// What was uploaded and never answered is replaced, not kept: nobody has seen it.
-		if _, err := tx.Exec(ctx, "delete from document_files f using documents d where d.tenant_id = $1 and d.id = $2 and f.tenant_id = $1 and f.document_id = $2 and f.version > d.live_version", tenantID, id); err != nil {
-			return fmt.Errorf("drop a version that never answered: %w", err)
+		if err := dropUnanswered(ctx, tx, tenantID, id); err != nil {
+			return err
 		}
 		if err := tx.QueryRow(ctx, "select coalesce(max(version), 0) + 1 from document_files where tenant_id = $1 and document_id = $2", tenantID, id).Scan(&version); err != nil {
 			return err
@@ -127,37 +126,53 @@ func refuseOthers(ctx context.Context, tx pgx.Tx, tenantID, id domain.ID, sum [s
 	return domain.NewError(domain.Conflict, "You have this file already, as “"+other+"”. Delete that document first, or upload another file.")
 }
 
-// RestoreVersion makes a new version of an older one's file, and puts it in line.
-func (s *Service) RestoreVersion(ctx context.Context, tenantID, id domain.ID, version int) error {
+// RestoreVersion makes a new version of an older one's file, and puts it in line. The version that answers already is
+// domain.Conflict.
+func (s *Service) RestoreVersion(ctx context.Context, tenantID, id domain.ID, version int, by domain.ID) error {
 	return s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
 		if _, err := lockDocument(ctx, tx, tenantID, id); err != nil {
 			return err
 		}
-		var sum [sha256.Size]byte
-		found := sum[:]
-		err := tx.QueryRow(ctx, "select sha256 from document_files where tenant_id = $1 and document_id = $2 and version = $3", tenantID, id, version).Scan(&found)
-		if err != nil {
+		var live int
+		var found []byte
+		err := tx.QueryRow(ctx, `select d.live_version, f.sha256 from documents d join document_files f on f.tenant_id = d.tenant_id and f.document_id = d.id
+			where d.tenant_id = $1 and d.id = $2 and f.version = $3`, tenantID, id, version).Scan(&live, &found)
+		switch {
+		case errors.Is(err, pgx.ErrNoRows), err == nil && version > live:
+			return domain.NewError(domain.NotFound, "This document has no such older version.")
+		case err != nil:
+			return fmt.Errorf("find a version: %w", err)
+		case version == live:
+			return domain.NewError(domain.Conflict, "This version answers already.")
+		}
+		if err := refuseOthers(ctx, tx, tenantID, id, [sha256.Size]byte(found)); err != nil {
 			return err
 		}
-		copy(sum[:], found)
-		if err := refuseOthers(ctx, tx, tenantID, id, sum); err != nil {
+		if err := dropUnanswered(ctx, tx, tenantID, id); err != nil {
 			return err
 		}
 		var next int
 		err = tx.QueryRow(ctx, `
-			with newest as (select max(version) as version from document_files where tenant_id = $1 and document_id = $2)
 			insert into document_files (tenant_id, document_id, version, content, name, format, size_bytes, sha256, uploaded_by)
-			select f.tenant_id, f.document_id, newest.version + 1, f.content, f.name, f.format, f.size_bytes, f.sha256, f.uploaded_by
-			from document_files f, newest where f.tenant_id = $1 and f.document_id = $2 and f.version = $3 and f.version < newest.version
-			returning version`, tenantID, id, version).Scan(&next)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return domain.NewError(domain.NotFound, "This document has no such older version.")
-		}
+			select f.tenant_id, f.document_id, (select max(version) + 1 from document_files where tenant_id = $1 and document_id = $2),
+				f.content, f.name, f.format, f.size_bytes, f.sha256, nullif($4, '00000000-0000-0000-0000-000000000000'::uuid)
+			from document_files f where f.tenant_id = $1 and f.document_id = $2 and f.version = $3
+			returning version`, tenantID, id, version, by).Scan(&next)
 		if err != nil {
 			return fmt.Errorf("copy a version: %w", err)
 		}
 		return s.queueVersion(ctx, tx, tenantID, id, next)
 	})
+}
+
+// dropUnanswered removes what was uploaded and never answered: it is replaced, not kept, as nobody has seen it.
+func dropUnanswered(ctx context.Context, tx pgx.Tx, tenantID, id domain.ID) error {
+	_, err := tx.Exec(ctx, `delete from document_files f using documents d where d.tenant_id = $1 and d.id = $2
+		and f.tenant_id = $1 and f.document_id = $2 and f.version > d.live_version`, tenantID, id)
+	if err != nil {
+		return fmt.Errorf("drop a version that never answered: %w", err)
+	}
+	return nil
 }
 
 // queueVersion makes a version the newest one and puts the document in line. Whatever reads it now is superseded.

@@ -3,6 +3,7 @@
 // shown is cloned from the page or rendered by the server.
 
 import "./config";
+import { freshInspector, startInspector } from "./inspector";
 import { startLive } from "./live";
 import { drawAnswers, startPlayground } from "./playground";
 import { startBot } from "./bot";
@@ -16,12 +17,11 @@ startUploads();
 startLive();
 startPlayground();
 startBot();
+startInspector();
 
 function fresh(): void {
   drawAnswers();
-  const pane = document.querySelector<HTMLElement>("[data-source] [data-scroll]");
-  const mark = pane?.querySelector<HTMLElement>("mark");
-  if (pane && mark) pane.scrollTop += mark.getBoundingClientRect().top - pane.getBoundingClientRect().top - pane.clientHeight / 4;
+  freshInspector();
 }
 fresh();
 document.addEventListener("htmx:afterSettle", fresh);

@@ -1,7 +1,8 @@
 // Documents that change by themselves. The server sends rows as it would render them; this puts them in their places.
 
 import htmx from "htmx.org";
-import { parse } from "./parts";
+import { unsaved } from "./inspector";
+import { parse, toast } from "./parts";
 
 /** Marks what nobody asked for: it does not take the confirmation that the next page is to show. */
 const REFRESH = { "X-Refresh": "true" };
@@ -43,6 +44,7 @@ export function startLive(): void {
 /** What changed while nobody listened: between the page and the stream, or while the page was hidden. */
 function catchUp(): void {
   const watch = document.querySelector("#main[data-watch]");
+  if (watch && unsaved()) return;
   if (watch) void htmx.ajax("get", location.href, { target: "#main", select: "#main", swap: "outerHTML show:none", headers: REFRESH });
   else refreshList();
 }
@@ -110,7 +112,10 @@ function patch(old: HTMLElement, row: HTMLElement): void {
 
 /** The page of a document that is not ready: it moves on with its stages, and becomes the inspector at the end. */
 function onWatched(main: HTMLElement, row: HTMLElement): void {
-  if (row.dataset.status === "ready" || row.dataset.status === "failed") return location.reload();
+  if (row.dataset.status === "ready" || row.dataset.status === "failed") {
+    if (!unsaved()) return location.reload();
+    return toast("This document was read anew. Copy the words you typed, reload the page, and put them into the new chunk.", true);
+  }
   const [from, to] = [row.querySelector("[data-stage]"), main.querySelector("[data-stage]")];
   const state = from?.querySelector(".status")?.cloneNode(true);
   if (from && to) to.replaceChildren(...from.childNodes);
