@@ -18,6 +18,7 @@ const (
 	ReasonTooLarge     Reason = "too_large"
 	ReasonNoText       Reason = "no_text" // pictures of pages: it would need text recognition
 	ReasonTooManyPages Reason = "too_many_pages"
+	ReasonNoPage       Reason = "no_page" // of RenderPage
 	ReasonTimeout      Reason = "timeout"
 	ReasonMemory       Reason = "memory"
 )
@@ -30,6 +31,7 @@ type Error struct {
 	Reason Reason `json:"reason"`
 	Page   int    `json:"page,omitempty"`   // where reading stopped, 1-based; 0 when that is not known
 	What   string `json:"what,omitempty"`   // what the file is instead, e.g. "a PNG picture"; with ReasonUnsupported
+	Tried  bool   `json:"tried,omitempty"`  // to recognise text in pictures, in vain; with ReasonNoText
 	Detail string `json:"detail,omitempty"` // the cause, for the log; may quote a library, never the document
 }
 
@@ -56,6 +58,8 @@ func (e *Error) Title() string {
 		return "Found no text"
 	case ReasonTooLarge, ReasonTooManyPages:
 		return "Too much to read"
+	case ReasonNoPage:
+		return "There is no such page"
 	case ReasonTimeout, ReasonMemory:
 		return "Reading stopped"
 	}
@@ -74,7 +78,13 @@ func (e *Error) Message() string {
 	case ReasonEmpty:
 		return "There is nothing to read in it. Check that you picked the right file."
 	case ReasonNoText:
-		return "Every page is a picture, for example a scan. Upload a copy whose text can be selected."
+		if e.Tried {
+			return "Every page is a picture, and no text could be recognised in them. Upload a copy whose text can be selected."
+		}
+		return "Every page is a picture, for example a scan, and text recognition is not installed on this server. " +
+			"Upload a copy whose text can be selected, or have tesseract installed."
+	case ReasonNoPage:
+		return "The document has fewer pages. Go back to its first page."
 	case ReasonEncrypted:
 		return "It is protected with a password. Save a copy without the password and upload that."
 	case ReasonTooLarge:

@@ -112,23 +112,69 @@ func touch(across, down *pdfRule) bool {
 	return down.at >= across.from-ruleSlack && down.at <= across.to+ruleSlack && across.at >= down.from-ruleSlack && across.at <= down.to+ruleSlack
 }
 
+// measure finds the edges of columns and rows: where rules run along a good part of the grid, or where several of them end.
 func (g *pdfGrid) measure() {
-	for _, r := range g.across {
-		g.ys = append(g.ys, -r.at)
-		g.xs = append(g.xs, r.from, r.to)
+	const alongColumn, alongRow = 0.3, 0.15 // as cells may span
+	left, right := ruleExtent(g.across)
+	bottom, top := ruleExtent(g.down)
+	if len(g.across) > 1 {
+		bottom, top = math.Inf(1), math.Inf(-1)
+		for _, r := range g.across {
+			bottom, top = min(bottom, r.at), max(top, r.at)
+		}
 	}
-	for _, r := range g.down {
-		g.xs = append(g.xs, r.at)
-		g.ys = append(g.ys, -r.from, -r.to)
+	for _, y := range sharedEnds(g.down) {
+		bottom, top = min(bottom, y), max(top, y)
 	}
-	g.xs, g.ys = edges(g.xs), edges(g.ys)
-	for i := range g.ys {
-		g.ys[i] = -g.ys[i]
-	}
+	g.xs = append(rulePositions(g.down, bottom, top, alongColumn), left, right)
+	g.ys = append(rulePositions(g.across, left, right, alongRow), bottom, top)
+	g.xs, g.ys = cellEdges(g.xs), cellEdges(g.ys)
+	slices.Reverse(g.ys)
 }
 
-// edges sorts positions and drops those that are too near to the one before.
-func edges(at []float64) []float64 {
+// ruleExtent returns from where to where rules run.
+func ruleExtent(rules []pdfRule) (from, to float64) {
+	from, to = math.Inf(1), math.Inf(-1)
+	for _, r := range rules {
+		from, to = min(from, r.from), max(to, r.to)
+	}
+	return from, to
+}
+
+// sharedEnds returns where at least two rules end.
+func sharedEnds(rules []pdfRule) []float64 {
+	var ends, out []float64
+	for _, r := range rules {
+		ends = append(ends, r.from, r.to)
+	}
+	slices.Sort(ends)
+	for i := 1; i < len(ends); i++ {
+		if ends[i]-ends[i-1] <= ruleSlack {
+			out = append(out, ends[i])
+		}
+	}
+	return out
+}
+
+// rulePositions returns where rules run that together cover a share of what lies between from and to.
+func rulePositions(rules []pdfRule, from, to, share float64) []float64 {
+	sorted := slices.Clone(rules)
+	slices.SortFunc(sorted, func(a, b pdfRule) int { return sign(a.at - b.at) })
+	var out []float64
+	for i := 0; i < len(sorted); {
+		first, covered := i, 0.0
+		for ; i < len(sorted) && sorted[i].at-sorted[first].at <= ruleSlack; i++ {
+			covered += max(min(sorted[i].to, to)-max(sorted[i].from, from), 0)
+		}
+		if covered >= share*(to-from) {
+			out = append(out, sorted[first].at)
+		}
+	}
+	return out
+}
+
+// cellEdges sorts positions and drops those that are too near to the one before.
+func cellEdges(at []float64) []float64 {
 	slices.Sort(at)
 	out := at[:0]
 	for _, v := range at {

@@ -43,7 +43,9 @@ func layOut(pages []pdfPage) []Block {
 		blocks = l.blocks
 	}
 	continueTables(blocks)
-	markHeadings(blocks)
+	typed, scanned := partBlocks(blocks, pages)
+	markHeadings(typed)
+	markHeadings(scanned)
 	out := make([]Block, len(blocks))
 	for i := range blocks {
 		out[i] = blocks[i].finish()
@@ -303,13 +305,25 @@ func columnAround(lines []pdfLine, l *pdfLine) (left, right float64) {
 
 // Headings
 
+// partBlocks parts blocks of pages that are text from those of pages that were recognised: the type of those has a size of its own.
+func partBlocks(blocks []pdfBlock, pages []pdfPage) (typed, scanned []*pdfBlock) {
+	for i := range blocks {
+		if b := &blocks[i]; pages[b.Page-1].recognition == recognized {
+			scanned = append(scanned, b)
+		} else {
+			typed = append(typed, b)
+		}
+	}
+	return typed, scanned
+}
+
 // markHeadings makes headings of short paragraphs in larger type than the body's, and of those that stand alone in bold. Where
 // the file itself says which ones are headings, those are.
-func markHeadings(blocks []pdfBlock) {
+func markHeadings(blocks []*pdfBlock) {
 	body := bodySize(blocks)
 	told := 0
-	for i := range blocks {
-		if b := &blocks[i]; b.tagged && b.Kind == Heading {
+	for _, b := range blocks {
+		if b.tagged && b.Kind == Heading {
 			if len(b.text.buf) > maxHeading {
 				b.Kind = Paragraph
 			}
@@ -317,8 +331,7 @@ func markHeadings(blocks []pdfBlock) {
 		}
 	}
 	var sizes []float64
-	for i := range blocks {
-		b := &blocks[i]
+	for _, b := range blocks {
 		if !(b.tagged && told > 1) && b.isHeading(body) {
 			b.Kind, b.Level = Heading, 0
 		}
@@ -327,8 +340,8 @@ func markHeadings(blocks []pdfBlock) {
 		}
 	}
 	sizes = distinctSizes(sizes)
-	for i := range blocks {
-		if b := &blocks[i]; b.Kind == Heading && b.Level == 0 {
+	for _, b := range blocks {
+		if b.Kind == Heading && b.Level == 0 {
 			b.Level = min(len(sizes), 4) + 1
 			for k, s := range sizes {
 				if b.size > s*0.96 {
@@ -363,10 +376,10 @@ func (b *pdfBlock) isHeading(body float64) bool {
 }
 
 // bodySize returns the size that most characters have.
-func bodySize(blocks []pdfBlock) float64 {
+func bodySize(blocks []*pdfBlock) float64 {
 	count := map[int]int{}
-	for i := range blocks {
-		if b := &blocks[i]; !b.Furniture && b.size > 0 {
+	for _, b := range blocks {
+		if !b.Furniture && b.size > 0 {
 			count[int(math.Round(b.size*2))] += len(b.text.buf)
 		}
 	}

@@ -21,8 +21,9 @@ type pdfPage struct {
 	frames  []pdfGrid // that may hold tables
 	objects int       // things drawn, text among them
 	picture bool      // a picture that may hold text which is not among the lines
-	broken  bool
-	tagged  bool // the tags of its lines are to be followed
+	recognition
+	broken bool
+	tagged bool // the tags of its lines are to be followed
 }
 
 // pdfLine is text on one baseline without a wide gap: a line of prose, or a cell of a table. Positions are in points,

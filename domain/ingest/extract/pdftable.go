@@ -257,7 +257,7 @@ func (s *tableSearch) extent(lines []pdfLine) int {
 func trailing(rows [][]*pdfLine, columns [][2]float64) int {
 	n := 0
 	for _, row := range rows {
-		if len(row) == 1 && columnAt(columns, row[0].x0) == 0 {
+		if !slices.ContainsFunc(row, func(l *pdfLine) bool { return columnAt(columns, l.x0) > 0 }) {
 			n++
 		}
 	}
