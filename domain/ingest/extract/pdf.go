@@ -38,7 +38,7 @@ func readPDF(ctx context.Context, data []byte, o Options) (*Document, error) {
 	case total > MaxPages:
 		return nil, &Error{Reason: ReasonTooManyPages}
 	}
-	doc := &Document{Pages: total, Title: r.title()}
+	doc, outline := &Document{Pages: total, Title: r.title()}, r.outline()
 	job := &pdfJob{Options: o, data: data, pages: make([]pdfPage, total), results: make(chan pdfResult)}
 	if err := job.read(ctx, r); err != nil {
 		return nil, err
@@ -46,7 +46,7 @@ func readPDF(ctx context.Context, data []byte, o Options) (*Document, error) {
 	if err := job.recognize(ctx, r); err != nil {
 		return nil, err
 	}
-	return doc, job.assemble(doc)
+	return doc, job.assemble(doc, outline)
 }
 
 // pdfJob is the reading of the pages of a file.
@@ -172,8 +172,8 @@ func (j *pdfJob) restart(r *pdfReader, i int) error {
 }
 
 // assemble puts the layouts of all pages together.
-func (j *pdfJob) assemble(doc *Document) error {
-	doc.Blocks = layOut(j.pages)
+func (j *pdfJob) assemble(doc *Document, outline pdfOutline) error {
+	doc.Blocks = layOut(j.pages, outline)
 	pictures := 0
 	for i := range j.pages {
 		if j.pages[i].isUnread() {
@@ -199,8 +199,8 @@ func (j *pdfJob) assemble(doc *Document) error {
 	return nil
 }
 
-// isUnread reports whether there is something to see on a page, but no text.
-func (p *pdfPage) isUnread() bool { return len(p.lines) == 0 && p.objects > 0 }
+// isUnread reports whether a page is a picture from which no text was read.
+func (p *pdfPage) isUnread() bool { return len(p.lines) == 0 && p.picture }
 
 // note adds what a person should know about some pages.
 func (j *pdfJob) note(doc *Document, is func(*pdfPage) bool, one, several string) {

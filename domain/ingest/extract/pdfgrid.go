@@ -222,7 +222,7 @@ func trimmed(frames []pdfGrid, lines []pdfLine) []pdfGrid {
 				inside = append(inside, lines[i])
 			}
 		}
-		if len(inside) < 4 {
+		if len(inside) < 4 || g.isUnderline(inside) {
 			continue
 		}
 		columns := riverColumns(inside)
@@ -243,6 +243,12 @@ func trimmed(frames []pdfGrid, lines []pdfLine) []pdfGrid {
 		out = append(out, g)
 	}
 	return out
+}
+
+// isUnderline reports whether text runs out of a frame: its lines are not of a table, but below words of equal length.
+func (g *pdfGrid) isUnderline(lines []pdfLine) bool {
+	left, right := g.xs[0], g.xs[len(g.xs)-1]
+	return slices.ContainsFunc(lines, func(l pdfLine) bool { return l.x0 < left-l.size || l.x1 > right+l.size })
 }
 
 // inColumns reports whether a row has text in several columns and none across them.
@@ -275,7 +281,7 @@ func (g *pdfGrid) table(lines []pdfLine) *pdfTable {
 		return nil
 	}
 	t := &pdfTable{top: g.ys[0], bottom: g.ys[len(g.ys)-1], size: medianSize(lines), tag: lines[0].tag}
-	if len(g.xs) == 2 || len(g.ys)-1 <= 2 {
+	if len(g.xs) == 2 {
 		g.byRows(t, lines)
 	} else {
 		g.byCells(t, lines)
@@ -289,14 +295,7 @@ func (g *pdfGrid) table(lines []pdfLine) *pdfTable {
 
 // byRows makes a row of each row of lines, because the grid has lines only around them, or below the header.
 func (g *pdfGrid) byRows(t *pdfTable, lines []pdfLine) {
-	t.columns = riverColumns(lines)
-	if len(g.xs) > 2 {
-		t.columns = nil
-		for i := 1; i < len(g.xs); i++ {
-			t.columns = append(t.columns, [2]float64{g.xs[i-1], g.xs[i]})
-		}
-	}
-	if len(t.columns) < 2 {
+	if t.columns = riverColumns(lines); len(t.columns) < 2 {
 		return
 	}
 	if len(g.ys)-1 > 3 { // a line between any two rows
@@ -337,12 +336,89 @@ func (g *pdfGrid) byCells(t *pdfTable, lines []pdfLine) {
 		column, first, last := g.cell((l.x0+l.x1)/2, middle(l))
 		if last > first {
 			t.spans++
+			t.rows[first].spans, t.rows[last].spans = true, true
 		}
 		t.rows[first].lines = append(t.rows[first].lines, l)
 		for r := first; r <= last; r++ { // a cell that spans rows is repeated in each, so that every row can be read alone
 			t.rows[r].cells[column] = append(t.rows[r].cells[column], l)
 		}
 	}
+	var rows []pdfRow
+	for i, row := range t.rows {
+		switch inner := visualRows(values(row.lines)); {
+		case row.spans:
+			rows = append(rows, row)
+		case len(t.rows) <= fewBands && inColumnsOf(inner, t.columns) >= 3:
+			rows = append(rows, fillGrid(inner, t.columns)...)
+		case i == 0:
+			rows = append(rows, row)
+		default:
+			rows = append(rows, row.split()...)
+		}
+	}
+	t.rows = rows
+}
+
+// fewBands is how many bands between lines across it a table has at most that does not draw them between all rows.
+const fewBands = 3
+
+// inColumnsOf returns how many rows have text in several columns.
+func inColumnsOf(rows [][]*pdfLine, columns [][2]float64) int {
+	n := 0
+	for _, row := range rows {
+		first, last := row[0], row[len(row)-1]
+		if columnAt(columns, (first.x0+first.x1)/2) != columnAt(columns, (last.x0+last.x1)/2) {
+			n++
+		}
+	}
+	return n
+}
+
+// split parts a row in which three or more cells have as many lines, side by side: the rules leave out some rows.
+func (r *pdfRow) split() []pdfRow {
+	lines, several := 0, 0
+	var first []*pdfLine // of the cells with several lines
+	for _, cell := range r.cells {
+		switch n := len(cell); {
+		case n < 2:
+		case lines == 0 || n == lines:
+			lines = n
+			several++
+			first = append(first, cell...)
+		default:
+			return []pdfRow{*r}
+		}
+	}
+	rows := visualRows(values(first))
+	if several < 3 || len(rows) != lines {
+		return []pdfRow{*r}
+	}
+	out := make([]pdfRow, lines)
+	for i := range out {
+		out[i].cells = make([][]*pdfLine, len(r.cells))
+	}
+	for column, cell := range r.cells {
+		for _, l := range cell {
+			if len(cell) == 1 { // beside all of them
+				for k := range out {
+					out[k].cells[column] = cell
+				}
+				out[0].lines = append(out[0].lines, l)
+				continue
+			}
+			at := slices.IndexFunc(rows, func(row []*pdfLine) bool { return math.Abs(row[0].base-l.base) < 0.5*l.size })
+			out[max(at, 0)].add(column, l)
+		}
+	}
+	return out
+}
+
+func values(lines []*pdfLine) []pdfLine {
+	out := make([]pdfLine, len(lines))
+	for i, l := range lines {
+		out[i] = *l
+	}
+	return out
 }
 
 // cell returns the first column of the cell at a place, and the rows that it spans.
