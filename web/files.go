@@ -2,10 +2,12 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 
 	"bitb/domain"
 	"bitb/domain/ingest/extract"
+	"bitb/domain/ingest/reader"
 	"bitb/handlers"
 )
 
@@ -48,4 +50,13 @@ func unzip(content []byte, each func(name string, content []byte, err error) err
 		return refused(e)
 	}
 	return err
+}
+
+// renderPage makes a picture of a page of a PDF, in a child process.
+func renderPage(ctx context.Context, content []byte, page, width int) (picture []byte, mediaType string, err error) {
+	picture, mediaType, err = (&reader.Child{}).RenderPage(ctx, bytes.NewReader(content), page, width)
+	if e, ok := errors.AsType[*extract.Error](err); ok {
+		return nil, "", refused(e)
+	}
+	return picture, mediaType, err
 }

@@ -219,7 +219,7 @@ func TestNewVersion(t *testing.T) {
 	}
 
 	close(g.pass)
-	if err := documents.RestoreVersion(t.Context(), tenantID, id, 1); err != nil {
+	if err := documents.RestoreVersion(t.Context(), tenantID, id, 1, domain.ID{}); err != nil {
 		t.Fatal(err)
 	}
 	if d = ended(t, documents, tenantID, id); d.Version != 3 || d.Name != "prices.md" || words(t, db, tenantID) != "old prices" {

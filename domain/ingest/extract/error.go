@@ -19,6 +19,7 @@ const (
 	ReasonNoText       Reason = "no_text" // pictures of pages: it would need text recognition
 	ReasonTooManyPages Reason = "too_many_pages"
 	ReasonTooManyFiles Reason = "too_many_files" // in an archive
+	ReasonNoPage       Reason = "no_page"        // of RenderPage
 	ReasonTimeout      Reason = "timeout"
 	ReasonMemory       Reason = "memory"
 )
@@ -31,6 +32,7 @@ type Error struct {
 	Reason Reason `json:"reason"`
 	Page   int    `json:"page,omitempty"`   // where reading stopped, 1-based; 0 when that is not known
 	What   string `json:"what,omitempty"`   // what the file is instead, e.g. "a PNG picture", with ReasonUnsupported; what locks it, with ReasonEncrypted
+	Tried  bool   `json:"tried,omitempty"`  // to recognise text in pictures, in vain; with ReasonNoText
 	Detail string `json:"detail,omitempty"` // the cause, for the log; may quote a library, never the document
 }
 
@@ -57,6 +59,8 @@ func (e *Error) Title() string {
 		return "Found no text"
 	case ReasonTooLarge, ReasonTooManyPages, ReasonTooManyFiles:
 		return "Too much to read"
+	case ReasonNoPage:
+		return "There is no such page"
 	case ReasonTimeout, ReasonMemory:
 		return "Reading stopped"
 	}
@@ -75,7 +79,13 @@ func (e *Error) Message() string {
 	case ReasonEmpty:
 		return "There is nothing to read in it. Check that you picked the right file."
 	case ReasonNoText:
-		return "Every page is a picture, for example a scan. Upload a copy whose text can be selected."
+		if e.Tried {
+			return "Every page is a picture, and no text could be recognised in them. Upload a copy whose text can be selected."
+		}
+		return "Every page is a picture, for example a scan, and text recognition is not installed on this server. " +
+			"Upload a copy whose text can be selected, or have tesseract installed."
+	case ReasonNoPage:
+		return "The document has fewer pages. Go back to its first page."
 	case ReasonEncrypted:
 		if e.What != "" {
 			return "It is locked by " + e.What + ". Upload a copy without that."

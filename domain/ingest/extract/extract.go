@@ -5,7 +5,7 @@
 // plain text and CSV, and says in plain words why it cannot read the rest. All text it returns is valid
 // UTF-8 in NFC without control characters, so it can be stored as it is.
 //
-// It opens no file and no connection, and it trusts nothing in its input; but a parser can still run out
+// It opens no file and no connection and starts no program, and it trusts nothing in its input; but a parser can still run out
 // of memory or overflow its stack, which Go cannot recover from. Whoever reads files from strangers
 // calls it through package reader, in a child process with limits. Only Detect is safe and cheap enough
 // for a server to call itself.
@@ -97,17 +97,35 @@ type Box struct {
 	Runes          int // of the block's text that stand in it, near enough to find a sentence by
 }
 
+// Options say how a file is read. The zero value reads it without telling anybody, and leaves out pictures of pages.
+type Options struct {
+	Progress func(done, total int) // is told how many of how many pages were read
+
+	// Recognize reads the text in a picture of a page, which it gets as a portable graymap (PGM) of Resolution dots per inch,
+	// and returns it as hOCR. Several calls may run at the same time. Recognizing is told before how many there will be.
+	Recognize   func(ctx context.Context, pgm []byte) (hocr []byte, err error)
+	Recognizing func(pages int)
+}
+
 // Extract reads data in this process. The name only breaks ties between text formats. progress, which may
 // be nil, is told how many of how many pages were read. The error is always an *Error.
 func Extract(ctx context.Context, data []byte, name string, progress func(done, total int)) (*Document, error) {
-	if progress == nil {
-		progress = func(int, int) {}
+	return Options{Progress: progress}.Extract(ctx, data, name)
+}
+
+// Extract is the function Extract with all options.
+func (o Options) Extract(ctx context.Context, data []byte, name string) (*Document, error) {
+	if o.Progress == nil {
+		o.Progress = func(int, int) {}
+	}
+	if o.Recognizing == nil {
+		o.Recognizing = func(int) {}
 	}
 	format, err := Detect(bytes.NewReader(data), int64(len(data)), name)
 	if err != nil {
 		return nil, err
 	}
-	doc, err := read(ctx, format, data, progress)
+	doc, err := read(ctx, format, data, o)
 	if err != nil {
 		return nil, asError(err)
 	}
@@ -118,16 +136,16 @@ func Extract(ctx context.Context, data []byte, name string, progress func(done, 
 	return doc, nil
 }
 
-func read(ctx context.Context, format Format, data []byte, progress func(done, total int)) (*Document, error) {
+func read(ctx context.Context, format Format, data []byte, o Options) (*Document, error) {
 	switch format {
 	case PDF:
-		return readPDF(ctx, data, progress)
+		return readPDF(ctx, data, o)
 	case DOCX:
 		return readDOCX(data)
 	case PPTX:
-		return readPPTX(data, progress)
+		return readPPTX(data, o.Progress)
 	case XLSX:
-		return readXLSX(data, progress)
+		return readXLSX(data, o.Progress)
 	case ODT, ODS, ODP:
 		return readODF(format, data)
 	case EPUB:

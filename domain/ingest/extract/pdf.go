@@ -22,7 +22,7 @@ const (
 // pdfRestarts is how often PDFium is started again for one file after pages that it could not bear.
 const pdfRestarts = 3
 
-func readPDF(ctx context.Context, data []byte, progress func(done, total int)) (*Document, error) {
+func readPDF(ctx context.Context, data []byte, o Options) (*Document, error) {
 	s, err := openPDF(data)
 	if err != nil {
 		return nil, err
@@ -38,18 +38,23 @@ func readPDF(ctx context.Context, data []byte, progress func(done, total int)) (
 	case total > MaxPages:
 		return nil, &Error{Reason: ReasonTooManyPages}
 	}
-	doc := &Document{Pages: total, Title: r.title()}
-	job := &pdfJob{data: data, pages: make([]pdfPage, total), results: make(chan pdfResult)}
-	if err := job.read(ctx, r, progress); err != nil {
+	doc, outline := &Document{Pages: total, Title: r.title()}, r.outline()
+	job := &pdfJob{Options: o, data: data, pages: make([]pdfPage, total), results: make(chan pdfResult)}
+	if err := job.read(ctx, r); err != nil {
 		return nil, err
 	}
-	return doc, doc.assemble(job.pages)
+	if err := job.recognize(ctx, r); err != nil {
+		return nil, err
+	}
+	return doc, job.assemble(doc, outline)
 }
 
 // pdfJob is the reading of the pages of a file.
 type pdfJob struct {
+	Options
 	data     []byte
 	pages    []pdfPage
+	pictures []int // pages to be recognised
 	next     atomic.Int64
 	restarts atomic.Int64
 	results  chan pdfResult
@@ -62,9 +67,9 @@ type pdfResult struct {
 }
 
 // read reads all pages, with r and perhaps another reader.
-func (j *pdfJob) read(ctx context.Context, r *pdfReader, progress func(done, total int)) error {
+func (j *pdfJob) read(ctx context.Context, r *pdfReader) error {
 	total := len(j.pages)
-	progress(0, total)
+	j.Progress(0, total)
 	work, stop := context.WithCancel(ctx)
 	var workers sync.WaitGroup
 	defer workers.Wait()
@@ -99,8 +104,11 @@ func (j *pdfJob) read(ctx context.Context, r *pdfReader, progress func(done, tot
 		if size += got.page.size; size > maxText {
 			return &Error{Reason: ReasonTooLarge, Page: got.index + 1, Detail: "more text than the limit"}
 		}
-		j.pages[got.index] = got.page
-		progress(done+1, total)
+		if j.pages[got.index] = got.page; got.page.picture && j.Recognize != nil {
+			j.pictures = append(j.pictures, got.index)
+		} else {
+			j.Progress(done+1-len(j.pictures), total)
+		}
 	}
 	if broken == total {
 		if trapped != nil {
@@ -164,22 +172,41 @@ func (j *pdfJob) restart(r *pdfReader, i int) error {
 }
 
 // assemble puts the layouts of all pages together.
-func (d *Document) assemble(pages []pdfPage) error {
-	d.Blocks = layOut(pages)
-	pictures := pagesWhere(pages, func(p *pdfPage) bool { return len(p.lines) == 0 && p.objects > 0 })
-	if len(d.Blocks) == 0 {
-		if pictures.n > 0 {
-			return &Error{Reason: ReasonNoText, Detail: "pages hold pictures only"}
+func (j *pdfJob) assemble(doc *Document, outline pdfOutline) error {
+	doc.Blocks = layOut(j.pages, outline)
+	pictures := 0
+	for i := range j.pages {
+		if j.pages[i].isUnread() {
+			pictures++
+		}
+	}
+	if len(doc.Blocks) == 0 {
+		if pictures > 0 {
+			return &Error{Reason: ReasonNoText, Tried: j.Recognize != nil, Detail: "pages hold pictures only"}
 		}
 		return &Error{Reason: ReasonEmpty, Detail: "pages are blank"}
 	}
-	if pictures.n > 0 {
-		d.Notes = append(d.Notes, pictures.String()+" only pictures, so there was no text to read.")
-	}
-	if broken := pagesWhere(pages, func(p *pdfPage) bool { return p.broken }); broken.n > 0 {
-		d.Notes = append(d.Notes, broken.String()+" damage and could not be read.")
-	}
+	j.note(doc, func(p *pdfPage) bool { return p.recognition == recognized },
+		"is a picture; its text was recognised and may have mistakes.", "are pictures; their text was recognised and may have mistakes.")
+	j.note(doc, func(p *pdfPage) bool { return p.recognition == recognizedNothing },
+		"is a picture in which no text was recognised.", "are pictures in which no text was recognised.")
+	excess := fmt.Sprintf("left out: text is recognised on %d pages at most.", MaxRecognized)
+	j.note(doc, func(p *pdfPage) bool { return p.recognition == leftOut }, "is a picture and was "+excess, "are pictures and were "+excess)
+	const missing = "only pictures, so there was no text to read. Text recognition is not installed on this server."
+	j.note(doc, func(p *pdfPage) bool { return p.recognition == "" && p.isUnread() }, "holds "+missing, "hold "+missing)
+	const damage = "damage and could not be read."
+	j.note(doc, func(p *pdfPage) bool { return p.broken }, "holds "+damage, "hold "+damage)
 	return nil
+}
+
+// isUnread reports whether a page is a picture from which no text was read.
+func (p *pdfPage) isUnread() bool { return len(p.lines) == 0 && p.picture }
+
+// note adds what a person should know about some pages.
+func (j *pdfJob) note(doc *Document, is func(*pdfPage) bool, one, several string) {
+	if pages := pagesWhere(j.pages, is); pages.n > 0 {
+		doc.Notes = append(doc.Notes, pages.sentence("Page", one, several))
+	}
 }
 
 // title returns the title in the file's metadata unless it is the name of another file, as most are.
@@ -205,7 +232,7 @@ func utf16Text(b []byte) string {
 	return strings.TrimRight(string(utf16.Decode(units)), "\x00")
 }
 
-// pageList is a list of pages for a sentence such as "Pages 3–5 and 8 hold".
+// pageList is a list of pages for a sentence such as "Pages 3–5 and 8 hold text".
 type pageList struct {
 	n      int
 	ranges [][2]int
@@ -229,8 +256,6 @@ func (l *pageList) add(page int) {
 		l.ranges = append(l.ranges, [2]int{page, page})
 	}
 }
-
-func (l pageList) String() string { return l.sentence("Page", "holds", "hold") }
 
 // sentence begins one about the pages, or slides, with a verb for one and for several.
 func (l pageList) sentence(noun, one, several string) string {

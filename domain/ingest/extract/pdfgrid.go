@@ -112,23 +112,69 @@ func touch(across, down *pdfRule) bool {
 	return down.at >= across.from-ruleSlack && down.at <= across.to+ruleSlack && across.at >= down.from-ruleSlack && across.at <= down.to+ruleSlack
 }
 
+// measure finds the edges of columns and rows: where rules run along a good part of the grid, or where several of them end.
 func (g *pdfGrid) measure() {
-	for _, r := range g.across {
-		g.ys = append(g.ys, -r.at)
-		g.xs = append(g.xs, r.from, r.to)
+	const alongColumn, alongRow = 0.3, 0.15 // as cells may span
+	left, right := ruleExtent(g.across)
+	bottom, top := ruleExtent(g.down)
+	if len(g.across) > 1 {
+		bottom, top = math.Inf(1), math.Inf(-1)
+		for _, r := range g.across {
+			bottom, top = min(bottom, r.at), max(top, r.at)
+		}
 	}
-	for _, r := range g.down {
-		g.xs = append(g.xs, r.at)
-		g.ys = append(g.ys, -r.from, -r.to)
+	for _, y := range sharedEnds(g.down) {
+		bottom, top = min(bottom, y), max(top, y)
 	}
-	g.xs, g.ys = edges(g.xs), edges(g.ys)
-	for i := range g.ys {
-		g.ys[i] = -g.ys[i]
-	}
+	g.xs = append(rulePositions(g.down, bottom, top, alongColumn), left, right)
+	g.ys = append(rulePositions(g.across, left, right, alongRow), bottom, top)
+	g.xs, g.ys = cellEdges(g.xs), cellEdges(g.ys)
+	slices.Reverse(g.ys)
 }
 
-// edges sorts positions and drops those that are too near to the one before.
-func edges(at []float64) []float64 {
+// ruleExtent returns from where to where rules run.
+func ruleExtent(rules []pdfRule) (from, to float64) {
+	from, to = math.Inf(1), math.Inf(-1)
+	for _, r := range rules {
+		from, to = min(from, r.from), max(to, r.to)
+	}
+	return from, to
+}
+
+// sharedEnds returns where at least two rules end.
+func sharedEnds(rules []pdfRule) []float64 {
+	var ends, out []float64
+	for _, r := range rules {
+		ends = append(ends, r.from, r.to)
+	}
+	slices.Sort(ends)
+	for i := 1; i < len(ends); i++ {
+		if ends[i]-ends[i-1] <= ruleSlack {
+			out = append(out, ends[i])
+		}
+	}
+	return out
+}
+
+// rulePositions returns where rules run that together cover a share of what lies between from and to.
+func rulePositions(rules []pdfRule, from, to, share float64) []float64 {
+	sorted := slices.Clone(rules)
+	slices.SortFunc(sorted, func(a, b pdfRule) int { return sign(a.at - b.at) })
+	var out []float64
+	for i := 0; i < len(sorted); {
+		first, covered := i, 0.0
+		for ; i < len(sorted) && sorted[i].at-sorted[first].at <= ruleSlack; i++ {
+			covered += max(min(sorted[i].to, to)-max(sorted[i].from, from), 0)
+		}
+		if covered >= share*(to-from) {
+			out = append(out, sorted[first].at)
+		}
+	}
+	return out
+}
+
+// cellEdges sorts positions and drops those that are too near to the one before.
+func cellEdges(at []float64) []float64 {
 	slices.Sort(at)
 	out := at[:0]
 	for _, v := range at {
@@ -176,7 +222,7 @@ func trimmed(frames []pdfGrid, lines []pdfLine) []pdfGrid {
 				inside = append(inside, lines[i])
 			}
 		}
-		if len(inside) < 4 {
+		if len(inside) < 4 || g.isUnderline(inside) {
 			continue
 		}
 		columns := riverColumns(inside)
@@ -197,6 +243,12 @@ func trimmed(frames []pdfGrid, lines []pdfLine) []pdfGrid {
 		out = append(out, g)
 	}
 	return out
+}
+
+// isUnderline reports whether text runs out of a frame: its lines are not of a table, but below words of equal length.
+func (g *pdfGrid) isUnderline(lines []pdfLine) bool {
+	left, right := g.xs[0], g.xs[len(g.xs)-1]
+	return slices.ContainsFunc(lines, func(l pdfLine) bool { return l.x0 < left-l.size || l.x1 > right+l.size })
 }
 
 // inColumns reports whether a row has text in several columns and none across them.
@@ -229,7 +281,7 @@ func (g *pdfGrid) table(lines []pdfLine) *pdfTable {
 		return nil
 	}
 	t := &pdfTable{top: g.ys[0], bottom: g.ys[len(g.ys)-1], size: medianSize(lines), tag: lines[0].tag}
-	if len(g.xs) == 2 || len(g.ys)-1 <= 2 {
+	if len(g.xs) == 2 {
 		g.byRows(t, lines)
 	} else {
 		g.byCells(t, lines)
@@ -243,14 +295,7 @@ func (g *pdfGrid) table(lines []pdfLine) *pdfTable {
 
 // byRows makes a row of each row of lines, because the grid has lines only around them, or below the header.
 func (g *pdfGrid) byRows(t *pdfTable, lines []pdfLine) {
-	t.columns = riverColumns(lines)
-	if len(g.xs) > 2 {
-		t.columns = nil
-		for i := 1; i < len(g.xs); i++ {
-			t.columns = append(t.columns, [2]float64{g.xs[i-1], g.xs[i]})
-		}
-	}
-	if len(t.columns) < 2 {
+	if t.columns = riverColumns(lines); len(t.columns) < 2 {
 		return
 	}
 	if len(g.ys)-1 > 3 { // a line between any two rows
@@ -291,12 +336,89 @@ func (g *pdfGrid) byCells(t *pdfTable, lines []pdfLine) {
 		column, first, last := g.cell((l.x0+l.x1)/2, middle(l))
 		if last > first {
 			t.spans++
+			t.rows[first].spans, t.rows[last].spans = true, true
 		}
 		t.rows[first].lines = append(t.rows[first].lines, l)
 		for r := first; r <= last; r++ { // a cell that spans rows is repeated in each, so that every row can be read alone
 			t.rows[r].cells[column] = append(t.rows[r].cells[column], l)
 		}
 	}
+	var rows []pdfRow
+	for i, row := range t.rows {
+		switch inner := visualRows(values(row.lines)); {
+		case row.spans:
+			rows = append(rows, row)
+		case len(t.rows) <= fewBands && inColumnsOf(inner, t.columns) >= 3:
+			rows = append(rows, fillGrid(inner, t.columns)...)
+		case i == 0:
+			rows = append(rows, row)
+		default:
+			rows = append(rows, row.split()...)
+		}
+	}
+	t.rows = rows
+}
+
+// fewBands is how many bands between lines across it a table has at most that does not draw them between all rows.
+const fewBands = 3
+
+// inColumnsOf returns how many rows have text in several columns.
+func inColumnsOf(rows [][]*pdfLine, columns [][2]float64) int {
+	n := 0
+	for _, row := range rows {
+		first, last := row[0], row[len(row)-1]
+		if columnAt(columns, (first.x0+first.x1)/2) != columnAt(columns, (last.x0+last.x1)/2) {
+			n++
+		}
+	}
+	return n
+}
+
+// split parts a row in which three or more cells have as many lines, side by side: the rules leave out some rows.
+func (r *pdfRow) split() []pdfRow {
+	lines, several := 0, 0
+	var first []*pdfLine // of the cells with several lines
+	for _, cell := range r.cells {
+		switch n := len(cell); {
+		case n < 2:
+		case lines == 0 || n == lines:
+			lines = n
+			several++
+			first = append(first, cell...)
+		default:
+			return []pdfRow{*r}
+		}
+	}
+	rows := visualRows(values(first))
+	if several < 3 || len(rows) != lines {
+		return []pdfRow{*r}
+	}
+	out := make([]pdfRow, lines)
+	for i := range out {
+		out[i].cells = make([][]*pdfLine, len(r.cells))
+	}
+	for column, cell := range r.cells {
+		for _, l := range cell {
+			if len(cell) == 1 { // beside all of them
+				for k := range out {
+					out[k].cells[column] = cell
+				}
+				out[0].lines = append(out[0].lines, l)
+				continue
+			}
+			at := slices.IndexFunc(rows, func(row []*pdfLine) bool { return math.Abs(row[0].base-l.base) < 0.5*l.size })
+			out[max(at, 0)].add(column, l)
+		}
+	}
+	return out
+}
+
+func values(lines []*pdfLine) []pdfLine {
+	out := make([]pdfLine, len(lines))
+	for i, l := range lines {
+		out[i] = *l
+	}
+	return out
 }
 
 // cell returns the first column of the cell at a place, and the rows that it spans.

@@ -19,10 +19,12 @@ type pdfBlock struct {
 	lines  []Box
 	table  *pdfTable
 	tagged bool // its kind is known
+	fixed  bool // all of its letters are of one width, as those of code are
 }
 
 // layOut turns the lines of all pages into blocks in reading order.
-func layOut(pages []pdfPage) []Block {
+func layOut(pages []pdfPage, outline pdfOutline) []Block {
+	dropFixed(pages)
 	running := runningLines(pages)
 	for i := range pages {
 		if pages[i].tagged = pages[i].isTagged(); pages[i].tagged {
@@ -43,7 +45,10 @@ func layOut(pages []pdfPage) []Block {
 		blocks = l.blocks
 	}
 	continueTables(blocks)
-	markHeadings(blocks)
+	typed, scanned := partBlocks(blocks, pages)
+	outline.mark(typed)
+	markHeadings(typed)
+	markHeadings(scanned)
 	out := make([]Block, len(blocks))
 	for i := range blocks {
 		out[i] = blocks[i].finish()
@@ -75,7 +80,13 @@ func (l *pageLayout) begin(line *pdfLine, from int, b Block) {
 }
 
 func (b *pdfBlock) add(line *pdfLine, from int, newLine bool, frame *pdfFrame) {
-	b.text.add(line, from, newLine)
+	if b.fixed = line.fixed && (b.fixed || len(b.lines) == 0); b.fixed && len(b.lines) > 0 {
+		indented := *line
+		indented.text = line.indent(b.x0) + line.text
+		b.text.add(&indented, 0, true)
+	} else {
+		b.text.add(line, from, newLine)
+	}
 	b.lines = append(b.lines, frame.shown(line))
 	b.last = *line
 }
@@ -84,6 +95,9 @@ func (b *pdfBlock) add(line *pdfLine, from int, newLine bool, frame *pdfFrame) {
 func (b *pdfBlock) finish() Block {
 	if b.Kind == Table {
 		return b.Block
+	}
+	if b.fixed && b.Kind == Paragraph && len(b.lines) > 1 {
+		b.Kind, b.text.links = Code, nil
 	}
 	text, points := b.text.marked()
 	if b.Text += text; len(b.Text) > len(text) && len(points) > 0 { // a heading's number comes first
@@ -257,10 +271,17 @@ func (b *pdfBlock) continues(line *pdfLine) bool {
 		return true
 	}
 	ratio := line.size / last.size
+	if b.jumps(line) {
+		return ratio > 0.88 && ratio < 1.14
+	}
 	down := last.base - line.base
 	overlap := min(last.x1, line.x1) - max(last.x0, line.x0)
 	switch {
-	case ratio < 0.88 || ratio > 1.14, down < 0.5*line.size || down > 1.75*line.size, overlap <= 0:
+	case ratio < 0.88 || ratio > 1.14, down < 0.5*line.size || down > 1.75*line.size:
+		return false
+	case b.fixed && line.fixed:
+		return true
+	case overlap <= 0:
 		return false
 	case last.broken:
 		return true
@@ -273,9 +294,21 @@ func (b *pdfBlock) continues(line *pdfLine) bool {
 	return !indented
 }
 
+// jumps reports whether a sentence that does not end with the column goes on at the top of the next one.
+func (b *pdfBlock) jumps(line *pdfLine) bool {
+	last := &b.last
+	up, beside := line.base-last.base > 2*line.size, line.x0 > last.x1-line.size
+	if line.rightToLeft {
+		beside = line.x1 < last.x0+line.size
+	}
+	first, _ := utf8.DecodeRuneInString(line.text)
+	end, _ := utf8.DecodeLastRune(b.text.buf)
+	return up && beside && b.bold == line.bold && (last.broken || unicode.IsLower(first) && (unicode.IsLetter(end) || end == ','))
+}
+
 // append adds a line, keeping the line end where the author made one: where the next word would still have fitted.
 func (b *pdfBlock) append(line *pdfLine, left, right float64, frame *pdfFrame) {
-	newLine := !line.rightToLeft && len(line.words) > 0 && room(&b.last, left, right) > line.words[0].x1-line.words[0].x0+0.8*line.size
+	newLine := !line.rightToLeft && len(line.words) > 0 && line.base < b.last.base && room(&b.last, left, right) > line.words[0].x1-line.words[0].x0+0.8*line.size
 	b.add(line, 0, newLine, frame)
 }
 
@@ -303,13 +336,25 @@ func columnAround(lines []pdfLine, l *pdfLine) (left, right float64) {
 
 // Headings
 
+// partBlocks parts blocks of pages that are text from those of pages that were recognised: the type of those has a size of its own.
+func partBlocks(blocks []pdfBlock, pages []pdfPage) (typed, scanned []*pdfBlock) {
+	for i := range blocks {
+		if b := &blocks[i]; pages[b.Page-1].recognition == recognized {
+			scanned = append(scanned, b)
+		} else {
+			typed = append(typed, b)
+		}
+	}
+	return typed, scanned
+}
+
 // markHeadings makes headings of short paragraphs in larger type than the body's, and of those that stand alone in bold. Where
 // the file itself says which ones are headings, those are.
-func markHeadings(blocks []pdfBlock) {
+func markHeadings(blocks []*pdfBlock) {
 	body := bodySize(blocks)
 	told := 0
-	for i := range blocks {
-		if b := &blocks[i]; b.tagged && b.Kind == Heading {
+	for _, b := range blocks {
+		if b.tagged && b.Kind == Heading {
 			if len(b.text.buf) > maxHeading {
 				b.Kind = Paragraph
 			}
@@ -317,9 +362,9 @@ func markHeadings(blocks []pdfBlock) {
 		}
 	}
 	var sizes []float64
-	for i := range blocks {
-		b := &blocks[i]
+	for _, b := range blocks {
 		if !(b.tagged && told > 1) && b.isHeading(body) {
+			b.number()
 			b.Kind, b.Level = Heading, 0
 		}
 		if b.Kind == Heading && b.Level == 0 && b.size > body*1.12 {
@@ -327,8 +372,8 @@ func markHeadings(blocks []pdfBlock) {
 		}
 	}
 	sizes = distinctSizes(sizes)
-	for i := range blocks {
-		if b := &blocks[i]; b.Kind == Heading && b.Level == 0 {
+	for _, b := range blocks {
+		if b.Kind == Heading && b.Level == 0 {
 			b.Level = min(len(sizes), 4) + 1
 			for k, s := range sizes {
 				if b.size > s*0.96 {
@@ -355,18 +400,21 @@ func (b *pdfBlock) isHeading(body float64) bool {
 	if b.Kind == ListItem && (b.Marker == "" || !b.bold && b.size < body*1.12) {
 		return false
 	}
-	heading := b.size > body*1.12 || b.bold && b.size > body*0.95 && n <= 100 && len(b.lines) <= 2 && !strings.ContainsAny(text[len(text)-1:], ".,;:")
-	if heading && b.Marker != "" {
-		b.Text, b.Marker = b.Marker+" ", "" // the rest of the text is added in the end
+	return b.size > body*1.12 || b.bold && b.size > body*0.95 && n <= 100 && len(b.lines) <= 2 && !strings.ContainsAny(text[len(text)-1:], ".,;:")
+}
+
+// number makes the number of a list item the beginning of its text, to which the rest is added in the end.
+func (b *pdfBlock) number() {
+	if b.Marker != "" {
+		b.Text, b.Marker = b.Marker+" ", ""
 	}
-	return heading
 }
 
 // bodySize returns the size that most characters have.
-func bodySize(blocks []pdfBlock) float64 {
+func bodySize(blocks []*pdfBlock) float64 {
 	count := map[int]int{}
-	for i := range blocks {
-		if b := &blocks[i]; !b.Furniture && b.size > 0 {
+	for _, b := range blocks {
+		if !b.Furniture && b.size > 0 {
 			count[int(math.Round(b.size*2))] += len(b.text.buf)
 		}
 	}
@@ -389,4 +437,37 @@ func distinctSizes(sizes []float64) []float64 {
 		}
 	}
 	return out
+}
+
+// Code
+
+// dropFixed forgets that lines are in type of one width where a good part of all text is: they are no code then.
+func dropFixed(pages []pdfPage) {
+	fixed, all := 0, 0
+	for i := range pages {
+		for k := range pages[i].lines {
+			l := &pages[i].lines[k]
+			if all += len(l.text); l.fixed {
+				fixed += len(l.text)
+			}
+		}
+	}
+	if fixed*3 < all {
+		return
+	}
+	for i := range pages {
+		for k := range pages[i].lines {
+			pages[i].lines[k].fixed = false
+		}
+	}
+}
+
+// indent returns the blanks between a place and the beginning of a line of code.
+func (l *pdfLine) indent(from float64) string {
+	const most = 60
+	width := (l.x1 - l.x0) / float64(max(utf8.RuneCountInString(l.text), 1))
+	if !(width > 0) {
+		return ""
+	}
+	return strings.Repeat(" ", min(max(int(math.Round((l.x0-from)/width)), 0), most))
 }

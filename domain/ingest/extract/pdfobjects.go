@@ -76,12 +76,15 @@ func (r *pdfReader) mark(area pdfBox, link int16) {
 // A page with fewer letters than fewLetters may be a scan on which a program has stamped its number or where it comes from.
 const fewLetters = 100
 
-// isPicture reports whether a page is a picture of a page: it holds no text, or next to none beside pictures that cover half of it.
+// isPicture reports whether a page is a picture of a page: pictures cover half of it and it holds next to no text beside them,
+// or it holds no text at all, but a picture or so many lines that they may be drawn letters.
 func (r *pdfReader) isPicture(page uint64, p *pdfPage) bool {
+	const drawing = 30 // things drawn
 	if p.objects == 0 || p.letters() >= fewLetters {
 		return false
 	}
-	return len(p.lines) == 0 || r.pictured(page, p) >= 0.5
+	covered := r.pictured(page, p)
+	return covered >= 0.5 || len(p.lines) == 0 && (covered >= 0.02 || p.objects >= drawing)
 }
 
 func (p *pdfPage) letters() int {

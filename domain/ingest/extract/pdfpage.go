@@ -21,8 +21,9 @@ type pdfPage struct {
 	frames  []pdfGrid // that may hold tables
 	objects int       // things drawn, text among them
 	picture bool      // a picture that may hold text which is not among the lines
-	broken  bool
-	tagged  bool // the tags of its lines are to be followed
+	recognition
+	broken bool
+	tagged bool // the tags of its lines are to be followed
 }
 
 // pdfLine is text on one baseline without a wide gap: a line of prose, or a cell of a table. Positions are in points,
@@ -32,8 +33,8 @@ type pdfLine struct {
 	x0, x1      float64
 	base        float64 // of the baseline
 	size        float64 // of the font
-	bold        bool
-	broken      bool // the last word goes on in the next line, its hyphen is removed
+	bold, fixed bool    // the letters are heavy, or all of one width
+	broken      bool    // the last word goes on in the next line, its hyphen is removed
 	rightToLeft bool
 	turned      bool // written in another direction than the page
 	first, end  int  // index of the first and of the last character drawn
@@ -127,7 +128,7 @@ type pdfReader struct {
 	*sandbox
 	chars []pdfChar
 	found []pdfRule
-	bold  map[uint64]bool // by address of a font of the page
+	fonts map[uint64]pdfFont // of the page, by address
 }
 
 // page reads page i, counted from 0.
@@ -157,7 +158,7 @@ func (r *pdfReader) page(i int) (page pdfPage, err error) {
 	page.frame.turn = mainTurn(r.chars)
 	rules := turnRules(r.rules(ref, page.objects), page.frame.turn)
 	page.lines = splitLines(r.chars, addresses, rules, page.frame.turn)
-	r.fonts(text, page.lines, page.frame.turn)
+	r.typeset(text, page.lines, page.frame.turn)
 	page.picture = r.isPicture(ref, &page)
 	page.size = page.bytes()
 	grids, frames := gridsOf(rules)
@@ -268,12 +269,18 @@ func quarter(angle float64) uint8 {
 	return uint8((int(math.Round(angle/(math.Pi/2)))%4 + 4) % 4)
 }
 
-// boldNames are words in the names of bold fonts; cmbx and sfbx are those of TeX.
-var boldNames = regexp.MustCompile(`bold|black|heavy|-medi|demi|cmbx|sfbx`)
+// pdfFont is what a font looks like.
+type pdfFont struct{ bold, fixed bool }
 
-// fonts asks for the size, the baseline and the weight of the type of each line.
-func (r *pdfReader) fonts(text uint64, lines []pdfLine, turn int) {
-	r.bold = map[uint64]bool{}
+// Words in the names of bold fonts and of those for code; cmbx, sfbx, cmtt and sftt are those of TeX.
+var (
+	boldNames  = regexp.MustCompile(`bold|black|heavy|-medi|demi|cmbx|sfbx`)
+	fixedNames = regexp.MustCompile(`courier|mono|consol|cmtt|sftt|menlo`)
+)
+
+// typeset asks for the size, the baseline and the weight of the type of each line.
+func (r *pdfReader) typeset(text uint64, lines []pdfLine, turn int) {
+	r.fonts = map[uint64]pdfFont{}
 	for i := range lines {
 		l := &lines[i]
 		index := uint64(l.typical)
@@ -292,22 +299,25 @@ func (r *pdfReader) fonts(text uint64, lines []pdfLine, turn int) {
 				l.base = base
 			}
 		}
-		l.bold = r.isBold(text, l.first) && (l.end == l.first || r.isBold(text, l.end))
+		first, last := r.font(text, l.first), r.font(text, l.end)
+		l.bold, l.fixed = first.bold && last.bold, first.fixed && last.fixed
 	}
 }
 
-func (r *pdfReader) isBold(text uint64, char int) bool {
-	font := r.call("FPDFTextObj_GetFont", r.call("FPDFText_GetTextObject", text, uint64(char)))
-	bold, known := r.bold[font]
-	if font == 0 || known {
-		return bold
+// font returns the font of a character.
+func (r *pdfReader) font(text uint64, char int) pdfFont {
+	address := r.call("FPDFTextObj_GetFont", r.call("FPDFText_GetTextObject", text, uint64(char)))
+	font, known := r.fonts[address]
+	if address == 0 || known {
+		return font
 	}
-	const forceBold = 1 << 18 // ISO 32000-2, table 121
-	flags := int32(r.call("FPDFFont_GetFlags", font))
-	name := strings.ToLower(string(r.blob("FPDFFont_GetBaseFontName", font)))
-	bold = flags > 0 && flags&forceBold != 0 || boldNames.MatchString(name)
-	r.bold[font] = bold
-	return bold
+	const fixedPitch, forceBold = 1 << 0, 1 << 18 // ISO 32000-2, table 121
+	flags := max(int32(r.call("FPDFFont_GetFlags", address)), 0)
+	name := strings.ToLower(string(r.blob("FPDFFont_GetBaseFontName", address)))
+	font.bold = flags&forceBold != 0 || boldNames.MatchString(name)
+	font.fixed = flags&fixedPitch != 0 || fixedNames.MatchString(name)
+	r.fonts[address] = font
+	return font
 }
 
 // splitLines cuts the characters of a page that is turned by some quarters to be read into lines.

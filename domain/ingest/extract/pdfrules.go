@@ -24,7 +24,7 @@ const (
 func (r *pdfReader) rules(page uint64, objects int) []pdfRule {
 	r.found = r.found[:0]
 	for i := range min(objects, maxObjects) {
-		r.rulesOf(r.call("FPDFPage_GetObject", page, uint64(i)), identity, 0)
+		r.rulesOf(r.call("FPDFPage_GetObject", page, uint64(i)), asDrawn, 0)
 	}
 	if len(r.found) >= maxRules {
 		return nil
@@ -32,25 +32,25 @@ func (r *pdfReader) rules(page uint64, objects int) []pdfRule {
 	return r.found
 }
 
-// matrix is an affine map: x' = a x + c y + e, y' = b x + d y + f.
-type matrix [6]float64
+// pdfMatrix is an affine map: x' = a x + c y + e, y' = b x + d y + f.
+type pdfMatrix [6]float64
 
-var identity = matrix{1, 0, 0, 1, 0, 0}
+var asDrawn = pdfMatrix{1, 0, 0, 1, 0, 0}
 
-func (m *matrix) apply(x, y float64) (float64, float64) {
+func (m *pdfMatrix) apply(x, y float64) (float64, float64) {
 	return m[0]*x + m[2]*y + m[4], m[1]*x + m[3]*y + m[5]
 }
 
 // over returns the map that does n first and then m.
-func (m *matrix) over(n *matrix) matrix {
+func (m *pdfMatrix) over(n *pdfMatrix) pdfMatrix {
 	a, b := m.apply(n[0], n[1])
 	c, d := m.apply(n[2], n[3])
 	e, f := m.apply(n[4], n[5])
-	return matrix{a - m[4], b - m[5], c - m[4], d - m[5], e, f}
+	return pdfMatrix{a - m[4], b - m[5], c - m[4], d - m[5], e, f}
 }
 
 // rulesOf reads the lines of one object, whose form stands on the page as m says.
-func (r *pdfReader) rulesOf(object uint64, m matrix, depth int) {
+func (r *pdfReader) rulesOf(object uint64, m pdfMatrix, depth int) {
 	const path, form, maxDepth = 2, 5, 3
 	if object == 0 || len(r.found) >= maxRules || r.err != nil {
 		return
@@ -59,7 +59,7 @@ func (r *pdfReader) rulesOf(object uint64, m matrix, depth int) {
 	if kind != path && kind != form || !r.is("FPDFPageObj_GetMatrix", object, r.scratch) {
 		return
 	}
-	var own matrix
+	var own pdfMatrix
 	r.floats(r.scratch, own[:])
 	own = m.over(&own)
 	if kind == form {
@@ -74,7 +74,7 @@ func (r *pdfReader) rulesOf(object uint64, m matrix, depth int) {
 }
 
 // path reads the straight lines of a path: its own, when it is stroked or large, or its middle, when it is a thin box.
-func (r *pdfReader) path(object uint64, m matrix) {
+func (r *pdfReader) path(object uint64, m pdfMatrix) {
 	n := r.count("FPDFPath_CountSegments", object)
 	if n < 2 || n > maxSegments || !r.isDrawn(object) {
 		return

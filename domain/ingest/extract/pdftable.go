@@ -2,6 +2,7 @@ package extract
 
 import (
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -22,6 +23,7 @@ type pdfTable struct {
 type pdfRow struct {
 	cells [][]*pdfLine // for each column
 	lines []*pdfLine   // that stand in the row and in no other
+	spans bool         // into another row
 }
 
 func (r *pdfRow) add(column int, l *pdfLine) {
@@ -212,7 +214,7 @@ func (s *tableSearch) phrased(lines []pdfLine) (*pdfTable, int) {
 		return nil, 0
 	}
 	t := &pdfTable{rows: fillGrid(rows, columns), columns: columns, top: lines[0].base, bottom: lines[n-1].base, size: lines[0].size}
-	if t.narrow() {
+	if t.narrow() || !t.isPlausible() {
 		return nil, 0
 	}
 	s.failed, s.rest = 0, len(lines)
@@ -257,7 +259,7 @@ func (s *tableSearch) extent(lines []pdfLine) int {
 func trailing(rows [][]*pdfLine, columns [][2]float64) int {
 	n := 0
 	for _, row := range rows {
-		if len(row) == 1 && columnAt(columns, row[0].x0) == 0 {
+		if !slices.ContainsFunc(row, func(l *pdfLine) bool { return columnAt(columns, l.x0) > 0 }) {
 			n++
 		}
 	}
@@ -309,9 +311,27 @@ func (s *tableSearch) aligned(lines []pdfLine) (*pdfTable, int) {
 			break
 		}
 		last := rows[len(rows)-1][0]
-		return &pdfTable{rows: fillGrid(rows, columns), columns: columns, top: rows[0][0].base, bottom: last.base, size: rows[0][0].size}, n
+		t := &pdfTable{rows: fillGrid(rows, columns), columns: columns, top: rows[0][0].base, bottom: last.base, size: rows[0][0].size}
+		if !t.isPlausible() {
+			break
+		}
+		return t, n
 	}
 	return nil, 0
+}
+
+// isPlausible tells a table that no rules draw from a list with its numbers, and from a label beside text.
+func (t *pdfTable) isPlausible() bool {
+	labels, markers := 0, 0
+	for _, row := range t.rows {
+		if len(row.cells[0]) > 0 {
+			labels++
+			if isMarker(row.cells[0][0].text) {
+				markers++
+			}
+		}
+	}
+	return len(t.rows) > 2 && markers*2 <= labels && (len(t.columns) > 2 || labels*2 > len(t.rows))
 }
 
 // lastRow returns where the last row of lines begins.
@@ -407,9 +427,12 @@ func splitAtColumns(lines []pdfLine, columns [][2]float64) []pdfLine {
 	return out
 }
 
+var lettered = regexp.MustCompile(`^\(?([A-Za-z]|[ivxIVX]{1,5}|[0-9]{1,3})[.)]$`)
+
+// isMarker reports whether a text is the bullet or the number of a list item.
 func isMarker(s string) bool {
 	marker, _ := splitMarker(s + " x")
-	return marker == strings.TrimSpace(s) && marker != ""
+	return marker == strings.TrimSpace(s) && marker != "" || lettered.MatchString(s)
 }
 
 // maxTableLines bounds how far ahead the end of a table is looked for.

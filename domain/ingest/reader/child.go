@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"time"
 	"unicode/utf8"
 
 	"bitb/domain/ingest/chunk"
@@ -69,7 +70,8 @@ func serve(in *bufio.Reader, w *frameWriter) (err error) {
 	}
 	debug.SetMaxStack(128 << 20)
 	debug.SetMemoryLimit(req.Memory / 2) // the collector works harder before the process is refused memory
-	if err := limit(req.Memory, req.Seconds); err != nil {
+	allowance := &allowance{seconds: req.Seconds}
+	if err := limit(req.Memory, req.Seconds, req.Seconds+uint64(Longest.Seconds())); err != nil {
 		return fmt.Errorf("limit reader: %w", err)
 	}
 	if req.Warm {
@@ -95,14 +97,51 @@ func serve(in *bufio.Reader, w *frameWriter) (err error) {
 	if err := forbidWriting(); err != nil {
 		return fmt.Errorf("limit reader: %w", err)
 	}
-	return read(data, req, w)
+	if req.Render != nil {
+		return render(data, req.Render, w)
+	}
+	return read(data, req, w, allowance)
 }
 
-func read(data []byte, req request, w *frameWriter) error {
-	doc, err := extract.Extract(context.Background(), data, req.Name, func(done, total int) {
-		w.write(frame{Progress: &[2]int{done, total}})
-		w.flush()
-	})
+// allowance is the processor time that the child may use; it grows as the time does that the parent waits.
+type allowance struct{ seconds uint64 }
+
+func (a *allowance) add(d time.Duration) {
+	a.seconds += uint64(d.Seconds()) + 1
+	_ = allow(a.seconds)
+}
+
+func render(data []byte, p *picture, w *frameWriter) error {
+	page, mediaType, err := extract.RenderPage(data, p.Page, p.Width)
+	if err != nil {
+		return err
+	}
+	w.write(frame{Picture: page, MediaType: mediaType})
+	return nil
+}
+
+func read(data []byte, req request, w *frameWriter, a *allowance) error {
+	began := false
+	o := extract.Options{
+		Progress: func(done, total int) {
+			if !began {
+				began = true
+				a.add(time.Duration(min(total, extract.MaxPages)) * EachPage)
+			}
+			w.write(frame{Progress: &[2]int{done, total}})
+			w.flush()
+		},
+		Recognizing: func(pages int) {
+			a.add(time.Duration(pages) * RecognizedPage)
+			w.write(frame{Recognizing: pages})
+			w.flush()
+		},
+	}
+	ctx := context.Background()
+	if t := findTesseract(ctx); t != nil {
+		o.Recognize = t.recognize
+	}
+	doc, err := o.Extract(ctx, data, req.Name)
 	if err != nil {
 		return err
 	}
@@ -118,6 +157,7 @@ func read(data []byte, req request, w *frameWriter) error {
 	if len(lost) > 0 {
 		w.write(frame{Lost: lost})
 	}
+	w.writeLines(linesOf(doc, text, spans))
 	const part = 64 << 10
 	for len(text) > 0 {
 		end := min(part, len(text))

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
 	"strings"
 	"syscall"
 
@@ -24,9 +25,9 @@ func isolate(cmd *exec.Cmd) {
 // exitExpired is the exit status of a child that has used up its processor time.
 const exitExpired = 9
 
-// limit sets the limits of this process. RLIMIT_DATA counts private writable memory: RLIMIT_AS would count the address space
+// limit sets the limits of this process; allow may later give it up to mostSeconds of processor time. RLIMIT_DATA counts private writable memory: RLIMIT_AS would count the address space
 // that Go and wazero only reserve.
-func limit(memory int64, seconds uint64) error {
+func limit(memory int64, seconds, mostSeconds uint64) error {
 	expired := make(chan os.Signal, 1)
 	signal.Notify(expired, unix.SIGXCPU)
 	go func() {
@@ -38,7 +39,7 @@ func limit(memory int64, seconds uint64) error {
 		cur, max uint64
 	}{
 		{unix.RLIMIT_DATA, uint64(memory), uint64(memory)},
-		{unix.RLIMIT_CPU, seconds, seconds + 5},
+		{unix.RLIMIT_CPU, seconds, mostSeconds + 5},
 		{unix.RLIMIT_CORE, 0, 0},
 		{unix.RLIMIT_NOFILE, 32, 32},
 	} {
@@ -47,6 +48,23 @@ func limit(memory int64, seconds uint64) error {
 		}
 	}
 	return unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+}
+
+// allow sets how many seconds of processor time this process may use.
+func allow(seconds uint64) error {
+	var l unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_CPU, &l); err != nil {
+		return err
+	}
+	l.Cur = min(seconds, l.Max)
+	return unix.Setrlimit(unix.RLIMIT_CPU, &l)
+}
+
+// dieTogether ties a program's life to the thread that starts it, and that to the caller until unlock.
+func dieTogether(cmd *exec.Cmd) (unlock func()) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	runtime.LockOSThread()
+	return runtime.UnlockOSThread
 }
 
 // forbidWriting lets no file grow from now on; pipes are not files.

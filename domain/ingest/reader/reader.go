@@ -1,5 +1,5 @@
 // Package reader reads an uploaded file in a child process: it extracts the text and cuts it into chunks there, and hands both
-// back.
+// back. It draws pages of PDFs in the same way.
 //
 // A parser that meets a malicious file can use up all memory, overflow its stack or never end, and no Go program survives the
 // first two. So the child, which is the same binary started again with a hidden argument, gets the file on a pipe, an
@@ -32,6 +32,7 @@ const Argument = "extract-child"
 // Defaults of Child. A page of text takes milliseconds, so a file that shows no progress for stallAfter never will.
 const (
 	defaultTimeout = 2 * time.Minute
+	renderTimeout  = 20 * time.Second
 	defaultMemory  = 1 << 30
 	stallAfter     = 25 * time.Second
 	maxInput       = 64 << 20
@@ -39,10 +40,18 @@ const (
 	maxOutput      = 192 << 20 // of all it writes
 )
 
+// What a document gets beyond Child.Timeout: so much for each page, once the child has said how many there are, and so much for each
+// page that is a picture whose text is recognised, which may take no longer than that. Longest is the most that Read takes.
+const (
+	EachPage       = 500 * time.Millisecond
+	RecognizedPage = 20 * time.Second
+	Longest        = defaultTimeout + extract.MaxPages*EachPage + extract.MaxRecognized*RecognizedPage
+)
+
 // Child starts child processes. The zero value runs this binary with the default limits.
 type Child struct {
 	Executable string        // by default the running one, even if its file was replaced meanwhile
-	Timeout    time.Duration // for all of it
+	Timeout    time.Duration // for all of it, by default 2 minutes; Read adds EachPage and RecognizedPage, RenderPage has 20 s
 	Stall      time.Duration // without a page of progress
 	Memory     int64         // bytes that the process may have mapped for writing
 }
@@ -57,15 +66,8 @@ type Result struct {
 	PageStarts []int         // where each page begins in Text, in code points; page 1 is at index 0
 	Chunks     []chunk.Chunk // in order
 	Lost       []string      // IDs of the anchors of Options that no chunk has
-	Lines      []Line        // of a PDF: where the lines of Text stand, page by page
+	Lines      []Line        // of a PDF, in the order of Start
 	Memory     int64         // bytes the child had at most; 0 when that is not known
-}
-
-// Line is where a line of the canonical text stands on its page.
-type Line struct {
-	Page           int
-	Start, End     int // in code points of the text
-	X0, Y0, X1, Y1 int // in ten-thousandths of the page's width and height, from the top left
 }
 
 // Page returns the Markdown of page n, counted from 1.
@@ -100,21 +102,29 @@ func slicePoints(s string, start, end int) string {
 type request struct {
 	Name    string        `json:"name"`
 	Options chunk.Options `json:"options"`
-	Warm    bool          `json:"warm,omitempty"` // only fill the cache
+	Warm    bool          `json:"warm,omitempty"`   // only fill the cache
+	Render  *picture      `json:"render,omitempty"` // draw a page instead of reading
 	Memory  int64         `json:"memory"`
-	Seconds uint64        `json:"seconds"` // of processor time
+	Seconds uint64        `json:"seconds"` // of processor time, to begin with
 }
+
+// picture is a page to draw.
+type picture struct{ Page, Width int }
 
 // frame is a line of the child's output. One of its fields is set.
 type frame struct {
-	Progress *[2]int        `json:"progress,omitempty"`
-	Head     *head          `json:"head,omitempty"`
-	Text     string         `json:"text,omitempty"` // a part; they are joined
-	Chunk    *chunk.Chunk   `json:"chunk,omitempty"`
-	Lost     []string       `json:"lost,omitempty"`
-	Error    *extract.Error `json:"error,omitempty"`
-	End      bool           `json:"end,omitempty"`
-	Memory   int64          `json:"memory,omitempty"` // with End and Error: the most that the child had
+	Progress    *[2]int        `json:"progress,omitempty"`
+	Recognizing int            `json:"recognizing,omitempty"` // pages
+	Head        *head          `json:"head,omitempty"`
+	Text        string         `json:"text,omitempty"` // a part; they are joined
+	Chunk       *chunk.Chunk   `json:"chunk,omitempty"`
+	Lost        []string       `json:"lost,omitempty"`
+	Lines       []int          `json:"lines,omitempty"`   // some, lineFields numbers each
+	Picture     []byte         `json:"picture,omitempty"` // of a page
+	MediaType   string         `json:"media_type,omitempty"`
+	Error       *extract.Error `json:"error,omitempty"`
+	End         bool           `json:"end,omitempty"`
+	Memory      int64          `json:"memory,omitempty"` // with End and Error: the most that the child had
 }
 
 type head struct {
@@ -129,37 +139,90 @@ type head struct {
 // of how many pages were read. The error is an *extract.Error when the file is the cause, or the limits; otherwise it
 // comes from r, from ctx or from starting the process.
 func (c *Child) Read(ctx context.Context, r io.Reader, name string, o chunk.Options, progress func(done, total int)) (*Result, error) {
-	if progress == nil {
-		progress = func(int, int) {}
-	}
-	p := &process{child: c, progress: progress, result: &Result{}}
-	if err := p.run(ctx, request{Name: name, Options: o}, r); err != nil {
+	result, err := c.read(ctx, request{Name: name, Options: o}, r, progress)
+	if err != nil {
 		return nil, err
 	}
-	return p.result, nil
+	return result, nil
+}
+
+// read returns a result, whose Memory is known, also with an error.
+func (c *Child) read(ctx context.Context, req request, r io.Reader, progress func(done, total int)) (*Result, error) {
+	reading := &reading{result: &Result{}}
+	p := &process{child: c, progress: progress, take: reading.take}
+	err := p.run(ctx, req, r)
+	reading.result.Text, reading.result.Memory = reading.text.String(), p.memory
+	return reading.result, err
+}
+
+// RenderPage draws page n, counted from 1, of the PDF in r, in a width of pixels that is brought within 100 and 2,000. A very
+// long page becomes narrower: no picture is higher than 8,000 pixels or has more than 8 million. mediaType says what picture is:
+// "image/png", or "image/jpeg" where that is much smaller. The error is an *extract.Error when the file is the cause, or the
+// limits; its reason is extract.ReasonNoPage when there is no such page.
+func (c *Child) RenderPage(ctx context.Context, r io.Reader, n, width int) (page []byte, mediaType string, err error) {
+	p := &process{child: c, take: func(f frame) error {
+		page, mediaType = f.Picture, f.MediaType
+		return nil
+	}}
+	if err := p.run(ctx, request{Render: &picture{n, width}}, r); err != nil {
+		return nil, "", err
+	}
+	return page, mediaType, nil
 }
 
 // Warm makes the child leave the compiled PDF reader in the cache directory, so that the first upload need not wait for it.
 func (c *Child) Warm(ctx context.Context) error {
-	p := &process{child: c, progress: func(int, int) {}, result: &Result{}}
+	p := &process{child: c, take: func(frame) error { return nil }}
 	return p.run(ctx, request{Warm: true}, strings.NewReader(""))
+}
+
+// reading puts together what a child has read.
+type reading struct {
+	result *Result
+	text   strings.Builder
+}
+
+func (r *reading) take(f frame) error {
+	switch {
+	case f.Head != nil:
+		r.result.Format, r.result.Title, r.result.Pages = f.Head.Format, f.Head.Title, f.Head.Pages
+		r.result.Notes, r.result.PageStarts = f.Head.Notes, f.Head.PageStarts
+	case f.Text != "":
+		r.text.WriteString(f.Text)
+	case f.Chunk != nil:
+		r.result.Chunks = append(r.result.Chunks, *f.Chunk)
+	case f.Lost != nil:
+		r.result.Lost = f.Lost
+	case f.Lines != nil:
+		r.result.Lines = appendLines(r.result.Lines, f.Lines)
+	}
+	if r.text.Len() > maxText || len(r.result.Lines) > maxLines {
+		return errors.New("more text than a file can have")
+	}
+	return nil
 }
 
 // process is one child process.
 type process struct {
 	child    *Child
-	progress func(done, total int)
-	result   *Result
+	progress func(done, total int) // may be nil
+	take     func(frame) error     // gets what has nothing to do with the process itself
 
-	text    strings.Builder
-	page    int // being read
-	failure *extract.Error
-	ended   bool // the child said that it was done
-	stderr  tail
+	page        int // being read
+	pages       int
+	recognizing int
+	failure     *extract.Error
+	ended       bool  // the child said that it was done
+	memory      int64 // that it had at most
+	stderr      tail
+	clock       clock
 }
 
 func (p *process) run(ctx context.Context, req request, r io.Reader) error {
 	timeout, stall := or(p.child.Timeout, defaultTimeout), or(p.child.Stall, stallAfter)
+	if req.Render != nil {
+		timeout = or(p.child.Timeout, renderTimeout)
+	}
 	req.Memory, req.Seconds = or(p.child.Memory, defaultMemory), uint64(timeout.Seconds())+1
 	line, err := json.Marshal(req)
 	if err != nil {
@@ -168,9 +231,9 @@ func (p *process) run(ctx context.Context, req request, r io.Reader) error {
 	// the signal at the parent's death is tied to the thread that starts the child
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	run, cancel := context.WithTimeout(ctx, timeout)
+	run, cancel := context.WithCancel(ctx)
 	defer cancel()
-	cmd, err := p.command(run)
+	cmd, err := p.command(run, req)
 	if err != nil {
 		return err
 	}
@@ -180,6 +243,8 @@ func (p *process) run(ctx context.Context, req request, r io.Reader) error {
 		return fmt.Errorf("start reader: %w", err)
 	}
 	input := feed(stdin, io.MultiReader(bytes.NewReader(append(line, '\n')), r))
+	p.clock.start(timeout, cancel)
+	defer p.clock.stop()
 	watchdog := time.AfterFunc(stall, cancel)
 	readErr := p.readFrames(stdout, func() { watchdog.Reset(stall) })
 	watchdog.Stop()
@@ -203,6 +268,24 @@ func (p *process) run(ctx context.Context, req request, r io.Reader) error {
 	return p.verdict(readErr, waitErr, late)
 }
 
+// clock ends something at a time that can be put off.
+type clock struct {
+	timer *time.Timer
+	until time.Time
+}
+
+func (c *clock) start(d time.Duration, end func()) {
+	c.until = time.Now().Add(d)
+	c.timer = time.AfterFunc(d, end)
+}
+
+func (c *clock) add(d time.Duration) {
+	c.until = c.until.Add(d)
+	c.timer.Reset(time.Until(c.until))
+}
+
+func (c *clock) stop() { c.timer.Stop() }
+
 func or[T comparable](v, otherwise T) T {
 	var zero T
 	if v == zero {
@@ -211,7 +294,7 @@ func or[T comparable](v, otherwise T) T {
 	return v
 }
 
-func (p *process) command(ctx context.Context) (*exec.Cmd, error) {
+func (p *process) command(ctx context.Context, req request) (*exec.Cmd, error) {
 	path := p.child.Executable
 	if path == "" {
 		var err error
@@ -221,7 +304,11 @@ func (p *process) command(ctx context.Context) (*exec.Cmd, error) {
 	}
 	cmd := exec.CommandContext(ctx, path, Argument)
 	cmd.Env = []string{"GOTRACEBACK=none", "GOMAXPROCS=2"}
-	for _, name := range []string{"BITB_CACHE_DIR", "TMPDIR"} {
+	names := []string{"BITB_CACHE_DIR", "TMPDIR"}
+	if req.Render == nil {
+		names = append(names, "PATH", "TESSDATA_PREFIX") // to find what recognises text
+	}
+	for _, name := range names {
 		if value := os.Getenv(name); value != "" {
 			cmd.Env = append(cmd.Env, name+"="+value)
 		}
@@ -269,34 +356,38 @@ func (p *process) readFrames(stdout io.Reader, alive func()) error {
 			return err
 		}
 		alive()
-		p.take(f)
-		if p.text.Len() > maxText {
-			return errors.New("more text than a file can have")
+		if err := p.note(f); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func (p *process) take(f frame) {
-	r := p.result
-	r.Memory = max(r.Memory, f.Memory)
+func (p *process) note(f frame) error {
+	p.memory = max(p.memory, f.Memory)
 	switch {
 	case f.Progress != nil:
-		p.page = min(f.Progress[0]+1, f.Progress[1])
-		p.progress(f.Progress[0], f.Progress[1])
-	case f.Head != nil:
-		r.Format, r.Title, r.Pages, r.Notes, r.PageStarts = f.Head.Format, f.Head.Title, f.Head.Pages, f.Head.Notes, f.Head.PageStarts
-	case f.Text != "":
-		p.text.WriteString(f.Text)
-	case f.Chunk != nil:
-		r.Chunks = append(r.Chunks, *f.Chunk)
-	case f.Lost != nil:
-		r.Lost = f.Lost
+		done, total := f.Progress[0], f.Progress[1]
+		if p.pages == 0 && total > 0 {
+			p.pages = min(total, extract.MaxPages)
+			p.clock.add(time.Duration(p.pages) * EachPage)
+		}
+		if p.page = min(done+1, total); p.progress != nil {
+			p.progress(done, total)
+		}
+	case f.Recognizing > 0:
+		if p.recognizing == 0 {
+			p.recognizing = min(f.Recognizing, extract.MaxRecognized)
+			p.clock.add(time.Duration(p.recognizing) * RecognizedPage)
+		}
 	case f.Error != nil:
 		p.failure, p.ended = f.Error, true
 	case f.End:
-		r.Text, p.ended = p.text.String(), true
+		p.ended = true
+	default:
+		return p.take(f)
 	}
+	return nil
 }
 
 // verdict says what the end of the child means.

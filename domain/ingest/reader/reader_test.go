@@ -71,7 +71,7 @@ func TestMain(m *testing.M) {
 }
 
 func limitOrDie() {
-	if err := limit(256<<20, 1); err != nil {
+	if err := limit(256<<20, 1, 1); err != nil {
 		panic(err)
 	}
 }
@@ -179,7 +179,7 @@ func TestChildSeesNoSecrets(t *testing.T) {
 	}
 	for _, v := range env {
 		name, _, _ := strings.Cut(v, "=")
-		if !slices.Contains([]string{"BITB_CACHE_DIR", "TMPDIR", "GOMAXPROCS", "GOTRACEBACK"}, name) {
+		if !slices.Contains([]string{"BITB_CACHE_DIR", "TMPDIR", "GOMAXPROCS", "GOTRACEBACK", "PATH", "TESSDATA_PREFIX"}, name) {
 			t.Errorf("the child sees %s", v)
 		}
 	}
@@ -472,12 +472,11 @@ func readHostile(t *testing.T, path string, reasons []string, text bool) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	p := &process{child: new(Child), progress: func(int, int) {}, result: &Result{}}
 	start := time.Now()
-	err = p.run(t.Context(), request{Name: filepath.Base(path)}, f)
+	r, err := new(Child).read(t.Context(), request{Name: filepath.Base(path)}, f, nil)
 	took := time.Since(start)
-	t.Logf("%v, %d MB, %v, %d characters", took.Round(10*time.Millisecond), p.result.Memory>>20, err, len(p.result.Text))
-	if took > 30*time.Second || p.result.Memory > 800<<20 {
+	t.Logf("%v, %d MB, %v, %d characters", took.Round(10*time.Millisecond), r.Memory>>20, err, len(r.Text))
+	if took > 30*time.Second || r.Memory > 800<<20 {
 		t.Error("not within its limits")
 	}
 	if err != nil {
@@ -487,7 +486,6 @@ func readHostile(t *testing.T, path string, reasons []string, text bool) {
 		}
 		return
 	}
-	r := p.result
 	if !text || r.Text == "" || len(r.Chunks) == 0 || !utf8.ValidString(r.Text) || strings.ContainsRune(r.Text, 0) {
 		t.Errorf("read as %.100q", r.Text)
 	}

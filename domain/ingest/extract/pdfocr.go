@@ -1,0 +1,324 @@
+package extract
+
+import (
+	"bytes"
+	"context"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"image"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"unicode/utf8"
+)
+
+// MaxRecognized is on how many pages of one file text is recognised at most.
+const MaxRecognized = 300
+
+// Resolution of the pictures that Recognize gets, in dots per inch; those of very large pages have less.
+const Resolution = 300
+
+// recognizers is how many pages of one file are recognised at the same time.
+const recognizers = 2
+
+// recognition is what became of a page that is a picture; "" where nothing was tried.
+type recognition string
+
+const (
+	recognized        recognition = "recognized"
+	recognizedNothing recognition = "nothing"
+	leftOut           recognition = "left out"
+)
+
+// pageScan is a page on its way through recognition.
+type pageScan struct {
+	index int
+	scale float64 // pixels for a point
+	size  image.Point
+	pgm   []byte
+	hocr  []byte
+	err   error
+}
+
+// recognize reads the text in pages that are pictures.
+func (j *pdfJob) recognize(ctx context.Context, r *pdfReader) error {
+	slices.Sort(j.pictures)
+	done := len(j.pages) - len(j.pictures)
+	for len(j.pictures) > MaxRecognized {
+		last := len(j.pictures) - 1
+		j.pages[j.pictures[last]].recognition = leftOut
+		j.pictures = j.pictures[:last]
+	}
+	if len(j.pictures) == 0 {
+		return nil
+	}
+	j.Recognizing(len(j.pictures))
+	ctx, stop := context.WithCancel(ctx)
+	var workers sync.WaitGroup
+	defer workers.Wait()
+	defer stop()
+	scans, read := make(chan *pageScan), make(chan *pageScan)
+	workers.Go(func() { j.scan(ctx, r, scans) })
+	for range recognizers {
+		workers.Go(func() {
+			for s := range scans {
+				if s.err == nil {
+					s.hocr, s.err = j.Recognize(ctx, s.pgm)
+				}
+				s.pgm = nil
+				select {
+				case read <- s:
+				case <-ctx.Done():
+					return
+				}
+			}
+		})
+	}
+	for range j.pictures {
+		select {
+		case s := <-read:
+			j.take(s)
+			done++
+			j.Progress(done, len(j.pages))
+		case <-ctx.Done():
+			return &Error{Reason: ReasonTimeout, Page: done + 1, Detail: ctx.Err().Error()}
+		}
+	}
+	return nil
+}
+
+// scan draws the pages to be recognised.
+func (j *pdfJob) scan(ctx context.Context, r *pdfReader, scans chan<- *pageScan) {
+	defer close(scans)
+	for _, i := range j.pictures {
+		s := &pageScan{index: i}
+		if s.err = r.err; s.err == nil || j.restart(r, i) == nil {
+			s.err = s.draw(r)
+		}
+		select {
+		case scans <- s:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (s *pageScan) draw(r *pdfReader) error {
+	img, err := r.render(s.index, func(width, height float64) float64 {
+		s.scale = pictureScale(width, height, Resolution/72.0)
+		return s.scale
+	}, bitmapGray)
+	if err != nil {
+		return err
+	}
+	gray, ok := img.(*image.Gray)
+	if !ok {
+		return errors.New("not a gray picture")
+	}
+	s.size = gray.Rect.Size()
+	s.pgm = append(s.pgm, fmt.Sprintf("P5\n%d %d\n255\n", s.size.X, s.size.Y)...)
+	for y := range s.size.Y {
+		s.pgm = append(s.pgm, gray.Pix[y*gray.Stride:y*gray.Stride+s.size.X]...)
+	}
+	return nil
+}
+
+// take puts what was recognised in the place of what text the page has, if it is much more.
+func (j *pdfJob) take(s *pageScan) {
+	page := &j.pages[s.index]
+	page.recognition = recognizedNothing
+	if s.err != nil {
+		return
+	}
+	found := pdfPage{lines: s.lines(parseHOCR(bytes.NewReader(s.hocr)))}
+	if found.letters() <= 2*page.letters() {
+		if len(page.lines) > 0 {
+			page.recognition = ""
+		}
+		return
+	}
+	page.lines, page.frames, page.recognition = found.lines, nil, recognized
+	page.frame = pdfFrame{box: pdfBox{0, float64(s.size.X) / s.scale, 0, float64(s.size.Y) / s.scale}}
+}
+
+// hocrLine is a line of recognised text, hocrWord a word of it; boxes are in pixels from the top left.
+type hocrLine struct {
+	words       []hocrWord
+	box         image.Rectangle
+	size        float64 // of the type
+	base        float64 // how far the baseline is above the lower edge at the left
+	rightToLeft bool
+}
+
+type hocrWord struct {
+	text       string
+	box        image.Rectangle
+	confidence float64
+}
+
+// Words of less confidence are noise: dirt, lines and pictures taken for letters.
+const leastConfidence = 35
+
+// maxHOCRLines bounds what is taken of one page.
+const maxHOCRLines = 2000
+
+// parseHOCR reads the lines of a page in hOCR (http://kba.github.io/hocr-spec/1.2/), up to where it ends or is none.
+func parseHOCR(r io.Reader) []hocrLine {
+	dec := xml.NewDecoder(r)
+	dec.Strict, dec.AutoClose, dec.Entity = false, xml.HTMLAutoClose, xml.HTMLEntity
+	var lines []hocrLine
+	rightToLeft := false
+	var word *hocrWord
+	depth := 0 // within the word
+	for len(lines) < maxHOCRLines {
+		token, err := dec.Token()
+		if err != nil {
+			break
+		}
+		switch t := token.(type) {
+		case xml.StartElement:
+			title := properties(attribute(t, "title"))
+			switch class := attribute(t, "class"); {
+			case class == "ocr_par":
+				rightToLeft = attribute(t, "dir") == "rtl"
+			case class == "ocrx_word" && len(lines) > 0:
+				last := &lines[len(lines)-1]
+				last.words = append(last.words, hocrWord{box: title.box(), confidence: title.number("x_wconf", 0)})
+				word, depth = &last.words[len(last.words)-1], 0
+			case title["bbox"] != nil && strings.HasPrefix(class, "ocr_") && class != "ocr_page" && class != "ocr_carea":
+				word = nil
+				lines = append(lines, hocrLine{box: title.box(), size: title.number("x_size", 0), base: -title.number("baseline", 1), rightToLeft: rightToLeft})
+			default:
+				depth++
+			}
+		case xml.CharData:
+			if word != nil {
+				word.text += string(t)
+			}
+		case xml.EndElement:
+			if depth--; depth < 0 {
+				word = nil
+			}
+		}
+	}
+	return lines
+}
+
+func attribute(e xml.StartElement, name string) string {
+	for _, a := range e.Attr {
+		if a.Name.Local == name {
+			return a.Value
+		}
+	}
+	return ""
+}
+
+// hocrProperties are the properties of an element, as in "bbox 0 0 10 10; x_wconf 90".
+type hocrProperties map[string][]float64
+
+func properties(title string) hocrProperties {
+	out := hocrProperties{}
+	for p := range strings.SplitSeq(title, ";") {
+		fields := strings.Fields(p)
+		if len(fields) < 2 {
+			continue
+		}
+		values := []float64{}
+		for _, f := range fields[1:] {
+			v, err := strconv.ParseFloat(f, 64)
+			if err != nil || !(math.Abs(v) < 1e6) {
+				v = 0
+			}
+			values = append(values, v)
+		}
+		out[fields[0]] = values
+	}
+	return out
+}
+
+func (p hocrProperties) number(name string, i int) float64 {
+	if v := p[name]; i < len(v) {
+		return v[i]
+	}
+	return 0
+}
+
+func (p hocrProperties) box() image.Rectangle {
+	return image.Rect(int(p.number("bbox", 0)), int(p.number("bbox", 1)), int(p.number("bbox", 2)), int(p.number("bbox", 3)))
+}
+
+// lines turns recognised lines into those of a page, cut where wide gaps are.
+func (s *pageScan) lines(found []hocrLine) []pdfLine {
+	var out []pdfLine
+	for _, h := range found {
+		for start := 0; start < len(h.words); {
+			end := start + 1
+			for end < len(h.words) && h.gap(end) < wideGap*h.size {
+				end++
+			}
+			words := slices.DeleteFunc(slices.Clone(h.words[start:end]), func(w hocrWord) bool {
+				return w.confidence < leastConfidence || strings.TrimSpace(w.text) == "" || w.box.Empty()
+			})
+			if l := s.line(&h, words); l.text != "" {
+				out = append(out, l)
+			}
+			start = end
+		}
+	}
+	evenSizes(out)
+	return out
+}
+
+// gap returns how far a word is from the one before it.
+func (h *hocrLine) gap(i int) float64 {
+	a, b := h.words[i-1].box, h.words[i].box
+	return float64(max(b.Min.X-a.Max.X, a.Min.X-b.Max.X))
+}
+
+func (s *pageScan) line(h *hocrLine, words []hocrWord) pdfLine {
+	x := func(px int) float64 { return float64(px) / s.scale }
+	y := func(px int) float64 { return float64(s.size.Y-px) / s.scale }
+	l := pdfLine{size: max(h.size/s.scale, 4), rightToLeft: h.rightToLeft, base: y(h.box.Max.Y) + h.base/s.scale}
+	l.x0, l.x1, l.bottom, l.top = math.Inf(1), math.Inf(-1), math.Inf(1), math.Inf(-1)
+	var text []byte
+	for _, w := range words {
+		word := cleanText(w.text)
+		if word == "" {
+			continue
+		}
+		before, _ := utf8.DecodeLastRune(text)
+		if after, _ := utf8.DecodeRuneInString(word); len(text) > 0 && !(isWide(before) && isWide(after)) {
+			text = append(text, ' ')
+		}
+		text = append(text, word...)
+		l.words = append(l.words, pdfWord{word, x(w.box.Min.X), x(w.box.Max.X)})
+		l.x0, l.x1 = min(l.x0, x(w.box.Min.X)), max(l.x1, x(w.box.Max.X))
+		l.bottom, l.top = min(l.bottom, y(w.box.Max.Y)), max(l.top, y(w.box.Min.Y))
+	}
+	l.text = string(text)
+	if cut, hyphen := strings.CutSuffix(l.text, "-"); hyphen && len(l.words) > 1 {
+		last := &l.words[len(l.words)-1]
+		l.text, last.text, l.broken = cut, strings.TrimSuffix(last.text, "-"), true
+	}
+	if l.rightToLeft || strings.Count(l.text, " ")+1 != len(l.words) {
+		l.words = nil // they are no words of the text from left to right
+	}
+	return l
+}
+
+// evenSizes gives lines whose type is about as large as most is that size: it is measured by what letters a line happens to have.
+func evenSizes(lines []pdfLine) {
+	if len(lines) == 0 {
+		return
+	}
+	body := medianSize(lines)
+	for i := range lines {
+		if ratio := lines[i].size / body; ratio > 0.75 && ratio < 1.3 {
+			lines[i].size = body
+		}
+	}
+}
