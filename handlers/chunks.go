@@ -147,7 +147,7 @@ func (s *server) chunkParam(c echo.Context) (document.Chunk, error) {
 
 // fragment reports whether htmx asks, which takes a part of a page.
 func fragment(c echo.Context) bool {
-	c.Response().Header().Set("Vary", "HX-Request")
+	c.Response().Header().Add("Vary", "HX-Request")
 	return c.Request().Header.Get("HX-Request") != ""
 }
 

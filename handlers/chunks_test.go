@@ -227,8 +227,10 @@ func TestPagePicture(t *testing.T) {
 	shows(t, "the inspector", page, `src="`+picture+`?v=1&amp;w=1120"`, `data-select="`+chunks[2].String()+`" data-on`, `<rect x="500" y="0" width="9000" height="10000"`, "-"+chunks[0].String()+`" aria-label="Chunk 1"><rect`)
 	shows(t, "the inspector with the text", m.get(t, inspector+"?as=text&chunk="+chunks[2].String(), "Accept", "text/html"), `<mark data-on>`+dogs, "-<img", "-<rect x=")
 	shows(t, "the inspector, larger", m.get(t, inspector+"?zoom=2&source=1", "Accept", "text/html"), `/pages/1?v=1&amp;w=2240"`)
-	for _, nonsense := range []string{"zoom=-9", "zoom=99999999999999999999", "zoom=x&as=x&only=x&page=x&source=-1", "source=999999"} {
-		want(t, nonsense, m.get(t, inspector+"?"+nonsense, "Accept", "text/html"), http.StatusOK)
+	for _, nonsense := range []string{"zoom=-9", "zoom=99999999999999999999", "zoom=x&as=x&only=x&page=x&source=-1", "source=999999", "page=999999"} {
+		r := m.get(t, inspector+"?"+nonsense, "Accept", "text/html")
+		want(t, nonsense, r, http.StatusOK)
+		shows(t, nonsense, r, `id="chunk-`+chunks[0].String())
 	}
 
 	failing := func(context.Context, int, int) error {

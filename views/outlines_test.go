@@ -40,14 +40,11 @@ func TestOutlines(t *testing.T) {
 // Lines are what a reader made of a hostile file: nothing is drawn outside the page, and nothing of no size.
 func TestOutlinesOfNonsense(t *testing.T) {
 	const most = 1 << 31
-	page := document.Page{Text: strings.Repeat("x", 10)}
-	for _, l := range []document.Line{
+	page := document.Page{Text: strings.Repeat("x", 10), Lines: []document.Line{
 		{Start: 0, End: 10, X0: -most, Y0: -most, X1: most, Y1: most}, {Start: 0, End: 10, X0: 500, Y0: 100, X1: 400, Y1: 200},
 		{Start: 10, End: 0, X1: 100, Y1: 100}, {Start: 0, End: 0, X1: 100, Y1: 100}, {Start: -most, End: most, X1: 100, Y1: 100},
 		{Start: 0, End: most, X0: 9999, X1: 10_000, Y1: 1}, {Start: 0, End: 10, X0: 20_000, Y0: 20_000, X1: 30_000, Y1: 30_000},
-	} {
-		page.Lines = append(page.Lines, l)
-	}
+	}}
 	for _, p := range outlines(page, []document.Place{{Start: 3, End: 7}, {Start: 9, End: 3}, {Start: -most, End: most}}) {
 		for _, b := range p.boxes {
 			if b.x < 0 || b.y < 0 || b.width < 1 || b.height < 1 || b.x+b.width > pageSide+1 || b.y+b.height > pageSide {

@@ -2,6 +2,7 @@ package document_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -286,7 +287,7 @@ func testEditWhileRead(d *desk) {
 		a := d.next()
 		_, err := d.docs.EditChunk(d.Context(), d.tenant, chunks[1], was, now, d.by)
 		d.must(err)
-		if err := d.complete(a, nil, was); err != document.ErrEdited {
+		if err := d.complete(a, nil, was); !errors.Is(err, document.ErrEdited) {
 			d.Fatalf("completed with %v", err)
 		}
 		d.must(d.docs.Postpone(d.Context(), a, 0, "", false, func(pgx.Tx) error { return nil }))

@@ -166,7 +166,7 @@ func (s *Service) Some(ctx context.Context, tenantID domain.ID, ids []domain.ID)
 	return documents, err
 }
 
-// Chunks returns a page of a document's chunks in reading order.
+// Chunks returns a page of a document's chunks in reading order, the last one where fewer are there.
 func (s *Service) Chunks(ctx context.Context, tenantID, id domain.ID, f ChunkFilter) (ChunkList, error) {
 	list := ChunkList{Filter: f}
 	err := s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
@@ -177,8 +177,9 @@ func (s *Service) Chunks(ctx context.Context, tenantID, id domain.ID, f ChunkFil
 		if err != nil {
 			return fmt.Errorf("count chunks: %w", err)
 		}
+		list.Filter.Page = min(max(1, f.Page), list.PageCount())
 		rows, err := tx.Query(ctx, "select "+chunkColumns+" from "+chunkTables+" where "+match+" order by c.ordinal limit $5 offset $6",
-			tenantID, id, f.Search, f.Only, ChunkPageSize, (max(1, f.Page)-1)*ChunkPageSize)
+			tenantID, id, f.Search, f.Only, ChunkPageSize, (list.Filter.Page-1)*ChunkPageSize)
 		if err != nil {
 			return fmt.Errorf("list chunks: %w", err)
 		}

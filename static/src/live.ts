@@ -113,13 +113,22 @@ function patch(old: HTMLElement, row: HTMLElement): void {
 /** The page of a document that is not ready: it moves on with its stages, and becomes the inspector at the end. */
 function onWatched(main: HTMLElement, row: HTMLElement): void {
   if (row.dataset.status === "ready" || row.dataset.status === "failed") {
-    if (!unsaved()) return location.reload();
+    if (!unsaved()) return reload(row.dataset.status);
     return toast("This document was read anew. Copy the words you typed, reload the page, and put them into the new chunk.", true);
   }
   const [from, to] = [row.querySelector("[data-stage]"), main.querySelector("[data-stage]")];
   const state = from?.querySelector(".status")?.cloneNode(true);
   if (from && to) to.replaceChildren(...from.childNodes);
   if (state) main.querySelector(":scope > p .status")?.replaceWith(state);
+}
+
+/** Chunks are others after each reading: one that was selected is not looked for among them. */
+function reload(status: string): void {
+  const url = new URL(location.href);
+  if (status === "ready") url.searchParams.delete("chunk");
+  url.hash = "";
+  history.replaceState(null, "", url);
+  location.reload();
 }
 
 function onCounts(html: string): void {
