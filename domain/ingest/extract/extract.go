@@ -49,6 +49,8 @@ const (
 	maxText  = 32 << 20 // bytes of text taken out of one file
 	maxUnzip = 96 << 20 // bytes unpacked from one archive, all parts together
 	maxCells = 4 << 20  // of a table, the empty ones too
+
+	maxHeading = 600 // bytes; what is longer is a paragraph that somebody made large
 )
 
 // Kind says what a Block is.
@@ -203,6 +205,9 @@ func (b *Block) clean() {
 		b.Text = strings.Trim(cleanCode(b.Text), "\n")
 	} else {
 		b.Text = cleanText(b.Text)
+	}
+	if b.Kind == Heading && len(b.Text) > maxHeading {
+		b.Kind, b.Level = Paragraph, 0
 	}
 	if b.Kind == Heading {
 		b.Text = strings.ReplaceAll(b.Text, "\n", " ")

@@ -63,6 +63,10 @@ func (w *htmlWalker) marker(item *html.Node) string {
 // term keeps what a definition list defines until its definition comes: the two are one item.
 func (w *htmlWalker) term(n *html.Node, z zone) {
 	w.flush()
+	if find(n, func(d *html.Node) bool { return d.DataAtom == atom.Dt || d.DataAtom == atom.Table }) != nil { // it lays out the page
+		w.block(n, z, Block{Kind: Paragraph})
+		return
+	}
 	text := strings.TrimSpace(cleanText(w.cellText(n, z)))
 	switch {
 	case text == "":

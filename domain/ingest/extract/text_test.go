@@ -95,6 +95,9 @@ func TestMarkdown(t *testing.T) {
 		{"front matter", "---\ntitle: \"Prices\"\ndraft: no\n---\nText\n", []string{"code: title: \"Prices\"\ndraft: no", "paragraph: Text"}},
 		{"rules", "one\n\n---\n\ntwo\n", []string{"paragraph: one", "paragraph: two"}},
 	})
+	if doc := extractString(t, "# "+strings.Repeat("long ", 200), "a.md"); doc.Blocks[0].Kind != Paragraph {
+		t.Errorf("a heading of %d bytes", len(doc.Blocks[0].Text))
+	}
 	if doc := extractString(t, "---\ntitle: Prices\n---\nText\n", "a.md"); doc.Title != "Prices" {
 		t.Errorf("title %q", doc.Title)
 	}
