@@ -355,7 +355,7 @@ func markHeadings(blocks []*pdfBlock) {
 	told := 0
 	for _, b := range blocks {
 		if b.tagged && b.Kind == Heading {
-			if len(b.text.buf) > maxHeading {
+			if len(b.text.buf) > maxTitleLine {
 				b.Kind = Paragraph
 			}
 			told++
@@ -385,8 +385,8 @@ func markHeadings(blocks []*pdfBlock) {
 	}
 }
 
-// maxHeading is the length of the longest heading, in bytes.
-const maxHeading = 400
+// maxTitleLine is the length of the longest heading, in bytes.
+const maxTitleLine = 400
 
 func (b *pdfBlock) isHeading(body float64) bool {
 	if b.Kind != Paragraph && b.Kind != ListItem || b.Furniture || b.last.turned || b.size == 0 {

@@ -56,7 +56,7 @@ func (o pdfOutline) mark(blocks []*pdfBlock) int {
 	n := 0
 	for _, b := range blocks {
 		titles := o[b.Page-1]
-		if titles == nil || b.Furniture || b.Kind == Table || len(b.text.buf) > maxHeading {
+		if titles == nil || b.Furniture || b.Kind == Table || len(b.text.buf) > maxTitleLine {
 			continue
 		}
 		if depth := titles[squeezed(string(b.text.buf))]; depth > 0 {
