@@ -340,6 +340,9 @@ func (s *Service) Postpone(ctx context.Context, a Attempt, wait time.Duration, w
 		if err != nil {
 			return fmt.Errorf("postpone a document: %w", err)
 		}
+		if err := lockLine(ctx, tx, a.TenantID); err != nil {
+			return err
+		}
 		if wait > 0 {
 			if err := s.ingest.WakeAt(ctx, tx, a.TenantID, time.Now().Add(wait)); err != nil {
 				return err
@@ -370,8 +373,12 @@ func (s *Service) Leave(ctx context.Context, tenantID domain.ID, also func(pgx.T
 	return s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error { return s.leave(ctx, tx, tenantID, also) })
 }
 
-// leave ends the job before it wakes the line: a job that still runs would be taken for one that will look again.
+// leave ends the job before it wakes the line: a job that still runs would be taken for one that will look again. It takes
+// the line's lock first, as whoever queues a turn does: they wait for each other's turns too.
 func (s *Service) leave(ctx context.Context, tx pgx.Tx, tenantID domain.ID, also func(pgx.Tx) error) error {
+	if err := lockLine(ctx, tx, tenantID); err != nil {
+		return err
+	}
 	if err := also(tx); err != nil {
 		return err
 	}

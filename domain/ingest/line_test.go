@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -79,6 +80,30 @@ func TestTenantsTakeTurns(t *testing.T) {
 			})
 			checkIndex(t, db, many)
 		})
+	}
+}
+
+// Uploads that come while documents end neither wait for each other in a circle nor leave one behind.
+func TestManyUploadsAtOnce(t *testing.T) {
+	db, documents, tenantID := line(t, llm.NewHashing(), func(c *ingest.Config) { c.Workers = 4 })
+	var group sync.WaitGroup
+	for g := range 6 {
+		group.Go(func() {
+			for i := range 15 {
+				up := document.Upload{Name: "note.md", Format: "markdown", Content: note("note", 100*g+i)}
+				if _, err := documents.Store(t.Context(), tenantID, up); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	dbtest.Eventually(t, 40*time.Second, "all to be ready", func() bool {
+		list, err := documents.Counts(t.Context(), tenantID)
+		return err == nil && list.ReadyN == 90
+	})
+	if n := db.Count(t, "select count(*) from documents where attempt > 1"); n > 0 {
+		t.Errorf("%d documents took more than one try", n)
 	}
 }
 
