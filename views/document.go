@@ -248,12 +248,16 @@ func linesWith(was, now string) []line {
 	return chunkLines(now, "", added)
 }
 
-// formNote counts the tokens of a chunk that is being edited; app.ts estimates them anew with every key.
-func formNote(d document.Document, c document.Chunk) string {
-	if d.Cutting.Tokens == 0 {
-		return "About " + count(c.Tokens, "token", "tokens")
+// formNote counts the tokens of a chunk that is being edited; app.ts estimates them with every key. What was typed before
+// nobody has counted.
+func formNote(d document.Document, f *ChunkForm) string {
+	switch {
+	case f.Text != f.Chunk.Text:
+		return ""
+	case d.Cutting.Tokens == 0:
+		return "About " + count(f.Chunk.Tokens, "token", "tokens") + ". "
 	}
-	return "About " + number(c.Tokens) + " of " + count(d.Cutting.Tokens, "token", "tokens")
+	return "About " + number(f.Chunk.Tokens) + " of " + count(d.Cutting.Tokens, "token", "tokens") + ". "
 }
 
 // staysSentence says what answers while the newest reading is under way, or after it failed.

@@ -24,6 +24,7 @@ export function freshInspector(): void {
   const source = document.getElementById("source");
   if (!source) return;
   markChunk(source.dataset.chunk ?? "");
+  for (const note of document.querySelectorAll("[data-tokens]:empty")) countTokens(note.closest("form")!.querySelector("textarea")!);
   for (const image of source.querySelectorAll("img")) if (image.complete && !image.naturalWidth) brokenPicture(image);
   if (source.hasAttribute("data-shown")) return;
   source.setAttribute("data-shown", "");
@@ -154,13 +155,16 @@ function onKey(e: KeyboardEvent): void {
 }
 
 function onInput(e: Event): void {
-  const field = e.target as HTMLTextAreaElement;
+  countTokens(e.target as HTMLTextAreaElement);
+}
+
+function countTokens(field: HTMLTextAreaElement): void {
   const note = field.closest?.("[data-chunk-form]")?.querySelector<HTMLElement>("[data-tokens]");
   if (!note) return;
   const [tokens, most] = [estimateTokens(field.value), Number(note.dataset.tokens)];
   const figure = (n: number) => n.toLocaleString("en-US");
   const word = (n: number) => (n === 1 ? "token" : "tokens");
-  note.textContent = most ? `About ${figure(tokens)} of ${figure(most)} ${word(most)}` : `About ${figure(tokens)} ${word(tokens)}`;
+  note.textContent = most ? `About ${figure(tokens)} of ${figure(most)} ${word(most)}. ` : `About ${figure(tokens)} ${word(tokens)}. `;
 }
 
 /** The server's estimate (llm.EstimateTokens), which is what it notes of an edited chunk. */
