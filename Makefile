@@ -21,14 +21,15 @@ run: build ## install what is missing, start everything with a demo tenant, and 
 test: go ## install what is missing, then run every test, the browser's too
 	@exec $(services) run --tests go test ./...
 
-# What it finds lies in testdata/fuzz of the package, and is a test from then on.
+# What it finds lies in testdata/fuzz of the package, and is a test from then on. It begins from the seeds each time: going
+# through all that earlier runs have gathered would take longer than FUZZTIME.
 fuzz: go ## feed chance input to every fuzz target for FUZZTIME each, and stop at the first that fails
-	@bin=$$(mktemp -d); trap 'rm -r "$$bin"' EXIT; cache=$$(go env GOCACHE)/fuzz; \
+	@bin=$$(mktemp -d); trap 'rm -r "$$bin"' EXIT; \
 	for package in $$(git grep --untracked -l '^func Fuzz' -- 'domain/*_test.go' | xargs -rn1 dirname | sort -u); do \
 		go test -c -fuzz=. -o "$$bin/test" "./$$package"; \
 		for target in $$("$$bin/test" -test.list '^Fuzz'); do \
 			(cd "$$package"; "$$bin/test" -test.run '^$$' -test.fuzz "^$$target$$" -test.fuzztime '$(FUZZTIME)' -test.fuzzminimizetime 10x \
-				-test.fuzzcachedir "$$cache/$$package" >"$$bin/log" 2>&1) || { cat "$$bin/log"; exit 1; }; \
+				-test.fuzzcachedir "$$bin/cache/$$package" >"$$bin/log" 2>&1) || { cat "$$bin/log"; exit 1; }; \
 			printf '%-36s %s %s\n' "$$package" "$$target" "$$(grep -o 'execs: [0-9]*' "$$bin/log" | tail -1)"; \
 		done; \
 	done
