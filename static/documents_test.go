@@ -261,8 +261,10 @@ func TestDocuments(t *testing.T) {
 	d.shows("c.txt", "fail", "Reading took too long.")
 	d.press(button(`document.querySelector("#document-filter")`, "Failed2"))
 	d.until(`location.search.includes("status=failed") && document.querySelectorAll('tr[id^="doc-"]').length === 2`)
-	d.press(button("document", "Retry all failed (2)"))
-	d.until(`document.querySelector("#toasts").innerText.includes("2 documents are in line again.") && !document.querySelector("#retry-all button")`)
+	d.press(button("document", "Retry all failed (1)")) // not the one that was stopped
+	d.until(`document.querySelector("#toasts").innerText.includes("in line again.") && !document.querySelector("#retry-all button")`)
+	d.until(`document.querySelectorAll('tr[id^="doc-"]').length === 1 && document.querySelector("#count-busy").textContent === "1"`)
+	d.press(button(row("b.txt"), "Retry now"))
 	d.until(`document.querySelectorAll('tr[id^="doc-"]').length === 0 && document.querySelector("#count-busy").textContent === "2"`)
 	d.press(button(`document.querySelector("#documents")`, "Show all 3"))
 	d.shows("b.txt", "wait", "in the queue")

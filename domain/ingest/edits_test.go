@@ -53,6 +53,7 @@ func find(t *testing.T, documents *document.Service, tenantID, id domain.ID, tex
 
 // An edit and a switch survive any settings, exactly, and the rest of the text is cut around them.
 func TestEditsSurviveSettings(t *testing.T) {
+	t.Parallel()
 	db, documents, tenantID := line(t, llm.NewHashing())
 	id := upload(t, documents, tenantID, "rental.md", rental(untouched))
 	ended(t, documents, tenantID, id)
@@ -102,6 +103,7 @@ func TestEditsSurviveSettings(t *testing.T) {
 
 // In a new version an edit stays where its passage stays, and is put up for a decision where it does not.
 func TestEditsMeetANewVersion(t *testing.T) {
+	t.Parallel()
 	for _, decision := range []document.Decision{document.KeepEdit, document.TakeDocument} {
 		t.Run(string(decision), func(t *testing.T) {
 			db, documents, tenantID := line(t, llm.NewHashing())
@@ -166,6 +168,7 @@ func TestEditsMeetANewVersion(t *testing.T) {
 
 // An edit that is saved while the document is read again is not overwritten.
 func TestEditDuringReading(t *testing.T) {
+	t.Parallel()
 	g := newGate()
 	db, documents, tenantID := line(t, g)
 	id := upload(t, documents, tenantID, "note.md", note("note", 0))
@@ -189,6 +192,7 @@ func TestEditDuringReading(t *testing.T) {
 
 // What is off is not found, whatever is read again meanwhile, and is found again when it is on.
 func TestSwitchedOff(t *testing.T) {
+	t.Parallel()
 	db, documents, tenantID := line(t, llm.NewHashing())
 	id := upload(t, documents, tenantID, "rental.md", rental(untouched))
 	ended(t, documents, tenantID, id)

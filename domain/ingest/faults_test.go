@@ -99,49 +99,56 @@ func (f *sqlFaults) configure(c *pgx.ConnConfig) {
 }
 
 func TestSQLFaults(t *testing.T) {
+	const streams = 3 // side by side: most of the time is waiting for the next try
 	for _, after := range []bool{false, true} {
-		name := map[bool]string{false: "before", true: "after"}[after]
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			scratch, f := dbtest.New(t), &sqlFaults{after: after}
-			db, err := postgres.Open(t.Context(), postgres.Config{URL: scratch.URL, AllowPrivileged: true, MaxConns: 10, Configure: f.configure})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(db.Close)
-			queue, documents, err := start(db, llm.NewHashing())
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = queue.Stop(context.Background()) })
-			unharmed := document.NewService(scratch.DB, queue) // to look on with
-			n := int64(1)
-			for ; ; n++ {
-				tenantID := scratch.Tenant(t)
-				ctx := domain.WithIdentity(t.Context(), domain.Identity{TenantID: tenantID})
-				f.left.Store(n)
-				up := document.Upload{Name: "handbook.md", Format: "markdown", Content: handbook(2)}
-				stored, err := documents.Store(ctx, tenantID, up)
-				if err != nil { // the person tries again
-					stored, err = documents.Store(ctx, tenantID, up)
-				}
-				if err != nil {
-					t.Fatalf("statement %d: %v", n, err)
-				}
-				d := soundEnd(t, scratch, unharmed, tenantID, stored.ID, fmt.Sprintf("statement %d", n))
-				if d.Status != document.Ready || d.Chunks == 0 {
-					t.Errorf("statement %d: ended as %s with %d chunks, %+v", n, d.Status, d.Chunks, d.Failure)
-				}
-				if f.left.Load() > 0 {
-					break
-				}
-			}
-			if n < 20 {
-				t.Errorf("only %d statements were failed", n-1)
-			}
-			t.Logf("%d statements failed one by one", n-1)
-		})
+		for first := range int64(streams) {
+			t.Run(fmt.Sprintf("after %v, from %d", after, first+1), func(t *testing.T) {
+				t.Parallel()
+				sqlFaultsFrom(t, after, first+1, streams)
+			})
+		}
 	}
+}
+
+// sqlFaultsFrom fails every step-th statement from the first one on, until none is left.
+func sqlFaultsFrom(t *testing.T, after bool, first, step int64) {
+	scratch, f := dbtest.New(t), &sqlFaults{after: after}
+	db, err := postgres.Open(t.Context(), postgres.Config{URL: scratch.URL, AllowPrivileged: true, MaxConns: 10, Configure: f.configure})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(db.Close)
+	queue, documents, err := start(db, llm.NewHashing())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = queue.Stop(context.Background()) })
+	unharmed := document.NewService(scratch.DB, queue) // to look on with
+	n := first
+	for ; ; n += step {
+		tenantID := scratch.Tenant(t)
+		ctx := domain.WithIdentity(t.Context(), domain.Identity{TenantID: tenantID})
+		f.left.Store(n)
+		up := document.Upload{Name: "handbook.md", Format: "markdown", Content: handbook(2)}
+		stored, err := documents.Store(ctx, tenantID, up)
+		if err != nil { // the person tries again
+			stored, err = documents.Store(ctx, tenantID, up)
+		}
+		if err != nil {
+			t.Fatalf("statement %d: %v", n, err)
+		}
+		d := soundEnd(t, scratch, unharmed, tenantID, stored.ID, fmt.Sprintf("statement %d", n))
+		if d.Status != document.Ready || d.Chunks == 0 {
+			t.Errorf("statement %d: ended as %s with %d chunks, %+v", n, d.Status, d.Chunks, d.Failure)
+		}
+		if f.left.Load() > 0 {
+			break
+		}
+	}
+	if n < 20 {
+		t.Errorf("only %d statements were failed", n-1)
+	}
+	t.Logf("of %d statements, one in %d failed", n-1, step)
 }
 
 // cutter passes bytes on to Redis and cuts the connection at the n-th piece that a client sends.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -35,6 +36,8 @@ func TestMain(m *testing.M) {
 	if url := os.Getenv("INGEST_TEST_WORK"); url != "" {
 		work(url)
 	}
+	flag.Parse()
+	_ = flag.Set("test.parallel", "6") // most of what is tested here waits
 	os.Exit(m.Run())
 }
 
@@ -133,6 +136,7 @@ func ended(t *testing.T, documents *document.Service, tenantID, id domain.ID) do
 }
 
 func TestUploadToReady(t *testing.T) {
+	t.Parallel()
 	db, documents, tenantID := line(t, llm.NewHashing())
 	id := upload(t, documents, tenantID, "handbook.md", handbook(5))
 	d := ended(t, documents, tenantID, id)
@@ -186,6 +190,7 @@ func checkIndex(t *testing.T, db *dbtest.Database, tenantID domain.ID) {
 }
 
 func TestSameFileAtOnce(t *testing.T) {
+	t.Parallel()
 	db, documents, tenantID := line(t, llm.NewHashing())
 	content := handbook(2)
 	ids := make([]domain.ID, 50)
@@ -213,6 +218,7 @@ func TestSameFileAtOnce(t *testing.T) {
 }
 
 func TestBadFileSaysWhy(t *testing.T) {
+	t.Parallel()
 	_, documents, tenantID := line(t, llm.NewHashing())
 	id := upload(t, documents, tenantID, "broken.pdf", []byte("%PDF-1.7\nnothing of a PDF follows"))
 	d := ended(t, documents, tenantID, id)
@@ -242,6 +248,7 @@ func (f *failing) Embed(ctx context.Context, texts []string) ([][]float32, llm.U
 }
 
 func TestEmbeddingOutage(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		failures int64
 		err      error
@@ -272,6 +279,7 @@ func TestEmbeddingOutage(t *testing.T) {
 }
 
 func TestDeletedWhileRead(t *testing.T) {
+	t.Parallel()
 	db, documents, tenantID := line(t, &slow{llm.NewHashing()})
 	id := upload(t, documents, tenantID, "handbook.md", handbook(300))
 	dbtest.Eventually(t, 20*time.Second, "the document to be taken up", func() bool {

@@ -18,6 +18,7 @@ import (
 // Processes that work on the line are killed with SIGKILL again and again, at no particular moment. Every document ends
 // ready, with its chunks once, soon after there is a process that lives.
 func TestKilled(t *testing.T) {
+	t.Parallel()
 	db := dbtest.New(t)
 	tenantID := db.Tenant(t)
 	idle, err := ingest.NewService(ingest.Config{DB: db.DB, Log: slog.New(slog.DiscardHandler), Workers: 0})

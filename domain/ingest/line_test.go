@@ -54,6 +54,7 @@ func note(word string, n int) []byte {
 
 // One tenant's many files delay another's single one by no more than one document, with as many workers as may be.
 func TestTenantsTakeTurns(t *testing.T) {
+	t.Parallel()
 	for _, workers := range []int{1, 2, 3} {
 		t.Run(fmt.Sprintf("%d workers", workers), func(t *testing.T) {
 			g := newGate()
@@ -85,6 +86,7 @@ func TestTenantsTakeTurns(t *testing.T) {
 
 // Uploads that come while documents end neither wait for each other in a circle nor leave one behind.
 func TestManyUploadsAtOnce(t *testing.T) {
+	t.Parallel()
 	db, documents, tenantID := line(t, llm.NewHashing(), func(c *ingest.Config) { c.Workers = 4 })
 	var group sync.WaitGroup
 	for g := range 6 {
@@ -109,6 +111,7 @@ func TestManyUploadsAtOnce(t *testing.T) {
 
 // A tenant that is alone uses all workers, and knows its place in the line.
 func TestPlaceInLine(t *testing.T) {
+	t.Parallel()
 	g := newGate()
 	_, documents, tenantID := line(t, g)
 	var ids []domain.ID
@@ -139,6 +142,7 @@ func TestPlaceInLine(t *testing.T) {
 }
 
 func TestCancel(t *testing.T) {
+	t.Parallel()
 	g := newGate()
 	db, documents, tenantID := line(t, g)
 	id := upload(t, documents, tenantID, "note.md", note("note", 0))
@@ -166,6 +170,7 @@ func TestCancel(t *testing.T) {
 }
 
 func TestRetryAllFailed(t *testing.T) {
+	t.Parallel()
 	broken := &failing{Embedder: llm.NewHashing(), err: llm.ErrVectors}
 	broken.left.Store(1 << 40)
 	_, documents, tenantID := line(t, broken)
@@ -203,6 +208,7 @@ func words(t *testing.T, db *dbtest.Database, tenantID domain.ID) string {
 
 // A new version replaces the old one in one step, and the old one answers until then, also when the new one fails.
 func TestNewVersion(t *testing.T) {
+	t.Parallel()
 	g := newGate()
 	db, documents, tenantID := line(t, g)
 	id := upload(t, documents, tenantID, "prices.md", []byte("old prices"))
@@ -264,6 +270,7 @@ func TestNewVersion(t *testing.T) {
 
 // Documents that were cut otherwise than the settings say are read again on request.
 func TestCutAnew(t *testing.T) {
+	t.Parallel()
 	db, documents, tenantID := line(t, llm.NewHashing())
 	id := upload(t, documents, tenantID, "handbook.md", handbook(6))
 	before := ended(t, documents, tenantID, id)
@@ -290,6 +297,7 @@ func TestCutAnew(t *testing.T) {
 
 // A model that sends rubbish is not an outage, and nothing of it is stored.
 func TestUnusableVectors(t *testing.T) {
+	t.Parallel()
 	for name, change := range map[string]func([][]float32) [][]float32{
 		"short batch":      func(v [][]float32) [][]float32 { return v[:len(v)-1] },
 		"unlike dimension": func(v [][]float32) [][]float32 { v[0] = v[0][:10]; return v },
@@ -325,6 +333,7 @@ func (c *changing) Embed(ctx context.Context, texts []string) ([][]float32, llm.
 // While the model is silent a document says what it waits for, others wait with it without being read, and when it
 // answers all are ready.
 func TestOutageIsWaitedFor(t *testing.T) {
+	t.Parallel()
 	embedder := &failing{Embedder: llm.NewHashing(), err: &domain.Error{Code: domain.Unavailable, Message: "The model cannot be reached."}}
 	embedder.left.Store(1 << 40)
 	db, documents, tenantID := line(t, embedder, func(c *ingest.Config) {
