@@ -16,7 +16,7 @@ import (
 const (
 	pdfInstances  = 2
 	pdfShareBytes = 16 << 20
-	pdfSharePages = 16
+	pdfSharePages = 6
 )
 
 // pdfRestarts is how often PDFium is started again for one file after pages that it could not bear.

@@ -2,6 +2,7 @@ package extract
 
 import (
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -229,7 +230,7 @@ func joinRow(row []pdfLine) pdfLine {
 
 // line adds a line to the paragraph before it, or begins another.
 func (l *pageLayout) line(line pdfLine, near []pdfLine) {
-	marker, text := splitMarker(line.text)
+	marker, text := splitItem(line.text)
 	last := len(l.blocks) - 1
 	if marker == "" && last >= l.first && l.blocks[last].continues(&line) {
 		left, right := columnAround(near, &l.blocks[last].last)
@@ -241,13 +242,25 @@ func (l *pageLayout) line(line pdfLine, near []pdfLine) {
 		return
 	}
 	b := Block{Kind: ListItem, Level: 1}
-	if startsDigit(marker) {
+	if hasLetters(marker) {
 		b.Marker = marker
 	}
 	if last >= l.first && l.blocks[last].Kind == ListItem {
 		b.Level = l.blocks[last].nested(&line)
 	}
 	l.begin(&line, len(line.text)-len(text), b)
+}
+
+// itemNumber is a letter or a number of a list item as splitMarker does not know them.
+var itemNumber = regexp.MustCompile(`^(?:\([a-z]{1,4}\)|\([0-9]{1,3}\)|[a-z]\)|[ivx]{2,4}\)) +`)
+
+// splitItem cuts what numbers a list item off a line.
+func splitItem(line string) (marker, text string) {
+	if marker, text = splitMarker(line); marker != "" {
+		return marker, text
+	}
+	n := len(itemNumber.FindString(line))
+	return strings.TrimSpace(line[:n]), line[n:]
 }
 
 // nested returns the level of a list item that follows b.
@@ -297,7 +310,7 @@ func (b *pdfBlock) continues(line *pdfLine) bool {
 // jumps reports whether a sentence that does not end with the column goes on at the top of the next one.
 func (b *pdfBlock) jumps(line *pdfLine) bool {
 	last := &b.last
-	up, beside := line.base-last.base > 2*line.size, line.x0 > last.x1-line.size
+	up, beside := line.base-last.base > line.size, line.x0 > last.x1-line.size
 	if line.rightToLeft {
 		beside = line.x1 < last.x0+line.size
 	}

@@ -88,7 +88,8 @@ func isPageNumber(text string, page, pages int) bool {
 	return len(text) < 30 && m != nil && m[1] == strconv.Itoa(page) && m[2] == strconv.Itoa(pages)
 }
 
-// edges returns the lines on the first and on the last three baselines of a page; of a short page all are in both.
+// edges returns the lines on the first and on the last three baselines of a page, without those of tables: their header may
+// repeat on every page.
 func (p *pdfPage) edges() (top, bottom []*pdfLine) {
 	var rows [][]*pdfLine
 	for _, row := range visualRows(p.lines) {
@@ -96,23 +97,26 @@ func (p *pdfPage) edges() (top, bottom []*pdfLine) {
 			rows = append(rows, row)
 		}
 	}
+	if len(rows) == 0 {
+		return nil, nil
+	}
 	const deep = 3
+	middle := (rows[0][0].base + rows[len(rows)-1][0].base) / 2
 	for i, row := range rows {
-		if row[0].table != nil {
-			continue
-		}
-		if i < deep && !(i+1 < len(rows) && isHeadOf(row, rows[i+1])) {
+		inTable := row[0].table != nil || i > 0 && areCells(rows[i-1], row) || i+1 < len(rows) && areCells(row, rows[i+1])
+		switch high := row[0].base >= middle; {
+		case inTable:
+		case high && i < deep:
 			top = append(top, row...)
-		}
-		if i >= len(rows)-deep {
+		case !high && i >= len(rows)-deep:
 			bottom = append(bottom, row...)
 		}
 	}
 	return top, bottom
 }
 
-// isHeadOf reports whether a row is the header of a table, which repeats on each of its pages, rather than a running head.
-func isHeadOf(row, next []*pdfLine) bool {
+// areCells reports whether two rows of text look like those of a table.
+func areCells(a, b []*pdfLine) bool {
 	cells := func(row []*pdfLine) int {
 		n := 0
 		for _, l := range row {
@@ -120,7 +124,7 @@ func isHeadOf(row, next []*pdfLine) bool {
 		}
 		return n
 	}
-	return row[0].base-next[0].base < 2.2*row[0].size && cells(row) > 2 && cells(next) > 2
+	return a[0].base-b[0].base < 2.2*a[0].size && cells(a) > 2 && cells(b) > 2
 }
 
 // cutRunning parts the running heads and feet of a page from its body.

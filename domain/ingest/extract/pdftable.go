@@ -656,9 +656,9 @@ func fillGrid(rows [][]*pdfLine, columns [][2]float64) []pdfRow {
 		}
 		switch {
 		case i > 0 && isNear(rows[i-1], row) && !spansRows(rows, i-1):
-			grid[len(grid)-1].merge(line, spansRows(rows, i))
+			grid[len(grid)-1].merge(line)
 		case i > 0 && len(line.cells[0]) == 0 && len(row) < len(rows[last]) && goesOn(rows[i-1], row, leading):
-			grid[len(grid)-1].merge(line, false)
+			grid[len(grid)-1].merge(line)
 		default:
 			if i > 0 && spansRows(rows, i-1) {
 				for _, cell := range rows[i-1] {
@@ -692,11 +692,9 @@ func goesOn(a, b []*pdfLine, leading float64) bool {
 }
 
 // merge adds the cells of a row that goes on.
-func (r *pdfRow) merge(more pdfRow, onlyEmpty bool) {
+func (r *pdfRow) merge(more pdfRow) {
 	for i, cell := range more.cells {
-		if !onlyEmpty || len(r.cells[i]) == 0 {
-			r.cells[i] = append(r.cells[i], cell...)
-		}
+		r.cells[i] = append(r.cells[i], cell...)
 	}
 	r.lines = append(r.lines, more.lines...)
 }

@@ -97,8 +97,8 @@ func (l *pageLayout) taggedBlock(lines []pdfLine) {
 		line := joinRow(lines[i : i+row])
 		if i == 0 {
 			from := 0
-			if marker, text := splitMarker(line.text); b.Kind == ListItem && b.Marker == "" && marker != "" {
-				if from = len(line.text) - len(text); startsDigit(marker) {
+			if marker, text := splitItem(line.text); b.Kind == ListItem && b.Marker == "" && marker != "" {
+				if from = len(line.text) - len(text); hasLetters(marker) {
 					b.Marker = marker
 				}
 			}
