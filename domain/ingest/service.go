@@ -35,7 +35,7 @@ import (
 // process dies, its jobs are taken over within seconds by rescue; River's own rescuer, which goes by the clock, is the net
 // below, so its time is longer than the longest document's.
 const (
-	jobTimeout   = 3 * time.Hour
+	jobTimeout   = reader.Longest + time.Hour
 	rescueAfter  = jobTimeout + 10*time.Minute
 	rescueEvery  = 2 * time.Second
 	softStop     = 15 * time.Second

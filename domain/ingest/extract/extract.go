@@ -1,9 +1,10 @@
 // Package extract turns the bytes of an uploaded file into structured text: headings, paragraphs,
 // list items, tables and code in reading order, each with the page it stands on.
 //
-// It decides what a file is by its content, reads PDF (PDFium in WebAssembly), DOCX, HTML, Markdown,
-// plain text and CSV, and says in plain words why it cannot read the rest. All text it returns is valid
-// UTF-8 in NFC without control characters, so it can be stored as it is.
+// It decides what a file is by its content, reads PDF (PDFium in WebAssembly), DOCX, PPTX, XLSX, ODT, ODS,
+// ODP, EPUB, RTF, HTML, e-mail, CSV, Markdown and plain text, takes ZIPs apart, and says in plain words why it
+// cannot read the rest. All text it returns is valid UTF-8 in NFC without control characters, so it can be
+// stored as it is.
 //
 // It opens no file and no connection and starts no program, and it trusts nothing in its input; but a parser can still run out
 // of memory or overflow its stack, which Go cannot recover from. Whoever reads files from strangers
