@@ -25,11 +25,12 @@ import (
 	"bitb/domain/postgres"
 )
 
-// Times of a job. A document has ten minutes, of which reading takes two at most. When a process dies, its jobs are
-// taken over within seconds by rescue; River's own rescuer, which goes by the clock, is the net below.
+// Times of a job. A document has eight minutes beside those of reading it, which are two for most, but many for hundreds of
+// scanned pages. When a process dies, its jobs are taken over within seconds by rescue; River's own rescuer, which goes by the
+// clock, is the net below.
 const (
-	jobTimeout   = 10 * time.Minute
-	rescueAfter  = 12 * time.Minute
+	jobTimeout   = reader.Longest + 8*time.Minute
+	rescueAfter  = jobTimeout + 2*time.Minute
 	rescueEvery  = 2 * time.Second
 	softStop     = 15 * time.Second
 	maxAttempts  = 5
