@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # The private PostgreSQL and Redis of one checkout, for `make run` and `make test`.
 #
-#   services.sh install [browser]   install what is missing (root; says what to do otherwise)
+#   services.sh install [tests]     install what is missing (root; says what to do otherwise)
 #   services.sh start               start both and return; does nothing when they are up
 #   services.sh stop                stop both; the data stays
 #   services.sh status              one line each; exit status 1 when one is down
 #   services.sh env                 shell lines with the addresses
 #   services.sh run COMMAND…        install, start, run COMMAND with the addresses in its environment,
 #                                   and afterwards stop what was not up before
-#   services.sh run --tests COMMAND…  the same with a browser, and the addresses as BITB_TEST_…
+#   services.sh run --tests COMMAND…  the same with a browser and Tesseract, and the addresses as BITB_TEST_…
 #
 # Everything lives below .local/ on ports of its own, so a server that already runs on 5432 or
 # 6379 is never touched. DATABASE_URL or REDIS_URL in the environment means: use that one, and
@@ -80,10 +80,15 @@ has_browser() {
   return 1
 }
 
-missing() { # [browser] → one word a line
+has_tesseract() { tesseract --list-langs 2>/dev/null | grep -qx eng; }
+
+missing() { # [tests] → one word a line
   if want_postgres && ! has_postgres; then echo postgres; fi
   if want_redis && ! has_redis; then echo redis; fi
-  if [ "${1:-}" = browser ] && ! has_browser; then echo browser; fi
+  if [ "${1:-}" = tests ]; then
+    if ! has_browser; then echo browser; fi
+    if ! has_tesseract; then echo tesseract; fi
+  fi
 }
 
 # --- install -----------------------------------------------------------------------------------
@@ -109,17 +114,18 @@ candidate() { apt-cache policy "$1" 2>/dev/null | sed -n 's/^ *Candidate: *//p' 
 apt_major() { apt-cache depends postgresql 2>/dev/null | sed -n 's/.*Depends: postgresql-\([0-9]*\)$/\1/p' | head -n1; }
 
 install() {
-  local browser=${1:-} need
-  need=$(missing "$browser" | tr '\n' ' ')
+  local tests=${1:-} need
+  need=$(missing "$tests" | tr '\n' ' ')
   [ -n "$need" ] || return 0
   command -v apt-get >/dev/null ||
     die "missing: $need- and this is neither Debian nor Ubuntu. Install PostgreSQL $pg_oldest or later with pgvector $vector_oldest or later, and Redis; or set DATABASE_URL and REDIS_URL."
-  is_root || die "missing: $need- and installing needs root. Run:  sudo $checkout/deploy/local/services.sh install $browser$(by_hand "$need")"
+  is_root || die "missing: $need- and installing needs root. Run:  sudo $checkout/deploy/local/services.sh install $tests$(by_hand "$need")"
   say "services: installing: $need"
   apt_get update || say "services: apt-get update failed; trying with the lists that are there"
   case $need in *postgres*) install_postgres ;; esac
   case $need in *redis*) install_redis ;; esac
   case $need in *browser*) install_browser ;; esac
+  case $need in *tesseract*) apt_get install tesseract-ocr tesseract-ocr-eng ;; esac
 }
 
 # by_hand names the packages for somebody who would rather install them by hand.
@@ -135,6 +141,7 @@ by_hand() { # what is missing, in words
   esac
   case $1 in *redis*) list="redis-server $list" ;; esac
   case $1 in *browser*) list="$(browser_package) fonts-droid-fallback $list" ;; esac
+  case $1 in *tesseract*) list="tesseract-ocr tesseract-ocr-eng $list" ;; esac
   printf '\n          or:  sudo apt-get install %s' "$list"
 }
 
@@ -499,7 +506,7 @@ stop_after_run() {
 run() {
   local tests='' child again status=0
   if [ "${1:-}" = --tests ]; then
-    tests=browser
+    tests=tests
     shift
     DATABASE_URL=${BITB_TEST_DATABASE_URL:-} REDIS_URL=${BITB_TEST_REDIS_URL:-} BITB_MIGRATE_DATABASE_URL=
   fi

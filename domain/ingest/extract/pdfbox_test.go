@@ -291,10 +291,14 @@ func TestPDFStructure(t *testing.T) {
 	links := "300 0 obj<</Type/Annot/Subtype/Link/Rect[48 698 75 712]/A<</S/URI/URI(https://harbourloop.example/a?b=1)>>>>endobj\n" +
 		"301 0 obj<</Type/Annot/Subtype/Link/Rect[48 686 75 698]/A<</S/JavaScript/JS(app.alert)>>>>endobj\n"
 	body := "The harbour loop is long and mostly flat and signed in both directions"
+	form := "400 0 obj<</Type/Annot/Subtype/Widget/FT/Tx/T(name)/V(Mira Vale)/Rect[100 640 250 660]/AP<</N 401 0 R>>>>endobj\n" +
+		"401 0 obj<</Type/XObject/Subtype/Form/BBox[0 0 150 20]/Resources<</Font<</F1 5 0 R>>>>/Length 45>>stream\nBT /F1 10 Tf 2 5 Td (Mira Vale) Tj ET         \nendstream endobj\n"
 	tests := []struct {
 		name, file string
 		want       []string
 	}{
+		{"form filled in", pdfPages("/AcroForm<</Fields[400 0 R]>>", "/Annots[400 0 R 300 0 R]", form+links, at(50, 700, "Here is the form.")+at(50, 645, "Name:")),
+			[]string{"paragraph: [Here](https://harbourloop.example/a?b=1) is the form.", "paragraph: Name: Mira Vale"}},
 		{"tags", pdfPages("/MarkInfo<</Marked true>>/StructTreeRoot 100 0 R", "/StructParents 0", tree, tagged),
 			[]string{"heading1: Rider guide", "paragraph: One paragraph of two lines.", "paragraph: Another.", "list_item1: first thing", "list_item2: inner thing",
 				"table: Bike|Day / City|18", "furniture: page 1"}},

@@ -1,6 +1,7 @@
 package extract
 
 import (
+	"encoding/binary"
 	"unicode"
 )
 
@@ -10,24 +11,63 @@ const (
 	maxObjects = 500
 )
 
-// markLinks marks the characters that stand in a link that a person could follow from anywhere, and returns the addresses.
-func (r *pdfReader) markLinks(page uint64) []string {
-	var addresses []string
+// maxAnnotations is how many notes, fields and links of a page are looked at.
+const maxAnnotations = 2000
+
+// loadPage loads page i, counted from 0, with what was filled into its form and typed over it as a part of its content; 0 means
+// that it cannot be loaded. before, which may be nil, sees the page with its links, which are lost when that is done.
+func (s *sandbox) loadPage(i int, before func(page uint64)) uint64 {
+	page := s.call("FPDF_LoadPage", s.document, uint64(i))
+	if page == 0 {
+		return 0
+	}
+	if before != nil {
+		before(page)
+	}
+	const flattened = 1
+	if !s.isFilledIn(page) || s.call("FPDFPage_Flatten", page, 0) != flattened {
+		return page
+	}
+	s.call("FPDF_ClosePage", page)
+	return s.call("FPDF_LoadPage", s.document, uint64(i))
+}
+
+// isFilledIn reports whether a page has fields of a form, text typed over it, or stamps.
+func (s *sandbox) isFilledIn(page uint64) bool {
+	const freeText, stamp, widget = 3, 13, 20
+	for i := range min(s.count("FPDFPage_GetAnnotCount", page), maxAnnotations) {
+		note := s.call("FPDFPage_GetAnnot", page, uint64(i))
+		kind := s.call("FPDFAnnot_GetSubtype", note)
+		s.call("FPDFPage_CloseAnnot", note)
+		if kind == freeText || kind == stamp || kind == widget {
+			return true
+		}
+	}
+	return false
+}
+
+// pdfArea is a part of a page that is a link.
+type pdfArea struct {
+	box     pdfBox
+	address string
+}
+
+// links returns the links of a page that a person could follow from anywhere.
+func (r *pdfReader) links(page uint64) []pdfArea {
+	var links []pdfArea
 	position, found := r.scratch+scratchSize-16, r.scratch+scratchSize-8
 	copy(r.bytes(position, 4), []byte{0, 0, 0, 0})
-	for len(addresses) < maxLinks && r.is("FPDFLink_Enumerate", page, position, found) {
+	for len(links) < maxLinks && r.is("FPDFLink_Enumerate", page, position, found) {
 		next, ref := r.uint32At(position), uint64(r.uint32At(found))
 		address := r.address(ref)
 		if link("x", address) != "x" {
-			for _, area := range r.areas(ref) {
-				addresses = append(addresses, address)
-				r.mark(area, int16(len(addresses)))
+			for _, box := range r.areas(ref) {
+				links = append(links, pdfArea{box, address})
 			}
 		}
-		b := r.bytes(position, 4) // the scratch memory was used meanwhile
-		b[0], b[1], b[2], b[3] = byte(next), byte(next>>8), byte(next>>16), byte(next>>24)
+		binary.LittleEndian.PutUint32(r.bytes(position, 4), next) // the scratch memory was used meanwhile
 	}
-	return addresses
+	return links
 }
 
 // address returns where a link leads to outside of the file, or "".
@@ -59,16 +99,19 @@ func (r *pdfReader) areas(link uint64) []pdfBox {
 	return out
 }
 
-func (r *pdfReader) mark(area pdfBox, link int16) {
-	const most = 1 << 14 // characters of a page with links: 500 links times a million characters would take seconds
-	if len(r.chars) > most {
+// markLinks marks the characters that stand in links by the number of the link, from 1.
+func markLinks(chars []pdfChar, links []pdfArea) {
+	const most = 1 << 23 // characters times links: more take seconds
+	if len(chars)*len(links) > most {
 		return
 	}
-	for i := range r.chars {
-		b := &r.chars[i].box
+	for i := range chars {
+		b := &chars[i].box
 		x, y := (b.x0+b.x1)/2, (b.y0+b.y1)/2
-		if area.x0 <= x && x <= area.x1 && area.y0 <= y && y <= area.y1 {
-			r.chars[i].link = link
+		for k := range links {
+			if a := &links[k].box; a.x0 <= x && x <= a.x1 && a.y0 <= y && y <= a.y1 {
+				chars[i].link = int16(k + 1)
+			}
 		}
 	}
 }

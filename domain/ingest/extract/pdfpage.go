@@ -133,7 +133,8 @@ type pdfReader struct {
 
 // page reads page i, counted from 0.
 func (r *pdfReader) page(i int) (page pdfPage, err error) {
-	ref := r.call("FPDF_LoadPage", r.document, uint64(i))
+	var links []pdfArea
+	ref := r.loadPage(i, func(ref uint64) { links = r.links(ref) })
 	if ref == 0 {
 		return pdfPage{broken: true}, r.err
 	}
@@ -149,15 +150,12 @@ func (r *pdfReader) page(i int) (page pdfPage, err error) {
 	if slices.ContainsFunc(r.chars, func(c pdfChar) bool { return isRightToLeft(c.r) }) {
 		r.widen(text)
 	}
-	var addresses []string
-	if len(r.chars) > 0 {
-		addresses = r.markLinks(ref)
-	}
+	markLinks(r.chars, links)
 	markVertical(r.chars)
 	r.markTags(ref, text, page.objects)
 	page.frame.turn = mainTurn(r.chars)
 	rules := turnRules(r.rules(ref, page.objects), page.frame.turn)
-	page.lines = splitLines(r.chars, addresses, rules, page.frame.turn)
+	page.lines = splitLines(r.chars, links, rules, page.frame.turn)
 	r.typeset(text, page.lines, page.frame.turn)
 	page.picture = r.isPicture(ref, &page)
 	page.size = page.bytes()
@@ -321,7 +319,7 @@ func (r *pdfReader) font(text uint64, char int) pdfFont {
 }
 
 // splitLines cuts the characters of a page that is turned by some quarters to be read into lines.
-func splitLines(chars []pdfChar, links []string, rules []pdfRule, turn int) []pdfLine {
+func splitLines(chars []pdfChar, links []pdfArea, rules []pdfRule, turn int) []pdfLine {
 	b := lineBuilder{chars: chars, links: links, turn: turn, base: mainDirection(chars)}
 	for _, r := range rules {
 		if r.down {
@@ -397,7 +395,7 @@ func mainDirection(chars []pdfChar) direction {
 // lineBuilder collects the characters of a line.
 type lineBuilder struct {
 	chars []pdfChar
-	links []string
+	links []pdfArea
 	lines []pdfLine
 	rules []pdfRule // down the page
 	turn  int
@@ -517,7 +515,7 @@ func (b *lineBuilder) write(l *pdfLine) {
 			l.words, ends = append(l.words, pdfWord{x0: box.x0, x1: box.x1}), append(ends, len(b.text))
 		}
 		if c.link > 0 && len(b.text) > start {
-			l.addLink(pdfLink{start, len(b.text), b.links[c.link-1]})
+			l.addLink(pdfLink{start, len(b.text), b.links[c.link-1].address})
 		}
 		i = next
 	}
@@ -574,7 +572,7 @@ func (b *lineBuilder) appendRightToLeft(line pdfLine) {
 		cell.typical = visual[(start+end)/2].index
 		cell.text = cleanText(logicalOrder(visual[start:end], glyphs, line.size, b.base))
 		if link := b.chars[cell.first].link; link > 0 && link == b.chars[cell.end].link {
-			cell.links = []pdfLink{{0, len(cell.text), b.links[link-1]}}
+			cell.links = []pdfLink{{0, len(cell.text), b.links[link-1].address}}
 		}
 		if cell.text != "" {
 			b.lines = append(b.lines, cell)

@@ -64,7 +64,7 @@ const (
 
 // render draws a page, counted from 0. scale returns the pixels for a point of a page of a size; more than maxPicture are an error.
 func (s *sandbox) render(i int, scale func(width, height float64) float64, format uint64) (image.Image, error) {
-	page := s.call("FPDF_LoadPage", s.document, uint64(i))
+	page := s.loadPage(i, nil)
 	if page == 0 {
 		return nil, s.failure("page cannot be loaded")
 	}

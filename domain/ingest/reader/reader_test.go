@@ -343,6 +343,40 @@ func TestReadWithAnchors(t *testing.T) {
 	}
 }
 
+// The lines of a document are the parts of its text, one after the other, and each has a place on its page.
+func TestLines(t *testing.T) {
+	f, err := os.Open(handbook)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	r, err := new(Child).Read(t.Context(), f, "handbook.pdf", chunk.Options{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	points := []rune(r.Text)
+	texts := map[string]Line{}
+	end, missed := 0, 0
+	for _, l := range r.Lines {
+		if l.Start < end || l.End <= l.Start || l.End > len(points) || l.Page < 1 || l.Page > 10 ||
+			l.X0 < 0 || l.X1 <= l.X0 || l.X1 > 10000 || l.Y0 < 0 || l.Y1 <= l.Y0 || l.Y1 > 10000 {
+			t.Fatalf("line %+v behind %d", l, end)
+		}
+		missed += len(strings.Trim(string(points[end:l.Start]), " \n#-|1234567890."))
+		end = l.End
+		texts[string(points[l.Start:l.End])] = l
+	}
+	if missed > 0 || strings.TrimSpace(string(points[end:])) != "" {
+		t.Errorf("%d letters are in no line, and at the end %q", missed, string(points[end:]))
+	}
+	for page, text := range map[int]string{1: "Rider handbook", 2: "An identity card, a passport or a driving licence with a photograph.",
+		3: "| City bicycle | 4.00 | 11.00 | 18.00 | 79.00 | 50.00 |", 10: "Harbour Loop Bikes, rider handbook 2026, page 10 of 10"} {
+		if l, found := texts[text]; !found || l.Page != page {
+			t.Errorf("%q is at %+v", text, l)
+		}
+	}
+}
+
 func TestMemoryLimit(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("limits are set on Linux")
@@ -379,6 +413,7 @@ func zipOf(t *testing.T, parts ...string) []byte {
 }
 
 func TestPrint(t *testing.T) {
+	t.Setenv("PATH", "") // no tesseract
 	dir := t.TempDir()
 	note := filepath.Join(dir, "note.md")
 	if err := os.WriteFile(note, []byte("# Hours\n\nDaily\x1b[2J.\n"), 0o600); err != nil {
@@ -396,7 +431,8 @@ func TestPrint(t *testing.T) {
 		says   string
 	}{
 		{"one", []string{note}, 0, "# Hours\n\nDaily[2J.\n", ""},
-		{"note", []string{"../extract/testdata/mixed.pdf"}, 0, "# Delivery note 2217", "Page 2 "},
+		{"note", []string{"../extract/testdata/mixed.pdf"}, 0, "# Delivery note 2217", "Page 2 holds only pictures, so there was no text to read. Text recognition is not installed on this server."},
+		{"pictures", []string{"../extract/testdata/scanned.pdf"}, 1, "", "or have tesseract installed"},
 		{"protected", []string{note, "../extract/testdata/encrypted.pdf"}, 1, "# Hours", "Could not open the file. It is protected with a password."},
 		{"archive", []string{note, archive}, 1, "# Hours\n\nDaily[2J.\n\n# de/note.md\n\n# Hours\n\nDaily.\n\n# list.txt\n\nOne.\n", "all.zip: map.png: Cannot read this kind of file. It is a picture (PNG)"},
 		{"missing", []string{filepath.Join(dir, "no")}, 1, "", "no such file"},
@@ -404,7 +440,6 @@ func TestPrint(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
 			var out, says bytes.Buffer
 			status := new(Child).Print(t.Context(), tt.files, &out, &says)
 			if status != tt.status || !strings.HasPrefix(out.String(), tt.out) || !strings.Contains(says.String(), tt.says) {
