@@ -307,7 +307,7 @@ func TestVersionIsRestored(t *testing.T) {
 	shows(t, "the details with two versions", m.get(t, details, "Accept", "text/html"), "Go back to this version", "file?version=1", "file?version=2", "Chunks of about 320 tokens")
 	leads(t, "back to the first", m.post(t, "/documents/"+id.String()+"/versions/1/restore", nil, "Accept", "text/html"), details)
 	shows(t, "the details after that", m.get(t, details, "Accept", "text/html"), "in line to be read again", "3 versions", "Being read")
-	for _, n := range []string{"9", "0", "x", "-1"} {
+	for _, n := range []string{"99999999999", "9", "0", "x", "-1"} {
 		want(t, "version "+n, m.post(t, "/documents/"+id.String()+"/versions/"+n+"/restore", nil, "Accept", "application/json"), http.StatusNotFound)
 	}
 	a.db.Exec(t, `update documents set status = 'failed', failure_code = 'embedding', failure_title = 'Embedding stopped', failure_message = 'It did not answer.' where id = $1`, id)

@@ -301,9 +301,9 @@ func versionParam(text string) (int, error) {
 	if text == "" {
 		return 0, nil
 	}
-	n, err := strconv.Atoi(text)
+	n, err := strconv.ParseInt(text, 10, 32) // what the database counts with
 	if err != nil || n < 1 {
 		return 0, domain.NewError(domain.NotFound, "This document has no such version.")
 	}
-	return n, nil
+	return int(n), nil
 }

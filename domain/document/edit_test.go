@@ -31,6 +31,7 @@ func TestDesk(t *testing.T) {
 	for name, test := range map[string]func(*desk){
 		"edit": testEdit, "undo": testUndo, "switch": testSwitch, "edits at once": testEditsAtOnce, "edit while read": testEditWhileRead,
 		"resolve": testResolve, "decisions at once": testDecisionsAtOnce, "addition": testAddition, "places": testPlaces, "restore": testRestoreVersion,
+		"cited while stored": testCiteWhileStored, "cancel when taken": testCancelWhenTaken,
 	} {
 		t.Run(name, func(t *testing.T) {
 			sub := *d

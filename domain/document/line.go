@@ -49,10 +49,11 @@ const inLineAgain = ` status = 'queued', attempt = attempt + 1, progress_done = 
 	queued_at = clock_timestamp(), due_at = clock_timestamp(), waits_for = '', waits_since = null, job_id = 0,
 	failure_code = '', failure_title = '', failure_message = '', failure_page = 0, updated_at = now()`
 
-// lockDocument takes the document's row for the rest of the transaction and returns its status.
+// lockDocument takes the document's row for the rest of the transaction and returns its status. Nobody changes the keys of the
+// row, so the lock leaves alone an answer that is kept meanwhile and cites the document.
 func lockDocument(ctx context.Context, tx pgx.Tx, tenantID, id domain.ID) (Status, error) {
 	var status Status
-	err := tx.QueryRow(ctx, "select status from documents where tenant_id = $1 and id = $2 for update", tenantID, id).Scan(&status)
+	err := tx.QueryRow(ctx, "select status from documents where tenant_id = $1 and id = $2 for no key update", tenantID, id).Scan(&status)
 	return status, err
 }
 
@@ -109,7 +110,9 @@ const outdated = `d.status = 'ready' and (d.cut_tokens, d.cut_overlap) is distin
 
 func (s *Service) queueMany(ctx context.Context, tenantID domain.ID, which string, args ...any) (n int, err error) {
 	err = s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, "update documents d set "+inLineAgain+" where d.tenant_id = $1 and "+which, append([]any{tenantID}, args...)...)
+		// In one order, or two that do this at once wait for each other in a circle.
+		tag, err := tx.Exec(ctx, "with some as materialized (select d.id from documents d where d.tenant_id = $1 and "+which+` order by d.id for no key update)
+			update documents d set `+inLineAgain+" from some where d.tenant_id = $1 and d.id = some.id", append([]any{tenantID}, args...)...)
 		if err != nil {
 			return fmt.Errorf("queue documents again: %w", err)
 		}
@@ -150,6 +153,9 @@ func (s *Service) Cancel(ctx context.Context, tenantID, id domain.ID) (kept int,
 }
 
 func backToLive(ctx context.Context, tx pgx.Tx, tenantID, id domain.ID) error {
+	if err := refuseTaken(ctx, tx, tenantID, id); err != nil {
+		return err
+	}
 	if err := dropUnanswered(ctx, tx, tenantID, id); err != nil {
 		return err
 	}
@@ -163,6 +169,23 @@ func backToLive(ctx context.Context, tx pgx.Tx, tenantID, id domain.ID) error {
 		}
 	}
 	return nil
+}
+
+// refuseTaken says whose the bytes of the version that answers are by now: they may have been uploaded once more as a document
+// of their own while a newer version was under way.
+func refuseTaken(ctx context.Context, tx pgx.Tx, tenantID, id domain.ID) error {
+	var other string
+	err := tx.QueryRow(ctx, `select o.name from documents d
+		join document_files f on f.tenant_id = $1 and f.document_id = d.id and f.version = d.live_version
+		join documents o on o.tenant_id = $1 and o.sha256 = f.sha256 and o.id <> d.id
+		where d.tenant_id = $1 and d.id = $2`, tenantID, id).Scan(&other)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look whose the bytes are: %w", err)
+	}
+	return domain.NewError(domain.Conflict, "The file of the version that answers is also a document of its own, “"+other+"”. Delete one of the two.")
 }
 
 // Cutting returns how the tenant's documents are to be cut, and how many are cut otherwise.

@@ -81,7 +81,7 @@ func (s *Service) current(ctx context.Context, r Attempt, fn func(pgx.Tx) error)
 	return s.db.InTenant(ctx, r.TenantID, func(tx pgx.Tx) error {
 		var attempt int
 		err := tx.QueryRow(ctx, `select attempt from documents where tenant_id = $1 and id = $2
-			and status in ('queued', 'reading', 'embedding') for update`, r.TenantID, r.DocumentID).Scan(&attempt)
+			and status in ('queued', 'reading', 'embedding') for no key update`, r.TenantID, r.DocumentID).Scan(&attempt)
 		if errors.Is(err, pgx.ErrNoRows) || (err == nil && attempt != r.Number) {
 			return ErrSuperseded
 		}
@@ -125,8 +125,7 @@ var ErrEdited = errors.New("a chunk was edited in the meantime")
 // written.
 func (s *Service) Complete(ctx context.Context, r Attempt, c Content, also func(pgx.Tx) error) error {
 	return s.current(ctx, r, func(tx pgx.Tx) error {
-		// A book of ten thousand chunks takes longer than a statement of a page may.
-		if _, err := tx.Exec(ctx, "select set_config('statement_timeout', '120s', true), set_config('lock_timeout', '60s', true)"); err != nil {
+		if err := takeTime(ctx, tx); err != nil {
 			return err
 		}
 		var revision int
@@ -146,6 +145,12 @@ func (s *Service) Complete(ctx context.Context, r Attempt, c Content, also func(
 		}
 		return s.leave(ctx, tx, r.TenantID, also)
 	})
+}
+
+// takeTime lets the statements of the transaction take longer than those of a page may: a book has ten thousand chunks.
+func takeTime(ctx context.Context, tx pgx.Tx) error {
+	_, err := tx.Exec(ctx, "select set_config('statement_timeout', '120s', true), set_config('lock_timeout', '60s', true)")
+	return err
 }
 
 func removeOld(ctx context.Context, tx pgx.Tx, r Attempt, _ Content) error {
@@ -256,7 +261,7 @@ func markReady(ctx context.Context, tx pgx.Tx, r Attempt, c Content) error {
 // not even from a cache: the index has a new version.
 func (s *Service) Delete(ctx context.Context, tenantID, id domain.ID) (name string, err error) {
 	err = s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
-		err := tx.QueryRow(ctx, "select name from documents where tenant_id = $1 and id = $2 for update", tenantID, id).Scan(&name)
+		err := tx.QueryRow(ctx, "select name from documents where tenant_id = $1 and id = $2 for no key update", tenantID, id).Scan(&name)
 		if err != nil {
 			return err
 		}

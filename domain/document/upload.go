@@ -88,7 +88,7 @@ func (s *Service) StoreVersion(ctx context.Context, tenantID, id domain.ID, up U
 	err := s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
 		var version int
 		var same bool
-		err := tx.QueryRow(ctx, "select version, sha256 = $3 from documents where tenant_id = $1 and id = $2 for update", tenantID, id, sum[:]).
+		err := tx.QueryRow(ctx, "select version, sha256 = $3 from documents where tenant_id = $1 and id = $2 for no key update", tenantID, id, sum[:]).
 			Scan(&version, &same)
 		if err != nil {
 			return err

@@ -18,6 +18,8 @@ const (
 	diskFull            = "53100"
 	tooManyConnections  = "53300"
 	queryCanceled       = "57014"
+	lockNotAvailable    = "55P03" // lock_timeout
+	deadlock            = "40P01"
 	adminShutdown       = "57P01"
 	crashShutdown       = "57P02"
 	cannotConnectNow    = "57P03"
@@ -64,7 +66,7 @@ func fromState(e *pgconn.PgError, err error) error {
 		return &domain.Error{Code: domain.NotFound, Message: "There is nothing here.", Err: err}
 	case diskFull:
 		return &domain.Error{Code: domain.Full, Message: "The storage is full. Nothing was saved.", Err: err}
-	case tooManyConnections, queryCanceled, adminShutdown, crashShutdown, cannotConnectNow, readOnlyTransaction:
+	case tooManyConnections, queryCanceled, lockNotAvailable, deadlock, adminShutdown, crashShutdown, cannotConnectNow, readOnlyTransaction:
 		return unavailable(err)
 	}
 	return err
