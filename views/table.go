@@ -136,13 +136,17 @@ func unescaped(pieces []piece) []piece {
 	return out
 }
 
-// longCell is from how many letters on a cell is given room, so that its words do not stand one below the other.
-const longCell = 32
-
-func long(c cell) bool {
+// cellWidth tells words that stand in one line from such that may be broken, and a sentence, which gets room for it.
+func cellWidth(c cell) string {
 	n := 0
 	for _, p := range c {
 		n += utf8.RuneCountInString(p.text)
 	}
-	return n >= longCell
+	switch {
+	case n < 16:
+		return "word"
+	case n < 32:
+		return "words"
+	}
+	return "sentence"
 }

@@ -137,7 +137,7 @@ func TestTableIsText(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := strings.Join(strings.Fields(out.String()), " ")
-	for _, want := range []string{`<th scope="col">&lt;b&gt;A</th><td></td>`, `<td>&#34;x&#39; onclick=y</td>`, `<td data-long>long`} {
+	for _, want := range []string{`<th scope="col" data-w="word">&lt;b&gt;A</th><td></td>`, `<td data-w="word">&#34;x&#39; onclick=y</td>`, `<td data-w="sentence">long`} {
 		if !strings.Contains(got, want) {
 			t.Errorf("there is no %s in %s", want, got)
 		}
