@@ -200,7 +200,7 @@ func (s *server) documentText(c echo.Context) error {
 		return err
 	}
 	// A text without pages is stored as one and shown in parts; the page knows how many there are.
-	v := views.TextView{Document: d, Pages: max(1, d.Pages), At: pageNumber(c.QueryParam("page"))}
+	v := views.TextView{Document: d, Pages: max(1, d.Pages), At: pageNumber(c.QueryParam("page")), Part: pageNumber(c.QueryParam("part"))}
 	number := 0
 	if d.Pages > 0 {
 		v.At = min(v.At, d.Pages)

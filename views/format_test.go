@@ -112,11 +112,11 @@ func TestSourceLines(t *testing.T) {
 		start, end int
 		want       []string
 	}{
-		{"nothing", 0, 0, []string{"head:Über", ":Tür auf.", "table:| a |"}},
-		{"within a line", 7, 10, []string{"head:Über", ":[Tür] auf.", "table:| a |"}},
-		{"over lines", 4, 18, []string{"head:Üb[er]", ":[Tür auf.]", "table:[| ]a |"}},
-		{"from the heading's sign", 0, 3, []string{"head:[Ü]ber", ":Tür auf.", "table:| a |"}},
-		{"outside", -9, 99, []string{"head:[Über]", ":[Tür auf.]", "table:[| a |]"}},
+		{"nothing", 0, 0, []string{"head:Über", ":Tür auf.", "row:| a |"}},
+		{"within a line", 7, 10, []string{"head:Über", ":[Tür] auf.", "row:| a |"}},
+		{"over lines", 4, 18, []string{"head:Üb[er]", ":[Tür auf.]", "row:[| ]a |"}},
+		{"from the heading's sign", 0, 3, []string{"head:[Ü]ber", ":Tür auf.", "row:| a |"}},
+		{"outside", -9, 99, []string{"head:[Über]", ":[Tür auf.]", "row:[| a |]"}},
 	} {
 		var got []string
 		for _, l := range sourceLines(text, c.start, c.end) {

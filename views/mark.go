@@ -82,36 +82,28 @@ func sameFold(a, b rune) bool {
 	return false
 }
 
-// line is one line of what the reader made of a page. kind is "head", "table" or "".
+// line is one line of what the reader made of a page, or a table of several. kind is "head", "table", "row" for a row that
+// belongs to no table, or "".
 type line struct {
 	kind   string
 	pieces []piece
+	head   []cell // of a table; none where all of them are empty
+	rows   [][]cell
 }
+
+// cell is a cell of a table. An empty one has no pieces.
+type cell []piece
 
 // sourceLines cuts the Markdown of a page into lines for show, with the code points from start to end marked.
 func sourceLines(text string, start, end int) []line {
-	var lines []line
-	at := 0
-	for raw := range strings.SplitSeq(text, "\n") {
-		kind, shown := lineKind(raw)
-		length := utf8.RuneCountInString(raw)
-		begin := at + length - utf8.RuneCountInString(shown)
-		lines = append(lines, line{kind, markRange(shown, start-begin, end-begin)})
-		at += length + 1
-	}
-	return lines
+	from, to := runeOffset(text, start), runeOffset(text, end)
+	return cutLines(text, 0, func(part string, at int) []piece { return markRange(part, from-at, to-at) })
 }
 
 // chunkLines cuts the Markdown of a chunk into lines for show, with what a search matches marked, and what a person changed.
 func chunkLines(text, search string, changed []span) []line {
-	var lines []line
 	at := len(text) - len(strings.TrimLeft(text, "\n"))
-	for raw := range strings.SplitSeq(strings.Trim(text, "\n"), "\n") {
-		kind, shown := lineKind(raw)
-		lines = append(lines, line{kind, changedPieces(shown, search, at+len(raw)-len(shown), changed)})
-		at += len(raw) + 1
-	}
-	return lines
+	return cutLines(strings.Trim(text, "\n"), at, func(part string, at int) []piece { return changedPieces(part, search, at, changed) })
 }
 
 // changedPieces marks a line that begins at the byte at of a text of which the spans changed.
@@ -141,17 +133,6 @@ func changedPieces(text, search string, at int, changed []span) []piece {
 	return pieces
 }
 
-// lineKind tells a heading, whose signs are not shown, and a row of a table from other lines.
-func lineKind(raw string) (kind, shown string) {
-	switch {
-	case strings.HasPrefix(raw, "#"):
-		return "head", strings.TrimLeft(strings.TrimLeft(raw, "#"), " ")
-	case strings.HasPrefix(raw, "|"):
-		return "table", raw
-	}
-	return "", raw
-}
-
 // mostShown is how much of a text one page shows, in code points: what has no pages may be as long as a book.
 const mostShown = 20_000
 
@@ -178,14 +159,26 @@ func textPart(page document.Page, at int) (part document.Page, shown, parts int)
 	runes := []rune(page.Text)
 	parts = max(1, (len(runes)+mostShown-1)/mostShown)
 	shown = min(max(1, at), parts)
-	from := (shown - 1) * mostShown
-	to := min(from+mostShown, len(runes))
+	from, to := lineStart(runes, (shown-1)*mostShown), lineStart(runes, shown*mostShown)
 	return document.Page{Number: page.Number, Start: page.Start + from, Text: string(runes[from:to])}, shown, parts
 }
 
-// markRange marks the code points from start to end of text, which may lie outside it.
+// lineStart is where the line begins that holds the n-th code point; n itself where the line is long, or the text ends before.
+func lineStart(runes []rune, n int) int {
+	if n >= len(runes) {
+		return len(runes)
+	}
+	for at := n; at > max(0, n-mostShown/4); at-- {
+		if runes[at-1] == '\n' {
+			return at
+		}
+	}
+	return n
+}
+
+// markRange marks the bytes from start to end of text, which may lie outside it.
 func markRange(text string, start, end int) []piece {
-	from, to := runeOffset(text, start), runeOffset(text, end)
+	from, to := min(max(0, start), len(text)), min(max(0, end), len(text))
 	if to <= from {
 		return []piece{{text: text}}
 	}

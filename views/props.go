@@ -58,6 +58,7 @@ type TextView struct {
 	Page     document.Page
 	At       int // which page, or part, from 1; past the end of the parts shows the last
 	Pages    int // of the document
+	Part     int // of a page that is long itself, like a sheet, from 1
 }
 
 // DetailsView is all that is known of a document, with the files it was made from.
