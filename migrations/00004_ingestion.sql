@@ -45,6 +45,8 @@ alter table documents
   add column job_id        bigint not null default 0;    -- of the queue, that reads it
 update documents d set live_version = 1, cut_tokens = 320, cut_overlap = 32
   where exists (select from chunks c where c.tenant_id = d.tenant_id and c.document_id = d.id);
+-- The job that was reading one does not say so; it takes the next in line.
+update documents set status = 'queued' where status in ('reading', 'embedding');
 create index documents_line on documents (tenant_id, queued_at, id) where status in ('queued', 'reading', 'embedding');
 
 -- Where the lines of a PDF stand on their page, six numbers a line: start and end in code points of the whole text, then
