@@ -89,6 +89,7 @@ create table chunk_edits (
 );
 create index chunk_edits_document on chunk_edits (tenant_id, document_id);
 alter table chunks add foreign key (tenant_id, edit_id) references chunk_edits (tenant_id, id) on delete set null (edit_id);
+create index chunks_off on chunks (tenant_id, document_id) where off;
 create index chunks_edit on chunks (tenant_id, edit_id) where edit_id is not null;
 
 -- An approximate index takes milliseconds for each vector it is given, and only tenants with more chunks than are compared one
