@@ -110,9 +110,7 @@ const outdated = `d.status = 'ready' and (d.cut_tokens, d.cut_overlap) is distin
 
 func (s *Service) queueMany(ctx context.Context, tenantID domain.ID, which string, args ...any) (n int, err error) {
 	err = s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
-		// In one order, or two that do this at once wait for each other in a circle.
-		tag, err := tx.Exec(ctx, "with chosen as materialized (select d.id from documents d where d.tenant_id = $1 and "+which+` order by d.id for no key update)
-			update documents d set `+inLineAgain+" from chosen where d.tenant_id = $1 and d.id = chosen.id", append([]any{tenantID}, args...)...)
+		tag, err := tx.Exec(ctx, "update documents d set "+inLineAgain+" where d.tenant_id = $1 and "+which, append([]any{tenantID}, args...)...)
 		if err != nil {
 			return fmt.Errorf("queue documents again: %w", err)
 		}

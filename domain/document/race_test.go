@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -96,5 +97,27 @@ func testOnAgain(d *desk) {
 		if n := d.db.Count(d, "select count(*) from chunk_embeddings where tenant_id = $1 and not near", d.tenant); n != 3 {
 			d.Errorf("%d of 3 vectors wait for the index", n)
 		}
+	})
+}
+
+// A file that is uploaded while the document with the same bytes is deleted is stored, or known; it is never "not there".
+func testStoreWhileDeleted(d *desk) {
+	d.with("", func(d *desk, _ domain.ID, _ []domain.ID) {
+		var group sync.WaitGroup
+		for range 6 {
+			group.Go(func() {
+				for range 40 {
+					stored, err := d.docs.Store(d.Context(), d.tenant, document.Upload{Name: "a", Format: "text", Content: []byte("a")})
+					if err != nil {
+						d.Error(err)
+						return
+					}
+					if _, err := d.docs.Delete(d.Context(), d.tenant, stored.ID); err != nil && domain.CodeOf(err) != domain.NotFound {
+						d.Error(err)
+					}
+				}
+			})
+		}
+		group.Wait()
 	})
 }
