@@ -45,6 +45,8 @@ alter table documents
   add column job_id        bigint not null default 0;    -- of the queue, that reads it
 update documents d set live_version = 1, cut_tokens = 320, cut_overlap = 32
   where exists (select from chunks c where c.tenant_id = d.tenant_id and c.document_id = d.id);
+-- The job that was reading one does not say so; it takes the next in line.
+update documents set status = 'queued' where status in ('reading', 'embedding');
 create index documents_line on documents (tenant_id, queued_at, id) where status in ('queued', 'reading', 'embedding');
 
 -- Where the lines of a PDF stand on their page, six numbers a line: start and end in code points of the whole text, then
@@ -87,6 +89,7 @@ create table chunk_edits (
 );
 create index chunk_edits_document on chunk_edits (tenant_id, document_id);
 alter table chunks add foreign key (tenant_id, edit_id) references chunk_edits (tenant_id, id) on delete set null (edit_id);
+create index chunks_off on chunks (tenant_id, document_id) where off;
 create index chunks_edit on chunks (tenant_id, edit_id) where edit_id is not null;
 
 -- An approximate index takes milliseconds for each vector it is given, and only tenants with more chunks than are compared one

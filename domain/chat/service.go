@@ -338,11 +338,12 @@ func (t *turn) readAnswer(ctx context.Context, tx pgx.Tx) error {
 }
 
 // insertCitation points at the chunk and the document if they are still there: a document may be deleted while the model
-// writes, and its words stay readable.
+// writes, and its words stay readable. A chunk that is being removed just now is not waited for: its removal may be waiting
+// for another chunk of the same answer.
 func insertCitation(ctx context.Context, tx pgx.Tx, tenantID, messageID domain.ID, c Citation) error {
 	_, err := tx.Exec(ctx, `insert into citations (tenant_id, message_id, number, chunk_id, document_id, document_name, heading, page, text)
 		values ($1, $2, $3,
-			(select id from chunks where tenant_id = $1 and id = $4 for key share),
+			(select id from chunks where tenant_id = $1 and id = $4 for key share skip locked),
 			(select id from documents where tenant_id = $1 and id = $5 for key share), $6, $7, $8, $9)`,
 		tenantID, messageID, c.Number, c.ChunkID, c.DocumentID, c.DocumentName, append([]string{}, c.Heading...), c.Page, c.Text)
 	if err != nil {

@@ -259,13 +259,19 @@ func switchChunk(ctx context.Context, tx pgx.Tx, tenantID domain.ID, c Chunk, of
 // SetOff leaves a whole document out of answers, or takes it in again. Its chunks keep their own switches.
 func (s *Service) SetOff(ctx context.Context, tenantID, id domain.ID, off bool) error {
 	return s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
+		if err := takeTime(ctx, tx); err != nil {
+			return err
+		}
 		if _, err := lockDocument(ctx, tx, tenantID, id); err != nil {
 			return err
 		}
 		if _, err := tx.Exec(ctx, "update documents set off = $3, updated_at = now() where tenant_id = $1 and id = $2 and off <> $3", tenantID, id, off); err != nil {
 			return fmt.Errorf("switch a document: %w", err)
 		}
-		return matchIndex(ctx, tx, tenantID, id)
+		if err := matchIndex(ctx, tx, tenantID, id); err != nil {
+			return err
+		}
+		return s.keepUp(ctx, tx, tenantID)
 	})
 }
 

@@ -77,8 +77,8 @@ func (s *Service) keepUp(ctx context.Context, tx pgx.Tx, tenantID domain.ID) err
 func (s *Service) IndexVectors(ctx context.Context, tenantID domain.ID) (n int, err error) {
 	err = s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, `
-			with some as materialized (select model, chunk_id from chunk_embeddings where tenant_id = $1 and not near limit 100 for update skip locked)
-			update chunk_embeddings e set near = true from some where e.tenant_id = $1 and e.model = some.model and e.chunk_id = some.chunk_id`, tenantID)
+			with chosen as materialized (select model, chunk_id from chunk_embeddings where tenant_id = $1 and not near limit 100 for update skip locked)
+			update chunk_embeddings e set near = true from chosen where e.tenant_id = $1 and e.model = chosen.model and e.chunk_id = chosen.chunk_id`, tenantID)
 		n = int(tag.RowsAffected())
 		return err
 	})
@@ -137,7 +137,9 @@ func setIndexed(ctx context.Context, tx pgx.Tx, tenantID domain.ID, ids []domain
 	} else if _, err := tx.Exec(ctx, "select from corpora where tenant_id = $1 for update", tenantID); err != nil {
 		return err
 	}
-	moves := []string{moveSQL("chunk_embeddings", "hidden_embeddings"), moveSQL("search.lexemes", "search.hidden_lexemes")}
+	// What comes back joins the approximate index later: there and then, ten thousand vectors would take minutes.
+	moves := []string{"update chunk_embeddings set near = false where tenant_id = $1 and chunk_id = any($2) and near",
+		moveSQL("chunk_embeddings", "hidden_embeddings"), moveSQL("search.lexemes", "search.hidden_lexemes")}
 	if on {
 		moves = []string{moveSQL("hidden_embeddings", "chunk_embeddings"), moveSQL("search.hidden_lexemes", "search.lexemes")}
 	}

@@ -110,9 +110,7 @@ const outdated = `d.status = 'ready' and (d.cut_tokens, d.cut_overlap) is distin
 
 func (s *Service) queueMany(ctx context.Context, tenantID domain.ID, which string, args ...any) (n int, err error) {
 	err = s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
-		// In one order, or two that do this at once wait for each other in a circle.
-		tag, err := tx.Exec(ctx, "with some as materialized (select d.id from documents d where d.tenant_id = $1 and "+which+` order by d.id for no key update)
-			update documents d set `+inLineAgain+" from some where d.tenant_id = $1 and d.id = some.id", append([]any{tenantID}, args...)...)
+		tag, err := tx.Exec(ctx, "update documents d set "+inLineAgain+" where d.tenant_id = $1 and "+which, append([]any{tenantID}, args...)...)
 		if err != nil {
 			return fmt.Errorf("queue documents again: %w", err)
 		}
@@ -278,12 +276,26 @@ func (s *Service) Next(ctx context.Context, tenantID domain.ID, jobID int64, idl
 		if a, found, err = takeUp(ctx, tx, tenantID, jobID); found || err != nil {
 			return err
 		}
+		if err := s.wakeLater(ctx, tx, tenantID); err != nil {
+			return err
+		}
 		return idle(tx)
 	})
 	if err == nil && !found {
 		err = ErrNothing
 	}
 	return a, err
+}
+
+// wakeLater has somebody look again when the first of those is due that wait for a time. Clocks differ: the turn that was to
+// come then may have come too early, and have found nothing.
+func (s *Service) wakeLater(ctx context.Context, tx pgx.Tx, tenantID domain.ID) error {
+	var at *time.Time
+	err := tx.QueryRow(ctx, "select min(due_at) from documents where tenant_id = $1 and status = 'queued'", tenantID).Scan(&at)
+	if err != nil || at == nil {
+		return err
+	}
+	return s.ingest.WakeAt(ctx, tx, tenantID, *at)
 }
 
 // mostInterruptions is how often the process that read a document may die before the document is given up. A process dies

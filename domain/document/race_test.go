@@ -1,11 +1,16 @@
 package document_test
 
 import (
+	"context"
+	"errors"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"bitb/domain"
+	"bitb/domain/dbtest"
 	"bitb/domain/document"
 )
 
@@ -47,5 +52,72 @@ func testCancelWhenTaken(d *desk) {
 		if kept != 1 || d.document(id).Status != document.Ready {
 			d.Errorf("version %d stays, and the document is %s", kept, d.document(id).Status)
 		}
+	})
+}
+
+// later notes when somebody is to look at the line.
+type later struct {
+	document.Ingester
+	at []time.Time
+}
+
+func (l *later) WakeAt(_ context.Context, _ pgx.Tx, _ domain.ID, at time.Time) error {
+	l.at = append(l.at, at)
+	return nil
+}
+
+// A turn that comes before its time, by another clock, has somebody come again.
+func testEarlyTurn(d *desk) {
+	d.with("", func(d *desk, id domain.ID, _ []domain.ID) {
+		d.must(d.docs.ReadAgain(d.Context(), d.tenant, id))
+		l := &later{Ingester: dbtest.NoQueue}
+		docs := document.NewService(d.db.DB, l)
+		for range 2 {
+			d.db.Exec(d, "update documents set due_at = '2100-01-01' where id = $1", id)
+			if _, err := docs.Next(d.Context(), d.tenant, 1, func(pgx.Tx) error { return nil }); !errors.Is(err, document.ErrNothing) {
+				d.Fatal(err)
+			}
+		}
+		if len(l.at) != 2 || l.at[0].UTC().Year() != 2100 {
+			d.Errorf("somebody comes at %v", l.at)
+		}
+	})
+}
+
+// What is switched on again is not put into the approximate index there and then.
+func testOnAgain(d *desk) {
+	d.with("", func(d *desk, id domain.ID, _ []domain.ID) {
+		for n := 1; n > 0; {
+			var err error
+			n, err = d.docs.IndexVectors(d.Context(), d.tenant)
+			d.must(err)
+		}
+		d.must(d.docs.SetOff(d.Context(), d.tenant, id, true))
+		d.must(d.docs.SetOff(d.Context(), d.tenant, id, false))
+		if n := d.db.Count(d, "select count(*) from chunk_embeddings where tenant_id = $1 and not near", d.tenant); n != 3 {
+			d.Errorf("%d of 3 vectors wait for the index", n)
+		}
+	})
+}
+
+// A file that is uploaded while the document with the same bytes is deleted is stored, or known; it is never "not there".
+func testStoreWhileDeleted(d *desk) {
+	d.with("", func(d *desk, _ domain.ID, _ []domain.ID) {
+		var group sync.WaitGroup
+		for range 6 {
+			group.Go(func() {
+				for range 40 {
+					stored, err := d.docs.Store(d.Context(), d.tenant, document.Upload{Name: "a", Format: "text", Content: []byte("a")})
+					if err != nil {
+						d.Error(err)
+						return
+					}
+					if _, err := d.docs.Delete(d.Context(), d.tenant, stored.ID); err != nil && domain.CodeOf(err) != domain.NotFound {
+						d.Error(err)
+					}
+				}
+			})
+		}
+		group.Wait()
 	})
 }

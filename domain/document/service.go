@@ -78,10 +78,12 @@ func (s *Service) List(ctx context.Context, tenantID domain.ID, f Filter) (List,
 		if err := countDocuments(ctx, tx, tenantID, &list); err != nil {
 			return err
 		}
-		// Postgres orders ties as it likes from page to page, so the id breaks them.
-		rows, err := tx.Query(ctx, `select `+documentColumns+` from documents d
-			where d.tenant_id = $1 and `+matchesFilter+`
-			order by `+orderOf(f)+`, d.id limit $4 offset $5`,
+		// Postgres orders ties as it likes from page to page, so the id breaks them. The page is chosen first, or what the columns
+		// count would be counted for every document that is sorted.
+		order := orderOf(f) + ", d.id"
+		rows, err := tx.Query(ctx, `with chosen as materialized (select d.id from documents d where d.tenant_id = $1 and `+matchesFilter+`
+				order by `+order+` limit $4 offset $5)
+			select `+documentColumns+` from documents d where d.tenant_id = $1 and d.id = any(array(select id from chosen)) order by `+order,
 			tenantID, f.Search, f.Status, PageSize, (max(1, f.Page)-1)*PageSize)
 		if err != nil {
 			return fmt.Errorf("list documents: %w", err)

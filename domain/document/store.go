@@ -261,6 +261,9 @@ func markReady(ctx context.Context, tx pgx.Tx, r Attempt, c Content) error {
 // not even from a cache: the index has a new version.
 func (s *Service) Delete(ctx context.Context, tenantID, id domain.ID) (name string, err error) {
 	err = s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
+		if err := takeTime(ctx, tx); err != nil {
+			return err
+		}
 		err := tx.QueryRow(ctx, "select name from documents where tenant_id = $1 and id = $2 for no key update", tenantID, id).Scan(&name)
 		if err != nil {
 			return err

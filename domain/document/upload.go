@@ -35,6 +35,18 @@ func (s *Service) Store(ctx context.Context, tenantID domain.ID, up Upload) (Sto
 	if err := up.check(); err != nil {
 		return Stored{}, err
 	}
+	for try := 1; ; try++ {
+		stored, err := s.storeNew(ctx, tenantID, up)
+		// The document that had these bytes may be deleted before it is looked at.
+		if domain.CodeOf(err) != domain.NotFound || try == mostStores {
+			return stored, err
+		}
+	}
+}
+
+const mostStores = 5
+
+func (s *Service) storeNew(ctx context.Context, tenantID domain.ID, up Upload) (Stored, error) {
 	sum := sha256.Sum256(up.Content)
 	stored := Stored{ID: domain.NewID(), Name: CleanName(up.Name)}
 	err := s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
