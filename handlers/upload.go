@@ -118,7 +118,7 @@ func (s *server) uploadMany(c echo.Context, next func() (file, error)) error {
 			one, err = s.store(c, up)
 		}
 		if one, err = refused(f.name, one, err); err != nil {
-			return err
+			return s.partly(c, all, err)
 		}
 		all.add(one)
 		all.parts++
@@ -130,6 +130,14 @@ func (s *server) uploadMany(c echo.Context, next func() (file, error)) error {
 		return s.notDone(c, "/documents", domain.NewError(domain.Invalid, all.String()))
 	}
 	return s.done(c, "/documents", all.String())
+}
+
+// partly tells what was kept of a form that broke off or was too long.
+func (s *server) partly(c echo.Context, all told, err error) error {
+	if _, ok := asError(err, domain.BadRequest); !ok || !all.good() {
+		return err
+	}
+	return s.notDone(c, "/documents", domain.NewError(domain.BadRequest, all.String()+" The rest was not taken. Upload it again."))
 }
 
 // refused makes a line of the list of an error that is about the file alone; any other error goes on.
@@ -173,7 +181,10 @@ func (s *server) receive(c echo.Context) (next func() (file, error), leave func(
 		if errors.Is(err, io.EOF) {
 			return file{}, err
 		}
-		if n++; err != nil || n > mostParts {
+		if n++; err == nil && n > mostParts {
+			return file{}, domain.NewError(domain.BadRequest, "These are more than 100 files. Upload fewer at once.")
+		}
+		if err != nil {
 			return file{}, &domain.Error{Code: domain.BadRequest, Message: brokeOff, Err: err}
 		}
 		if part.FormName() != "file" {

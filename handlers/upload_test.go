@@ -1,6 +1,7 @@
 package handlers_test
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -169,6 +170,21 @@ func TestUploadSameName(t *testing.T) {
 	want(t, "not asked", r, http.StatusCreated)
 	if got := decode[uploadAnswer](t, r.body); got.SameName != first.ID {
 		t.Errorf("answered %s", r.body)
+	}
+}
+
+// Of a form with too many files the first ones are kept, and the person is told so.
+func TestUploadTooMany(t *testing.T) {
+	a := newApp(t)
+	m := a.owner(t, "Harbour Loop")
+	var files []string
+	for i := range 101 {
+		files = append(files, fmt.Sprintf("%d.txt", i), fmt.Sprintf("Text %d", i))
+	}
+	leads(t, "the form", m.sendFiles(t, "/documents", files, "Accept", "text/html"), "/documents")
+	shows(t, "the list", m.get(t, "/documents", "Accept", "text/html"), "100 documents are in line. The rest was not taken. Upload it again.")
+	if n := a.db.Count(t, "select count(*) from documents where tenant_id = $1", m.account.Tenant.ID); n != 100 {
+		t.Errorf("%d documents, want 100", n)
 	}
 }
 

@@ -2,6 +2,7 @@ package chat_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"sync"
@@ -210,6 +211,30 @@ func TestCache(t *testing.T) {
 	kept, err := d.Conversations(t.Context(), d.tenant, chat.ConversationFilter{Search: "19 EUROS"})
 	if err != nil || len(kept.Conversations) == 0 {
 		t.Errorf("%d conversations are found, %v", len(kept.Conversations), err)
+	}
+}
+
+// An answer is kept at once while the chunks that it cites are being removed: waiting for one with another in hand, it and the
+// removal would wait for each other.
+func TestAnswerWhileChunksGo(t *testing.T) {
+	d := newDesk(t)
+	d.model.Chat.Reply("It costs 19 euros [1], helmets nothing [2].")
+	undo := errors.New("undo")
+	err := d.db.InTenant(t.Context(), d.tenant, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(t.Context(), "delete from chunks where tenant_id = $1", d.tenant); err != nil {
+			return err
+		}
+		answer, _ := d.ask(t, question)
+		if len(answer.Citations) == 0 {
+			t.Error("nothing is cited")
+		}
+		return undo
+	})
+	if !errors.Is(err, undo) {
+		t.Fatal(err)
+	}
+	if n := d.db.Count(t, "select count(*) from citations where tenant_id = $1 and document_id = $2 and chunk_id is null", d.tenant, d.doc); n == 0 {
+		t.Error("the citation is not kept")
 	}
 }
 

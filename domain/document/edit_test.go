@@ -32,7 +32,7 @@ func TestDesk(t *testing.T) {
 		"edit": testEdit, "undo": testUndo, "switch": testSwitch, "edits at once": testEditsAtOnce, "edit while read": testEditWhileRead,
 		"resolve": testResolve, "decisions at once": testDecisionsAtOnce, "addition": testAddition, "places": testPlaces, "restore": testRestoreVersion,
 		"cited while stored": testCiteWhileStored, "cancel when taken": testCancelWhenTaken,
-		"early turn": testEarlyTurn, "on again": testOnAgain, "store while deleted": testStoreWhileDeleted,
+		"look again": testLookAgain, "on again": testOnAgain, "store while deleted": testStoreWhileDeleted,
 	} {
 		t.Run(name, func(t *testing.T) {
 			sub := *d

@@ -287,11 +287,15 @@ func (s *Service) Next(ctx context.Context, tenantID domain.ID, jobID int64, idl
 	return a, err
 }
 
-// wakeLater has somebody look again when the first of those is due that wait for a time. Clocks differ: the turn that was to
-// come then may have come too early, and have found nothing.
+// wakeLater has somebody look again at what waits and could not be taken up: it is not due yet, or somebody is just changing
+// it, as when a large document is switched off.
 func (s *Service) wakeLater(ctx context.Context, tx pgx.Tx, tenantID domain.ID) error {
 	var at *time.Time
-	err := tx.QueryRow(ctx, "select min(due_at) from documents where tenant_id = $1 and status = 'queued'", tenantID).Scan(&at)
+	err := tx.QueryRow(ctx, `select greatest(min(due_at), clock_timestamp() + interval '1 second') from documents
+		where tenant_id = $1 and status = 'queued' having count(*) > 0`, tenantID).Scan(&at)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil
+	}
 	if err != nil || at == nil {
 		return err
 	}
@@ -367,11 +371,12 @@ func (s *Service) Postpone(ctx context.Context, a Attempt, wait time.Duration, w
 		wait = 0
 	}
 	return s.current(ctx, a, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, `
+		var due time.Time // by the clock of the database, as the queue goes by it too
+		err := tx.QueryRow(ctx, `
 			update documents set status = 'queued', job_id = 0, due_at = clock_timestamp() + $3::interval, queued_at = clock_timestamp() + $3::interval,
 				tries = tries + $4, waits_for = $5, waits_since = case when $5 <> '' then coalesce(waits_since, now()) end,
 				progress_done = 0, progress_total = 0, updated_at = now()
-			where tenant_id = $1 and id = $2`, a.TenantID, a.DocumentID, wait, btoi(counts), why)
+			where tenant_id = $1 and id = $2 returning due_at`, a.TenantID, a.DocumentID, wait, btoi(counts), why).Scan(&due)
 		if err != nil {
 			return fmt.Errorf("postpone a document: %w", err)
 		}
@@ -379,7 +384,7 @@ func (s *Service) Postpone(ctx context.Context, a Attempt, wait time.Duration, w
 			return err
 		}
 		if wait > 0 {
-			if err := s.ingest.WakeAt(ctx, tx, a.TenantID, time.Now().Add(wait)); err != nil {
+			if err := s.ingest.WakeAt(ctx, tx, a.TenantID, due); err != nil {
 				return err
 			}
 		}
