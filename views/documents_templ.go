@@ -401,7 +401,7 @@ func uploadForm(large bool) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 36, "</span><div class=\"min-w-0\"><p class=\"truncate font-medium\" dir=\"auto\" data-name></p><p class=\"note\" data-say></p></div><span class=\"flex items-center gap-1\"><button class=\"btn\" data-variant=\"outline\" data-size=\"xs\" type=\"button\" data-again hidden>Try again</button> <button class=\"btn\" data-variant=\"ghost\" data-size=\"icon-xs\" type=\"button\" data-cancel>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 36, "</span><div class=\"min-w-0\"><p class=\"font-medium wrap-anywhere\"><bdi data-name></bdi></p><p class=\"note\" data-say></p></div><span class=\"flex items-center gap-1\"><button class=\"btn\" data-variant=\"outline\" data-size=\"xs\" type=\"button\" data-again hidden>Try again</button> <button class=\"btn\" data-variant=\"ghost\" data-size=\"icon-xs\" type=\"button\" data-cancel>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -2480,7 +2480,7 @@ func deleteDialog() templ.Component {
 			templ_7745c5c3_Var98 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 188, "<dialog class=\"dialog\" id=\"delete-dialog\" aria-labelledby=\"delete-title\"><form method=\"post\"><h2 class=\"text-lg font-semibold tracking-[-0.012em]\" id=\"delete-title\">Delete this document?</h2><p class=\"mt-2 font-medium\" dir=\"auto\" data-name></p>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 188, "<dialog class=\"dialog\" id=\"delete-dialog\" aria-labelledby=\"delete-title\"><form method=\"post\"><h2 class=\"text-lg font-semibold tracking-[-0.012em]\" id=\"delete-title\">Delete this document?</h2><p class=\"mt-2 font-medium wrap-anywhere\"><bdi data-name></bdi></p>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -146,3 +146,20 @@ func TestTableIsText(t *testing.T) {
 		t.Error("the content policy forbids style attributes")
 	}
 }
+
+// TestLongSheet steps through the parts of one sheet, and stays on it.
+func TestLongSheet(t *testing.T) {
+	var out strings.Builder
+	v := TextView{At: 2, Pages: 3, Part: 2, Page: document.Page{Number: 2, Text: strings.Repeat("| a | b |\n", mostShown/4)}}
+	if err := textPage(v).Render(t.Context(), &out); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"/text?page=3", "/text?page=2&amp;part=3", `type="hidden" name="page" value="2"`} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("there is no %s", want)
+		}
+	}
+	if rows := strings.Count(out.String(), "<tr>"); rows > mostShown/9 {
+		t.Errorf("one part has %d rows", rows)
+	}
+}
