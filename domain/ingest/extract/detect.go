@@ -54,6 +54,7 @@ func unsupported(what string) *Error { return &Error{Reason: ReasonUnsupported, 
 var pdfMark = regexp.MustCompile(`(?:^|[\r\n\x00])%PDF-\d`)
 
 func isPDF(head []byte) bool {
+	head = bytes.TrimPrefix(head, []byte("\ufeff"))
 	return bytes.HasPrefix(head, []byte("%PDF-")) || pdfMark.Match(head[:min(len(head), 1024)])
 }
 

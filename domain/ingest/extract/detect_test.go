@@ -19,6 +19,7 @@ func TestDetect(t *testing.T) {
 		{"pdf", "a.pdf", "%PDF-1.7\n%âãÏÓ\n", PDF},
 		{"pdf without its name", "letter.txt", "%PDF-1.4\n", PDF},
 		{"pdf after junk", "a", "junk from a mail server\r\n%PDF-1.4\n", PDF},
+		{"pdf after a byte order mark", "a", "\ufeff%PDF-1.3\n", PDF},
 		{"text about pdf", "a.txt", "Files begin with %PDF-1.7 in most cases.", Text},
 		{"html", "a.html", "<!DOCTYPE html><p>x", HTML},
 		{"html without its name", "a.txt", "<html><body>x", HTML},

@@ -79,6 +79,9 @@ func (e *Error) Message() string {
 	case ReasonEmpty:
 		return "There is nothing to read in it. Check that you picked the right file."
 	case ReasonNoText:
+		if e.What == "slide" { // whose pictures are not recognised, whatever is installed
+			return "Every slide is a picture. Write the text on the slides, or upload them as a PDF."
+		}
 		if e.Tried {
 			return "Every page is a picture, and no text could be recognised in them. Upload a copy whose text can be selected."
 		}

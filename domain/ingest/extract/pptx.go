@@ -103,7 +103,7 @@ func (r *pptxReader) conclude(doc *Document) error {
 	case r.broken.n > 0:
 		return &Error{Reason: ReasonCorrupt, Detail: fmt.Sprintf("%d of %d slides are damaged, the others empty", r.broken.n, doc.Pages)}
 	case r.pictures.n > 0:
-		return &Error{Reason: ReasonNoText, Detail: "slides hold pictures only"}
+		return &Error{Reason: ReasonNoText, What: "slide", Detail: "slides hold pictures only"}
 	}
 	if r.broken.n > 0 {
 		doc.Notes = append(doc.Notes, r.broken.sentence("Slide", "is", "are")+" damaged and could not be read.")

@@ -173,6 +173,11 @@ func TestPPTXSlides(t *testing.T) {
 			t.Errorf("got %s, want %s", got, want)
 		}
 	}
+	// Nothing recognises pictures on slides, so nobody shall be told to install what does.
+	_, err = Extract(t.Context(), []byte(pptxOf(t, slides[1:2], nil)), "a.pptx", nil)
+	if message := asError(err).Message(); strings.Contains(message, "installed") {
+		t.Error(message)
+	}
 }
 
 // The list of slides is no text: without it they are read by their numbers.

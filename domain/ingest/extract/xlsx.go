@@ -37,7 +37,11 @@ func readXLSX(data []byte, progress func(done, total int)) (*Document, error) {
 		case err != nil:
 			r.cut = append(r.cut, s.name)
 		}
-		blocks := sheetBlocks(rows)
+		drawn, err := r.drawn(s.part)
+		if errors.As(err, &e) {
+			return nil, &Error{Reason: e.Reason, Page: i + 1, Detail: e.Detail}
+		}
+		blocks := append(sheetBlocks(rows), drawn...)
 		if len(blocks) == 0 {
 			continue
 		}

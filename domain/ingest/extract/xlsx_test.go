@@ -140,6 +140,24 @@ func TestXLSXCells(t *testing.T) {
 	}
 }
 
+func TestXLSXTextBoxes(t *testing.T) {
+	shape := func(hidden, text string) string {
+		return `<xdr:sp><xdr:nvSpPr><xdr:cNvPr` + hidden + `/></xdr:nvSpPr><xdr:txBody><a:p><a:r><a:t>` + text + `</a:t></a:r></a:p></xdr:txBody></xdr:sp>`
+	}
+	drawing := `<xdr:wsDr xmlns:xdr="x" xmlns:a="a" xmlns:mc="mc"><xdr:twoCellAnchor><xdr:grpSp>` + shape("", "Closed in May") + shape(` hidden="1"`, "Draft") +
+		`</xdr:grpSp></xdr:twoCellAnchor><mc:AlternateContent><mc:Choice>` + shape("", "Open in June") + `</mc:Choice><mc:Fallback>` + shape("", "Old") +
+		`</mc:Fallback></mc:AlternateContent></xdr:wsDr>`
+	rel := `<Relationships><Relationship Id="d" Type="http://example/drawing" Target="../drawings/drawing1.xml"/></Relationships>`
+	doc := extractString(t, xlsxOf(t, []string{"worksheets/_rels/sheet1.xml.rels", rel, "drawings/drawing1.xml", drawing}, "<sheetData/>"), "a.xlsx")
+	var got []string
+	for _, b := range doc.Blocks {
+		got = append(got, b.Text)
+	}
+	if diff := cmp.Diff([]string{"S1", "Closed in May", "Open in June"}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestXLSXNotes(t *testing.T) {
 	good := sheetOf("a|b", "1|2")
 	cut := "<worksheet><sheetData><row><c><v>1</v></c><c><v>2</v></c></row><row><c><v>3"

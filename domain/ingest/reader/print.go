@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"bitb/domain/ingest/chunk"
 	"bitb/domain/ingest/extract"
@@ -49,7 +50,8 @@ func (p *printer) fail(name string, err error) {
 }
 
 func (p *printer) file(ctx context.Context, name string) error {
-	f, err := os.Open(name)
+	// A named pipe that nobody writes to is then empty, instead of never opening.
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return err
 	}

@@ -423,6 +423,10 @@ func TestPrint(t *testing.T) {
 	if err := os.WriteFile(archive, zipOf(t, "de/note.md", "# Hours\n\nDaily.", "map.png", "\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "list.txt", "One."), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	pipe := filepath.Join(dir, "pipe")
+	if err := exec.Command("mkfifo", pipe).Run(); err != nil {
+		t.Fatal(err)
+	}
 	tests := []struct {
 		name   string
 		files  []string
@@ -435,6 +439,7 @@ func TestPrint(t *testing.T) {
 		{"pictures", []string{"../extract/testdata/scanned.pdf"}, 1, "", "or have tesseract installed"},
 		{"protected", []string{note, "../extract/testdata/encrypted.pdf"}, 1, "# Hours", "Could not open the file. It is protected with a password."},
 		{"archive", []string{note, archive}, 1, "# Hours\n\nDaily[2J.\n\n# de/note.md\n\n# Hours\n\nDaily.\n\n# list.txt\n\nOne.\n", "all.zip: map.png: Cannot read this kind of file. It is a picture (PNG)"},
+		{"pipe without a writer", []string{pipe}, 1, "", "Found no text"},
 		{"missing", []string{filepath.Join(dir, "no")}, 1, "", "no such file"},
 		{"none", nil, 2, "", "usage: "},
 	}
