@@ -1,6 +1,7 @@
 package extract
 
 import (
+	"bytes"
 	"math"
 	"regexp"
 	"slices"
@@ -49,6 +50,7 @@ func layOut(pages []pdfPage, outline pdfOutline) []Block {
 	typed, scanned := partBlocks(blocks, pages)
 	outline.mark(typed)
 	markHeadings(typed)
+	markSections(scanned)
 	markHeadings(scanned)
 	out := make([]Block, len(blocks))
 	for i := range blocks {
@@ -170,7 +172,7 @@ func continueTables(blocks []pdfBlock) {
 		switch {
 		case b.Furniture:
 			continue
-		case b.Kind == Table && before != nil && before.Page+1 == b.Page && b.table.continues(before.table):
+		case b.Kind == Table && before != nil && before.Page+1 == b.Page && b.table.continues(before.table) && !b.table.rows[0].isBold():
 			b.inherit(before.Header)
 		}
 		if before = nil; b.Kind == Table {
@@ -394,6 +396,19 @@ func markHeadings(blocks []*pdfBlock) {
 					break
 				}
 			}
+		}
+	}
+}
+
+// section is the number and the beginning of a section's heading.
+var section = regexp.MustCompile(`^[0-9]{1,2}((?:\.[0-9]{1,2}){1,3})\.? \p{Lu}`)
+
+// markSections makes headings of numbered lines that stand alone: recognition does not tell bold type from other.
+func markSections(blocks []*pdfBlock) {
+	for _, b := range blocks {
+		if number := section.FindSubmatch(b.text.buf); number != nil && b.Kind == Paragraph && !b.Furniture && len(b.lines) == 1 &&
+			len(b.text.buf) < 100 && !bytes.ContainsAny(b.text.buf[len(b.text.buf)-1:], ".,;:") {
+			b.Kind, b.Level = Heading, 1+bytes.Count(number[1], []byte("."))
 		}
 	}
 }

@@ -47,7 +47,6 @@ type pageScan struct {
 // recognize reads the text in pages that are pictures.
 func (j *pdfJob) recognize(ctx context.Context, r *pdfReader) error {
 	slices.Sort(j.pictures)
-	done := len(j.pages) - len(j.pictures)
 	for len(j.pictures) > MaxRecognized {
 		last := len(j.pictures) - 1
 		j.pages[j.pictures[last]].recognition = leftOut
@@ -56,6 +55,7 @@ func (j *pdfJob) recognize(ctx context.Context, r *pdfReader) error {
 	if len(j.pictures) == 0 {
 		return nil
 	}
+	done := len(j.pages) - len(j.pictures)
 	j.Recognizing(len(j.pictures))
 	ctx, stop := context.WithCancel(ctx)
 	var workers sync.WaitGroup
@@ -134,14 +134,17 @@ func (j *pdfJob) take(s *pageScan) {
 	if s.err != nil {
 		return
 	}
-	found := pdfPage{lines: s.lines(parseHOCR(bytes.NewReader(s.hocr)))}
+	lines, separators := parseHOCR(bytes.NewReader(s.hocr))
+	rules := s.rules(separators)
+	found := pdfPage{lines: s.lines(lines, rules)}
 	if found.letters() <= 2*page.letters() {
 		if len(page.lines) > 0 {
 			page.recognition = ""
 		}
 		return
 	}
-	page.lines, page.frames, page.recognition = found.lines, nil, recognized
+	grids, frames := gridsOf(rules)
+	page.lines, page.frames, page.recognition = takeTables(found.lines, grids), frames, recognized
 	page.frame = pdfFrame{box: pdfBox{0, float64(s.size.X) / s.scale, 0, float64(s.size.Y) / s.scale}}
 }
 
@@ -163,18 +166,21 @@ type hocrWord struct {
 // Words of less confidence are noise: dirt, lines and pictures taken for letters.
 const leastConfidence = 35
 
+// fullSize is the size of the type that the tallest and the deepest letters leave room around.
+const fullSize = 1.1
+
 // maxHOCRLines bounds what is taken of one page.
 const maxHOCRLines = 2000
 
-// parseHOCR reads the lines of a page in hOCR (http://kba.github.io/hocr-spec/1.2/), up to where it ends or is none.
-func parseHOCR(r io.Reader) []hocrLine {
+// parseHOCR reads the lines of text of a page in hOCR (http://kba.github.io/hocr-spec/1.2/), and what lines were drawn between
+// them, up to where it ends or is none.
+func parseHOCR(r io.Reader) (lines []hocrLine, separators []image.Rectangle) {
 	dec := xml.NewDecoder(r)
 	dec.Strict, dec.AutoClose, dec.Entity = false, xml.HTMLAutoClose, xml.HTMLEntity
-	var lines []hocrLine
 	rightToLeft := false
 	var word *hocrWord
 	depth := 0 // within the word
-	for len(lines) < maxHOCRLines {
+	for len(lines)+len(separators) < maxHOCRLines {
 		token, err := dec.Token()
 		if err != nil {
 			break
@@ -189,6 +195,8 @@ func parseHOCR(r io.Reader) []hocrLine {
 				last := &lines[len(lines)-1]
 				last.words = append(last.words, hocrWord{box: title.box(), confidence: title.number("x_wconf", 0)})
 				word, depth = &last.words[len(last.words)-1], 0
+			case class == "ocr_separator":
+				word, separators = nil, append(separators, title.box())
 			case title["bbox"] != nil && strings.HasPrefix(class, "ocr_") && class != "ocr_page" && class != "ocr_carea":
 				word = nil
 				lines = append(lines, hocrLine{box: title.box(), size: title.number("x_size", 0), base: -title.number("baseline", 1), rightToLeft: rightToLeft})
@@ -205,7 +213,7 @@ func parseHOCR(r io.Reader) []hocrLine {
 			}
 		}
 	}
-	return lines
+	return lines, separators
 }
 
 func attribute(e xml.StartElement, name string) string {
@@ -251,13 +259,40 @@ func (p hocrProperties) box() image.Rectangle {
 	return image.Rect(int(p.number("bbox", 0)), int(p.number("bbox", 1)), int(p.number("bbox", 2)), int(p.number("bbox", 3)))
 }
 
-// lines turns recognised lines into those of a page, cut where wide gaps are.
-func (s *pageScan) lines(found []hocrLine) []pdfLine {
+// rules turns what separates text into the rules of a page.
+func (s *pageScan) rules(separators []image.Rectangle) []pdfRule {
+	x, y := s.points()
+	var out []pdfRule
+	for _, b := range separators {
+		switch {
+		case b.Dx() > 4*b.Dy() && x(b.Dx()) > ruleLength:
+			out = append(out, pdfRule{at: (y(b.Min.Y) + y(b.Max.Y)) / 2, from: x(b.Min.X), to: x(b.Max.X)})
+		case b.Dy() > 4*b.Dx() && x(b.Dy()) > ruleLength:
+			out = append(out, pdfRule{down: true, at: x(b.Min.X+b.Max.X) / 2, from: y(b.Max.Y), to: y(b.Min.Y)})
+		}
+	}
+	return joinRules(out)
+}
+
+// points returns the maps from pixels to places on the page.
+func (s *pageScan) points() (x, y func(px int) float64) {
+	return func(px int) float64 { return float64(px) / s.scale }, func(px int) float64 { return float64(s.size.Y-px) / s.scale }
+}
+
+// lines turns recognised lines into those of a page, cut where wide gaps and rules are.
+func (s *pageScan) lines(found []hocrLine, rules []pdfRule) []pdfLine {
+	x, y := s.points()
+	parts := lineBuilder{rules: slices.DeleteFunc(slices.Clone(rules), func(r pdfRule) bool { return !r.down })}
 	var out []pdfLine
 	for _, h := range found {
+		h.words = slices.DeleteFunc(slices.Clone(h.words), func(w hocrWord) bool { return strings.Trim(w.text, "|¦ \n") == "" })
 		for start := 0; start < len(h.words); {
 			end := start + 1
 			for end < len(h.words) && h.gap(end) < wideGap*h.size {
+				a, b := h.words[end-1].box, h.words[end].box
+				if parts.parted(x(a.Max.X), x(b.Min.X), y((b.Min.Y+b.Max.Y)/2)) {
+					break
+				}
 				end++
 			}
 			words := slices.DeleteFunc(slices.Clone(h.words[start:end]), func(w hocrWord) bool {
@@ -280,9 +315,8 @@ func (h *hocrLine) gap(i int) float64 {
 }
 
 func (s *pageScan) line(h *hocrLine, words []hocrWord) pdfLine {
-	x := func(px int) float64 { return float64(px) / s.scale }
-	y := func(px int) float64 { return float64(s.size.Y-px) / s.scale }
-	l := pdfLine{size: max(h.size/s.scale, 4), rightToLeft: h.rightToLeft, base: y(h.box.Max.Y) + h.base/s.scale}
+	x, y := s.points()
+	l := pdfLine{size: max(h.size/s.scale*fullSize, 4), rightToLeft: h.rightToLeft, base: y(h.box.Max.Y) + h.base/s.scale}
 	l.x0, l.x1, l.bottom, l.top = math.Inf(1), math.Inf(-1), math.Inf(1), math.Inf(-1)
 	var text []byte
 	for _, w := range words {

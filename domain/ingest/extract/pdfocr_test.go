@@ -53,6 +53,17 @@ func TestRecognize(t *testing.T) {
 		{"both pages", func(int64) (string, error) { return page, nil },
 			[]string{"heading1: Delivery", "paragraph: Twelve city bicycles were delivered to the Ferry & Bus", "heading1: Delivery", "paragraph: Twelve city bicycles were delivered to the Ferry & Bus"},
 			[]string{"Pages 1–2 are pictures; their text was recognised and may have mistakes."}, ""},
+		{"sections", func(int64) (string, error) {
+			return hocr(hocrOf(300, 50, "3.2", "Lost", "property") + hocrOf(400, 50, "Twelve", "city", "bicycles.")), nil
+		}, []string{"heading2: 3.2 Lost property", "paragraph: Twelve city bicycles.", "heading2: 3.2 Lost property", "paragraph: Twelve city bicycles."}, nil, ""},
+		{"ruled table", func(int64) (string, error) {
+			rows := ""
+			for i := range 3 {
+				rows += hocrOf(600+i*100, 50, fmt.Sprintf("Twelve city-%d", i), "|", fmt.Sprint(18+i)) + fmt.Sprintf(`<div class='ocr_separator' title="bbox 290 %d 900 %d"></div>`, 540+i*100, 542+i*100)
+			}
+			return hocr(rows + `<div class='ocr_separator' title="bbox 290 840 900 842"></div><div class='ocr_separator' title="bbox 290 540 293 840"></div>` +
+				`<div class='ocr_separator' title="bbox 605 540 608 840"></div><div class='ocr_separator' title="bbox 899 540 902 840"></div>`), nil
+		}, []string{"table: Twelve city-0|18 / Twelve city-1|19 / Twelve city-2|20", "table: Twelve city-0|18 / Twelve city-1|19 / Twelve city-2|20"}, nil, ""},
 		{"one fails", func(n int64) (string, error) {
 			if n == 1 {
 				return "", errors.New("no")
@@ -97,6 +108,9 @@ func TestRecognize(t *testing.T) {
 			if told != 2 || fmt.Sprint(progress) != "[0 1 2]" {
 				t.Errorf("told %d, progress %v", told, progress)
 			}
+			if !strings.Contains(tt.want[1], "Ferry") {
+				return
+			}
 			_, box, _ := lineHolding(t, doc, "Twelve city")
 			w, h := float32(width), float32(height)
 			if want := (Box{300 / w, 560 / h, 880 / w, 600 / h, 0}); !near(box, want) {
@@ -133,7 +147,8 @@ func FuzzHOCR(f *testing.F) {
 	f.Add(`<span class="ocr_line" title="bbox 9 9 1 1; x_size NaN"><span class="ocrx_word" title="bbox"></span>`)
 	f.Fuzz(func(t *testing.T, in string) {
 		s := pageScan{scale: 4, size: image.Pt(2550, 3300)}
-		p := pdfPage{lines: s.lines(parseHOCR(strings.NewReader(in))), frame: pdfFrame{box: pdfBox{0, 637.5, 0, 825}}}
+		lines, separators := parseHOCR(strings.NewReader(in))
+		p := pdfPage{lines: s.lines(lines, s.rules(separators)), frame: pdfFrame{box: pdfBox{0, 637.5, 0, 825}}}
 		checkLayout(t, layOut([]pdfPage{p}, nil), p.letters())
 	})
 }

@@ -31,6 +31,11 @@ func (r *pdfRow) add(column int, l *pdfLine) {
 	r.lines = append(r.lines, l)
 }
 
+// isBold reports whether a row is in bold, as that of a header may be.
+func (r *pdfRow) isBold() bool {
+	return len(r.lines) > 0 && !slices.ContainsFunc(r.lines, func(l *pdfLine) bool { return !l.bold })
+}
+
 // filled returns how many cells have text.
 func (r *pdfRow) filled() int {
 	n := 0

@@ -38,6 +38,7 @@ const (
 	maxInput       = 64 << 20
 	maxText        = 64 << 20  // bytes of text that are taken from a child; a table's Markdown is longer than its file
 	maxOutput      = 192 << 20 // of all it writes
+	maxPicture     = 32 << 20  // bytes of a picture of a page
 )
 
 // What a document gets beyond Child.Timeout: so much for each page, once the child has said how many there are, and so much for each
@@ -161,7 +162,9 @@ func (c *Child) read(ctx context.Context, req request, r io.Reader, progress fun
 // limits; its reason is extract.ReasonNoPage when there is no such page.
 func (c *Child) RenderPage(ctx context.Context, r io.Reader, n, width int) (page []byte, mediaType string, err error) {
 	p := &process{child: c, take: func(f frame) error {
-		page, mediaType = f.Picture, f.MediaType
+		if page, mediaType = f.Picture, f.MediaType; len(page) > maxPicture {
+			return errors.New("more than a picture can have")
+		}
 		return nil
 	}}
 	if err := p.run(ctx, request{Render: &picture{n, width}}, r); err != nil {
