@@ -44,19 +44,23 @@ func plainLine(raw string, at int, mark marker) line {
 // tableRows counts the lines of the table that lines begin with, 0 if they begin with none. A table has a rule below its
 // head. A text that was cut out of a longer one may begin with the later rows of a table, all of the same width.
 func tableRows(lines []string, first bool) int {
-	n := 0
+	if len(lines) < 2 || !isRow(lines[0]) || !isRow(lines[1]) {
+		return 0
+	}
+	headed := isRule(lines[1])
+	if !headed && !first { // before the rows are counted: a run of broken ones is not gone through from each of them
+		return 0
+	}
+	n := 2
 	for n < len(lines) && isRow(lines[n]) {
 		n++
 	}
-	if n < 2 {
-		return 0
-	}
-	if isRule(lines[1]) {
+	if headed {
 		return n
 	}
 	width := len(cellSpans(lines[0]))
 	uneven := func(row string) bool { return len(cellSpans(row)) != width }
-	if !first || width < 2 || slices.ContainsFunc(lines[1:n], uneven) {
+	if width < 2 || slices.ContainsFunc(lines[1:n], uneven) {
 		return 0
 	}
 	return n

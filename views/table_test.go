@@ -54,6 +54,7 @@ func TestTables(t *testing.T) {
 		{"a lone row", "x\n| A | B |\ny", "", []string{":x", "row:| A | B |", ":y"}},
 		{"a lone rule", "| --- |", "", []string{"row:| --- |"}},
 		{"rows without a rule", "x\n| A | B |\n| 1 | 2 |", "", []string{":x", "row:| A | B |", "row:| 1 | 2 |"}},
+		{"a row before the head", "x\n| 0 |\n| A |\n| --- |\n| 1 |", "", []string{":x", "row:| 0 |", "=A=", "1"}},
 		{"the later rows of a table", "| 1 | 2 |\n| 3 | 4 |\nx", "", []string{"==", "1|2", "3|4", ":x"}},
 		{"later rows of other widths", "| 1 | 2 |\n| 3 |", "", []string{"row:| 1 | 2 |", "row:| 3 |"}},
 		{"bars alone", "|\n||\n|", "", []string{"row:|", "row:||", "row:|"}},
