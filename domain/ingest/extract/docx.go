@@ -3,6 +3,7 @@ package extract
 import (
 	"encoding/xml"
 	"fmt"
+	"path"
 	"regexp"
 	"strconv"
 	"strings"
@@ -30,6 +31,9 @@ func readDOCX(data []byte) (*Document, error) {
 	}
 	if err := a.part(main, func(x *xmlReader) error { return r.flow(x, &doc.Blocks) }); err != nil {
 		return nil, err
+	}
+	if r.tooLarge != nil {
+		return nil, r.tooLarge
 	}
 	if r.headings == 0 {
 		promoteBold(doc.Blocks, r.bold)
@@ -102,11 +106,33 @@ func (r *docxReader) flow(x *xmlReader, out *[]Block) error {
 			return r.paragraph(x, out)
 		case "tbl":
 			return r.table(x, out)
+		case "altChunk":
+			*out = append(*out, r.embedded(r.links[idOf(e, "id")])...)
+			return x.skip()
 		case "del", "moveFrom", "sectPr", "Fallback", "sdtPr", "tblPr":
 			return x.skip()
 		}
 		return r.flow(x, out)
 	})
+}
+
+// embedded reads a page, or one saved as a letter (MHT), that programs put whole into a document instead of translating it. Word
+// shows it as a part of the text.
+func (r *docxReader) embedded(part string) []Block {
+	if r.files[part] == nil {
+		return nil
+	}
+	data, err := r.read(part)
+	r.side(err)
+	var blocks []Block
+	switch strings.ToLower(path.Ext(part)) {
+	case ".html", ".htm", ".xhtml":
+		blocks, err = readContent(decode(data, true))
+	case ".mht", ".mhtml":
+		blocks = new(mailReader).message(data, 0).blocks
+	}
+	r.side(err)
+	return blocks
 }
 
 // docxPara is a paragraph being read.

@@ -70,6 +70,9 @@ func TestDOCX(t *testing.T) {
 	}
 	bold := `<w:p><w:r><w:rPr><w:b/></w:rPr><w:t>Opening hours</w:t></w:r></w:p>` + para("", "Daily")
 	testReader(t, "a.docx", []readTest{
+		{"pages put in whole", docxOf(t, para("", "Before")+`<w:altChunk r:id="a.html"/><w:altChunk r:id="b.mht"/>`, "a.html", "<h2>Hours</h2><p>Daily",
+			"b.mht", "MIME-Version: 1.0\r\nContent-Type: text/html\r\n\r\n<p>Closed in May"),
+			[]string{"paragraph: Before", "heading2: Hours", "paragraph: Daily", "paragraph: Closed in May"}},
 		{"bold instead of headings", docxOf(t, bold), []string{"heading2: Opening hours", "paragraph: Daily"}},
 	})
 }
