@@ -262,3 +262,17 @@ func FuzzPDF(f *testing.F) {
 		return readPDF(context.Background(), data, Options{Progress: func(int, int) {}})
 	})
 }
+
+// PDFium counts a letter of a formula as two characters, and what else it says about them counts alike.
+func TestPDFSurrogates(t *testing.T) {
+	chars := []pdfChar{{r: 'a'}, {r: 0xd835}, {r: 0xdc5d}, {r: 0xd835}, {r: 'b'}, {r: 0xdc5d}}
+	joinSurrogates(chars)
+	var got []rune
+	for _, c := range chars {
+		got = append(got, c.r)
+	}
+	if want := []rune{'a', '𝑝', 0xfeff, 0xd835, 'b', 0xdc5d}; !slices.Equal(got, want) {
+		t.Errorf("got %x, want %x", got, want)
+	}
+	joinSurrogates(nil)
+}

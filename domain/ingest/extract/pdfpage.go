@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/tetratelabs/wazero/api"
@@ -205,6 +206,17 @@ func (r *pdfReader) readChars(text uint64) {
 			}
 			x0, x1, y0, y1 := float(0), float(1), float(2), float(3)
 			part[i].box = pdfBox{min(x0, x1), max(x0, x1), min(y0, y1), max(y0, y1)}
+		}
+	}
+	joinSurrogates(r.chars)
+}
+
+// joinSurrogates puts characters together that PDFium counts as two, as it does with the letters of formulas. What was the second
+// half stays, as others count the same way, but as one that is not seen and cleaned away.
+func joinSurrogates(chars []pdfChar) {
+	for i := range len(chars) - 1 {
+		if c := utf16.DecodeRune(chars[i].r, chars[i+1].r); c != utf8.RuneError {
+			chars[i].r, chars[i+1].r = c, '\ufeff'
 		}
 	}
 }
