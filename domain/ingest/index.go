@@ -27,7 +27,7 @@ const (
 func (s *Service) Index(ctx context.Context, tenantID domain.ID, title, language string, c document.Chunk) (document.NewChunk, error) {
 	setText(&c, c.Text)
 	k := document.NewChunk{Chunk: c}
-	vectors, err := s.embedTexts(ctx, []string{embeddedText(&c)})
+	vectors, err := s.embedTexts(ctx, []string{embeddedText(&c)}, 0)
 	if err != nil {
 		return k, fmt.Errorf("embed a chunk: %w", err)
 	}
@@ -58,7 +58,7 @@ func (w *worker) index(ctx context.Context, a document.Attempt, content *documen
 	n := len(content.Chunks)
 	report(0, n)
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(cap(w.calls) + 1)
+	group.SetLimit(w.atOnce + 1)
 	group.Go(func() error { // while the embedder is waited for
 		for i := range content.Chunks {
 			weigh(&content.Chunks[i], a.TenantID, content.Title, lexical.Lang(content.Language), mean)
@@ -70,7 +70,7 @@ func (w *worker) index(ctx context.Context, a document.Attempt, content *documen
 	for from := 0; from < n && ctx.Err() == nil; from += embedBatch {
 		batch := content.Chunks[from:min(from+embedBatch, n)]
 		group.Go(func() error {
-			if err := w.embed(ctx, batch); err != nil {
+			if err := w.embed(ctx, batch, (n-from)/embedBatch); err != nil {
 				return err
 			}
 			lock.Lock()
@@ -84,14 +84,14 @@ func (w *worker) index(ctx context.Context, a document.Attempt, content *documen
 	return group.Wait()
 }
 
-// embed fills in the vectors of a batch. A model that asks to wait for a moment is waited for.
-func (w *worker) embed(ctx context.Context, batch []document.NewChunk) error {
+// embed fills in the vectors of a batch, with so many left behind it. A model that asks to wait for a moment is waited for.
+func (w *worker) embed(ctx context.Context, batch []document.NewChunk, left int) error {
 	texts := make([]string, len(batch))
 	for i := range batch {
 		texts[i] = embeddedText(&batch[i].Chunk)
 	}
 	for try := 1; ; try++ {
-		vectors, err := w.embedTexts(ctx, texts)
+		vectors, err := w.embedTexts(ctx, texts, left)
 		if err == nil {
 			for i := range batch {
 				batch[i].Vector = vectors[i]
@@ -119,14 +119,12 @@ func momentToWait(err error) (time.Duration, bool) {
 }
 
 // embedTexts calls the embedder and refuses what cannot be stored: one wrong vector in the index is found by nobody, and
-// ranks at random for ever.
-func (s *Service) embedTexts(ctx context.Context, texts []string) ([][]float32, error) {
-	select {
-	case s.calls <- struct{}{}:
-		defer func() { <-s.calls }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
+// ranks at random for ever. left is how many calls are left for the document.
+func (s *Service) embedTexts(ctx context.Context, texts []string, left int) ([][]float32, error) {
+	if err := s.calls.acquire(ctx, left); err != nil {
+		return nil, err
 	}
+	defer s.calls.release()
 	vectors, _, err := s.Embedder.Embed(ctx, texts)
 	if err != nil {
 		return nil, err

@@ -96,7 +96,8 @@ type Service struct {
 	stop      context.CancelFunc
 	done      chan struct{}
 	outage    outage
-	calls     chan struct{} // of the embedder under way: as many as there are workers, two at least
+	calls     calls
+	atOnce    int // calls of the embedder: as many as there are workers, two at least
 
 	paceLock sync.Mutex
 	pace     document.Pace
@@ -140,8 +141,8 @@ func NewService(c Config) (*Service, error) {
 	if c.Patience == 0 {
 		c.Patience = patience
 	}
-	s := &Service{Config: c, workers: river.NewWorkers(), id: domain.NewID().String(), done: make(chan struct{}),
-		calls: make(chan struct{}, max(2, c.Workers))}
+	s := &Service{Config: c, workers: river.NewWorkers(), id: domain.NewID().String(), done: make(chan struct{}), atOnce: max(2, c.Workers)}
+	s.calls.free = s.atOnce
 	config := &river.Config{
 		ID: s.id, Schema: postgres.QueueSchema, Logger: c.Log, Workers: s.workers,
 		JobTimeout: jobTimeout, RescueStuckJobsAfter: rescueAfter, SoftStopTimeout: softStop, MaxAttempts: jobAttempts,
