@@ -72,6 +72,22 @@ func (s *server) undoChunk(c echo.Context) error {
 	})
 }
 
+// deleteChunk removes a chunk that was added by hand.
+func (s *server) deleteChunk(c echo.Context) error {
+	id, err := idParam(c, "id")
+	if err != nil {
+		return err
+	}
+	documentID, err := s.Documents.RemoveAddition(c.Request().Context(), tenantOf(c), id)
+	if e, ok := asError(err, domain.Conflict); ok && !wantsJSON(c.Request()) {
+		return s.notDone(c, back(c), e)
+	}
+	if err != nil {
+		return err
+	}
+	return s.done(c, "/documents/"+documentID.String(), "What was added by hand was deleted.")
+}
+
 func (s *server) chunkOff(c echo.Context) error { return s.switchChunk(c, true) }
 func (s *server) chunkOn(c echo.Context) error  { return s.switchChunk(c, false) }
 

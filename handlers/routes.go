@@ -55,6 +55,7 @@ var routes = []route{
 	{method: get, path: "/chunks/:id/edit", who: editor, limit: per(300, time.Minute, "member"), handle: (*server).editChunk},
 	{method: post, path: "/chunks/:id/text", who: editor, limit: per(120, time.Minute, "member"), handle: (*server).saveChunk},
 	{method: post, path: "/chunks/:id/undo", who: editor, limit: per(120, time.Minute, "member"), handle: (*server).undoChunk},
+	{method: post, path: "/chunks/:id/delete", who: editor, limit: per(120, time.Minute, "member"), handle: (*server).deleteChunk},
 	{method: post, path: "/chunks/:id/off", who: editor, limit: per(300, time.Minute, "member"), handle: (*server).chunkOff},
 	{method: post, path: "/chunks/:id/on", who: editor, limit: per(300, time.Minute, "member"), handle: (*server).chunkOn},
 	{method: post, path: "/edits/:id", who: editor, limit: per(120, time.Minute, "member"), handle: (*server).decideEdit},

@@ -99,6 +99,39 @@ func (s *Service) UndoEdit(ctx context.Context, tenantID, id, by domain.ID) (Chu
 	})
 }
 
+// RemoveAddition deletes a chunk that somebody added by hand, and returns its document. Another chunk is domain.Conflict: it
+// can only be switched off.
+func (s *Service) RemoveAddition(ctx context.Context, tenantID, id domain.ID) (documentID domain.ID, err error) {
+	err = s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
+		c, err := lockChunk(ctx, tx, tenantID, id)
+		if err != nil {
+			return err
+		}
+		if c.Edit == nil || c.Edit.Quote != "" {
+			return domain.NewError(domain.Conflict, "This chunk is part of the document. Switch it off to leave it out.")
+		}
+		documentID = c.DocumentID
+		if !c.Off {
+			if _, err := tx.Exec(ctx, "update chunks set off = true where tenant_id = $1 and id = $2", tenantID, id); err != nil {
+				return fmt.Errorf("take an addition out: %w", err)
+			}
+			if err := matchIndex(ctx, tx, tenantID, documentID); err != nil {
+				return err
+			}
+		}
+		var batch pgx.Batch
+		batch.Queue("delete from chunks where tenant_id = $1 and id = $2", tenantID, id)
+		batch.Queue("delete from chunk_edits where tenant_id = $1 and id = $2", tenantID, c.Edit.ID)
+		batch.Queue(`update documents set edit_revision = edit_revision + 1, chunk_count = chunk_count - 1, token_count = token_count - $3,
+			updated_at = now() where tenant_id = $1 and id = $2`, tenantID, documentID, c.Tokens)
+		if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
+			return fmt.Errorf("remove an addition: %w", err)
+		}
+		return nil
+	})
+	return documentID, err
+}
+
 // rewrite gives a chunk the text that choose returns for it, and switches it as choose says. The model is called before the
 // transaction, which makes sure that the chunk is still the one that was looked at.
 func (s *Service) rewrite(ctx context.Context, tenantID, id, by domain.ID, choose func(Chunk) (text string, off bool, err error)) (Chunk, error) {

@@ -436,6 +436,18 @@ func testAddition(d *desk) {
 		if got := texts(d.chunks(id, "")); got != "Dogs travel free of charge. | Cats too. | Tickets are cheap." {
 			d.Errorf("after another reading: %s", got)
 		}
+		all := d.chunks(id, "")
+		_, err = d.docs.RemoveAddition(d.Context(), d.tenant, all[0].ID)
+		d.wantCode(err, domain.Conflict)
+		_, err = d.docs.RemoveAddition(d.Context(), d.db.Tenant(d), all[2].ID)
+		d.wantCode(err, domain.NotFound)
+		if from, err := d.docs.RemoveAddition(d.Context(), d.tenant, all[2].ID); err != nil || from != id {
+			d.Errorf("removed from %s, %v", from, err)
+		}
+		d.reread(id, nil, "Dogs travel free of charge.", "Cats too.")
+		if got := texts(d.chunks(id, "")); got != "Dogs travel free of charge. | Cats too." {
+			d.Errorf("after it was removed: %s", got)
+		}
 	})
 }
 
