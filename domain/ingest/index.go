@@ -181,7 +181,7 @@ func embeddingError(ctx context.Context, err error) error {
 	case errors.Is(err, llm.ErrVectors), ok && e.Code == domain.Invalid:
 		return fmt.Errorf("embed chunks: %w", err)
 	case ok && e.Message != "":
-		return &silentError{err: err, after: e.RetryAfter, message: e.Message}
+		return &silentError{err: err, after: e.RetryAfter, message: strings.TrimSuffix(e.Message, " Try again in a moment.")} // it is, by itself
 	}
 	return &silentError{err: err, message: "The embedding service does not answer."}
 }

@@ -104,6 +104,9 @@ func (u *upstream) failed(outcome string, code domain.Code, sentence string, ret
 	default:
 		cause = errors.New(u.redact(cause))
 	}
+	if u.kind == "embed" {
+		sentence = strings.Replace(sentence, "language model", "embedding model", 1)
+	}
 	return failure{outcome: outcome, err: &domain.Error{
 		Code: code, Message: sentence, RetryAfter: retryAfter, Err: fmt.Errorf("%s with %s: %w", u.kind, u.Model, cause),
 	}}
