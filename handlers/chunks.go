@@ -79,13 +79,11 @@ func (s *server) deleteChunk(c echo.Context) error {
 		return err
 	}
 	documentID, err := s.Documents.RemoveAddition(c.Request().Context(), tenantOf(c), id)
-	if e, ok := asError(err, domain.Conflict); ok && !wantsJSON(c.Request()) {
-		return s.notDone(c, back(c), e)
+	to := "/documents/" + documentID.String()
+	if err != nil { // it is still there
+		to = back(c)
 	}
-	if err != nil {
-		return err
-	}
-	return s.done(c, "/documents/"+documentID.String(), "What was added by hand was deleted.")
+	return s.ended(c, to, "What was added by hand was deleted.", err)
 }
 
 func (s *server) chunkOff(c echo.Context) error { return s.switchChunk(c, true) }
@@ -141,16 +139,10 @@ func (s *server) decideEdit(c echo.Context) error {
 	}
 	err = s.Documents.Resolve(c.Request().Context(), account.Tenant.ID, id, decision, account.User.ID)
 	to := "/documents/" + e.DocumentID.String()
-	if refused, ok := asError(err, domain.Conflict); ok && !wantsJSON(c.Request()) {
-		return s.notDone(c, to, refused)
-	}
-	if err != nil {
-		return err
-	}
 	if decision == document.KeepEdit {
-		return s.done(c, to, "The edit is kept. It answers from now on.")
+		return s.ended(c, to, "The edit is kept. It answers from now on.", err)
 	}
-	return s.done(c, to, "The edit was let go. The document’s own words answer.")
+	return s.ended(c, to, "The edit was let go. The document’s own words answer.", err)
 }
 
 func (s *server) chunkParam(c echo.Context) (document.Chunk, error) {

@@ -244,15 +244,9 @@ func (s *server) restoreVersion(c echo.Context) error {
 		return err
 	}
 	account, _ := accountOf(c)
-	to := "/documents/" + id.String() + "/details"
 	err = s.Documents.RestoreVersion(c.Request().Context(), account.Tenant.ID, id, number, account.User.ID)
-	if e, ok := asError(err, domain.Conflict); ok && !wantsJSON(c.Request()) {
-		return s.notDone(c, to, e)
-	}
-	if err != nil {
-		return err
-	}
-	return s.done(c, to, fmt.Sprintf("Version %d is in line to be read again. What answers now goes on until it is ready.", number))
+	return s.ended(c, "/documents/"+id.String()+"/details",
+		fmt.Sprintf("Version %d is in line to be read again. What answers now goes on until it is ready.", number), err)
 }
 
 // documentFile sends the original as a download that no browser opens in place: it may be a page with scripts.

@@ -27,8 +27,7 @@ func (s *server) documents(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.Request().Header.Get("HX-Request") != "" {
-		c.Response().Header().Set("Vary", "HX-Request")
+	if fragment(c) {
 		return render(c, http.StatusOK, views.DocumentPart(page, list))
 	}
 	return render(c, http.StatusOK, views.Documents(page, list))
@@ -41,13 +40,18 @@ func (s *server) act(c echo.Context, do func(ctx context.Context, tenantID, id d
 		return err
 	}
 	sentence, err := do(c.Request().Context(), tenantOf(c), id)
+	return s.ended(c, back(c), sentence, err)
+}
+
+// ended goes on to a page that confirms what was done, or says what kept it from being done; other errors are for fail.
+func (s *server) ended(c echo.Context, to, sentence string, err error) error {
 	if e, ok := asError(err, domain.Conflict); ok && !wantsJSON(c.Request()) {
-		return s.notDone(c, back(c), e)
+		return s.notDone(c, to, e)
 	}
 	if err != nil {
 		return err
 	}
-	return s.done(c, back(c), sentence)
+	return s.done(c, to, sentence)
 }
 
 func (s *server) retryDocument(c echo.Context) error {

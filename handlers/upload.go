@@ -15,7 +15,7 @@ import (
 )
 
 var (
-	errTooLarge = &domain.Error{Code: domain.TooLarge, Message: "This file is larger than 25 MB. Split it, or save a smaller copy.", Err: &Refusal{Is: "larger than 25 MB"}}
+	errTooLarge = &domain.Error{Code: domain.TooLarge, Message: document.TooLargeMessage, Err: &Refusal{Is: "larger than 25 MB"}}
 	errNoBytes  = &domain.Error{Code: domain.Invalid, Message: "This file is empty. Check it and upload it again.", Err: &Refusal{Is: "empty"}}
 	errNoFile   = domain.NewError(domain.BadRequest, "There is no file in this upload.")
 )

@@ -92,6 +92,9 @@ var final = []string{"encrypted", "empty", "unsupported", "corrupt", "too_large"
 // Cancelled is the code of a document whose reading a person stopped.
 const Cancelled = "cancelled"
 
+// notRetried are the codes of failures that are left out where all are tried again at once.
+var notRetried = slices.Concat(final, []string{Cancelled})
+
 // Cutting is how a tenant's documents are cut into chunks, in tokens.
 type Cutting struct {
 	Tokens  int // a chunk aims at

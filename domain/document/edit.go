@@ -111,23 +111,16 @@ func (s *Service) RemoveAddition(ctx context.Context, tenantID, id domain.ID) (d
 			return domain.NewError(domain.Conflict, "This chunk is part of the document. Switch it off to leave it out.")
 		}
 		documentID = c.DocumentID
-		if !c.Off {
-			if _, err := tx.Exec(ctx, "update chunks set off = true where tenant_id = $1 and id = $2", tenantID, id); err != nil {
-				return fmt.Errorf("take an addition out: %w", err)
-			}
-			if err := matchIndex(ctx, tx, tenantID, documentID); err != nil {
-				return err
-			}
+		if err := switchChunk(ctx, tx, tenantID, c, true); err != nil {
+			return err
 		}
 		var batch pgx.Batch
 		batch.Queue("delete from chunks where tenant_id = $1 and id = $2", tenantID, id)
 		batch.Queue("delete from chunk_edits where tenant_id = $1 and id = $2", tenantID, c.Edit.ID)
-		batch.Queue(`update documents set edit_revision = edit_revision + 1, chunk_count = chunk_count - 1, token_count = token_count - $3,
-			updated_at = now() where tenant_id = $1 and id = $2`, tenantID, documentID, c.Tokens)
 		if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
 			return fmt.Errorf("remove an addition: %w", err)
 		}
-		return nil
+		return raiseRevision(ctx, tx, tenantID, documentID, -1, -c.Tokens)
 	})
 	return documentID, err
 }
@@ -141,8 +134,8 @@ func (s *Service) rewrite(ctx context.Context, tenantID, id, by domain.ID, choos
 		if c, err = getChunk(ctx, tx, tenantID, id); err != nil {
 			return err
 		}
-		return tx.QueryRow(ctx, "select coalesce(nullif(title, ''), name), language from documents where tenant_id = $1 and id = $2", tenantID, c.DocumentID).
-			Scan(&title, &language)
+		title, language, err = subject(ctx, tx, tenantID, c.DocumentID)
+		return err
 	})
 	if err != nil {
 		return c, err
@@ -185,6 +178,23 @@ func (s *Service) rewrite(ctx context.Context, tenantID, id, by domain.ID, choos
 	return c, err
 }
 
+// subject returns what the words of a document's chunks are weighed with: its title and its language.
+func subject(ctx context.Context, tx pgx.Tx, tenantID, documentID domain.ID) (title, language string, err error) {
+	err = tx.QueryRow(ctx, "select coalesce(nullif(title, ''), name), language from documents where tenant_id = $1 and id = $2", tenantID, documentID).
+		Scan(&title, &language)
+	return title, language, err
+}
+
+// raiseRevision tells readings under way that the edits of a document changed, and counts the chunks and tokens that came with it.
+func raiseRevision(ctx context.Context, tx pgx.Tx, tenantID, documentID domain.ID, chunks, tokens int) error {
+	_, err := tx.Exec(ctx, `update documents set edit_revision = edit_revision + 1, chunk_count = chunk_count + $3, token_count = token_count + $4,
+		updated_at = now() where tenant_id = $1 and id = $2`, tenantID, documentID, chunks, tokens)
+	if err != nil {
+		return fmt.Errorf("raise the revision of the edits: %w", err)
+	}
+	return nil
+}
+
 // lockChunk takes the row of the chunk's document for the rest of the transaction, as every writer of chunks does, and
 // returns the chunk.
 func lockChunk(ctx context.Context, tx pgx.Tx, tenantID, id domain.ID) (Chunk, error) {
@@ -215,8 +225,8 @@ func noteEdit(ctx context.Context, tx pgx.Tx, tenantID domain.ID, c Chunk, text 
 		}
 	}
 	e.Off = off
-	if _, err := tx.Exec(ctx, "update documents set edit_revision = edit_revision + 1, updated_at = now() where tenant_id = $1 and id = $2", tenantID, c.DocumentID); err != nil {
-		return fmt.Errorf("note an edit: %w", err)
+	if err := raiseRevision(ctx, tx, tenantID, c.DocumentID, 0, 0); err != nil {
+		return err
 	}
 	if e.Text == nil && !e.Off {
 		_, err := tx.Exec(ctx, "delete from chunk_edits where tenant_id = $1 and id = $2", tenantID, e.ID)
@@ -420,10 +430,7 @@ func (s *Service) forgetEdit(ctx context.Context, tenantID domain.ID, e Edit) er
 		if tag.RowsAffected() == 0 { // somebody kept it just now, and its words answer
 			return errDecided
 		}
-		if _, err := tx.Exec(ctx, "update documents set edit_revision = edit_revision + 1, updated_at = now() where tenant_id = $1 and id = $2", tenantID, e.DocumentID); err != nil {
-			return fmt.Errorf("forget an edit: %w", err)
-		}
-		return nil
+		return raiseRevision(ctx, tx, tenantID, e.DocumentID, 0, 0)
 	})
 }
 
@@ -432,9 +439,9 @@ func (s *Service) forgetEdit(ctx context.Context, tenantID domain.ID, e Edit) er
 func (s *Service) addChunk(ctx context.Context, tenantID domain.ID, e Edit, by domain.ID) error {
 	c := Chunk{ID: domain.NewID(), DocumentID: e.DocumentID, Text: *e.Text, Heading: e.Heading, Off: e.Off}
 	var title, language string
-	err := s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
-		return tx.QueryRow(ctx, "select coalesce(nullif(title, ''), name), language from documents where tenant_id = $1 and id = $2", tenantID, e.DocumentID).
-			Scan(&title, &language)
+	err := s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) (err error) {
+		title, language, err = subject(ctx, tx, tenantID, e.DocumentID)
+		return err
 	})
 	if err != nil {
 		return err
@@ -455,13 +462,12 @@ func (s *Service) addChunk(ctx context.Context, tenantID domain.ID, e Edit, by d
 		if tag.RowsAffected() == 0 {
 			return errDecided
 		}
+		if err := raiseRevision(ctx, tx, tenantID, e.DocumentID, 1, added.Tokens); err != nil {
+			return err
+		}
 		var reading int
-		err = tx.QueryRow(ctx, `update documents d set edit_revision = edit_revision + 1, chunk_count = chunk_count + 1, token_count = token_count + $3, updated_at = now()
-			where tenant_id = $1 and id = $2 returning
-			(select coalesce(max(reading), 0) from chunks c where c.tenant_id = $1 and c.document_id = $2),
-			(select coalesce(max(ordinal), 0) + 1 from chunks c where c.tenant_id = $1 and c.document_id = $2),
-			(select coalesce(max(end_offset), 0) from chunks c where c.tenant_id = $1 and c.document_id = $2)`, tenantID, e.DocumentID, added.Tokens).
-			Scan(&reading, &added.Ordinal, &added.Start)
+		err = tx.QueryRow(ctx, `select coalesce(max(reading), 0), coalesce(max(ordinal), 0) + 1, coalesce(max(end_offset), 0)
+			from chunks where tenant_id = $1 and document_id = $2`, tenantID, e.DocumentID).Scan(&reading, &added.Ordinal, &added.Start)
 		if err != nil {
 			return fmt.Errorf("number an addition: %w", err)
 		}

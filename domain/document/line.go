@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -97,7 +97,7 @@ func (s *Service) queueOne(ctx context.Context, tenantID, id domain.ID, check fu
 // RetryFailed puts every failed document in line again that another try can help, and returns how many. One that a person
 // stopped stays stopped.
 func (s *Service) RetryFailed(ctx context.Context, tenantID domain.ID) (n int, err error) {
-	return s.queueMany(ctx, tenantID, "d.status = 'failed' and d.failure_code <> all($2)", slices.Concat(final, []string{Cancelled}))
+	return s.queueMany(ctx, tenantID, "d.status = 'failed' and d.failure_code <> all($2)", notRetried)
 }
 
 // ReadOutdated puts every document in line that is cut otherwise than the tenant's settings say, and returns how many.
@@ -240,17 +240,14 @@ func (s *Service) Changes(ctx context.Context, tenantID domain.ID) (map[domain.I
 
 // estimate fills in how long the documents that wait will wait.
 func (s *Service) estimate(ctx context.Context, documents []Document) {
-	var pace Pace
+	pace := sync.OnceValue(func() Pace { return s.ingest.Pace(ctx) })
 	for i := range documents {
 		d := &documents[i]
 		if d.Status != Queued || d.WaitsFor != "" || d.QueuePlace == 0 {
 			continue
 		}
-		if pace == (Pace{}) {
-			pace = s.ingest.Pace(ctx)
-		}
-		if pace.Each > 0 {
-			d.Wait = time.Duration(d.QueuePlace) * time.Duration(max(1, pace.Tenants)) * pace.Each / time.Duration(max(1, pace.Workers))
+		if p := pace(); p.Each > 0 {
+			d.Wait = time.Duration(d.QueuePlace) * time.Duration(max(1, p.Tenants)) * p.Each / time.Duration(max(1, p.Workers))
 		}
 	}
 }
@@ -335,7 +332,7 @@ func takeUp(ctx context.Context, tx pgx.Tx, tenantID domain.ID, jobID int64) (a 
 	err = tx.QueryRow(ctx, `
 		with next as materialized ( -- a sub-select might be run more than once, and take one each time
 			select id from documents where tenant_id = $1 and status = 'queued' and due_at <= clock_timestamp()
-			order by queued_at, id limit 1 for update skip locked)
+			order by queued_at, id limit 1 for no key update skip locked)
 		update documents d set status = 'reading', attempt = d.attempt + 1, job_id = $2, progress_done = 0, progress_total = 0, updated_at = now()
 		from next where d.tenant_id = $1 and d.id = next.id
 		returning d.id, d.attempt, d.version, d.tries, d.waits_since, d.edit_revision`, tenantID, jobID).

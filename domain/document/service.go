@@ -3,7 +3,6 @@ package document
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -124,7 +123,7 @@ func countDocuments(ctx context.Context, tx pgx.Tx, tenantID domain.ID, list *Li
 		select count(*), count(*) filter (where d.status = 'ready'), count(*) filter (where d.status = 'failed'),
 			coalesce(sum(d.chunk_count), 0), coalesce(sum(d.pages), 0),
 			count(*) filter (where `+matchesFilter+`), count(*) filter (where d.status = 'failed' and d.failure_code <> all($4))
-		from documents d where d.tenant_id = $1`, tenantID, list.Filter.Search, list.Filter.Status, slices.Concat(final, []string{Cancelled})).
+		from documents d where d.tenant_id = $1`, tenantID, list.Filter.Search, list.Filter.Status, notRetried).
 		Scan(&list.All, &list.ReadyN, &list.FailedN, &list.TotalChunks, &list.TotalPages, &list.Matching, &list.RetryableN)
 	list.BusyN = list.All - list.ReadyN - list.FailedN
 	if err != nil {

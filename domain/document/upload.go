@@ -100,8 +100,8 @@ func (s *Service) StoreVersion(ctx context.Context, tenantID, id domain.ID, up U
 	err := s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
 		var version int
 		var same bool
-		err := tx.QueryRow(ctx, "select version, sha256 = $3 from documents where tenant_id = $1 and id = $2 for no key update", tenantID, id, sum[:]).
-			Scan(&version, &same)
+		err := tx.QueryRow(ctx, "select sha256 = $3 from documents where tenant_id = $1 and id = $2 for no key update", tenantID, id, sum[:]).
+			Scan(&same)
 		if err != nil {
 			return err
 		}
@@ -213,9 +213,12 @@ func insertFile(ctx context.Context, tx pgx.Tx, tenantID, id domain.ID, version 
 	return nil
 }
 
+// TooLargeMessage says that a file has more than MaxFileBytes.
+const TooLargeMessage = "This file is larger than 25 MB. Split it, or save a smaller copy."
+
 func (up Upload) check() error {
 	if len(up.Content) > MaxFileBytes {
-		return domain.NewError(domain.TooLarge, "This file is larger than 25 MB. Split it, or save a smaller copy.")
+		return domain.NewError(domain.TooLarge, TooLargeMessage)
 	}
 	return nil
 }

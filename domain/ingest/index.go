@@ -48,13 +48,13 @@ func weigh(k *document.NewChunk, tenantID domain.ID, title string, lang lexical.
 }
 
 // index makes the chunks of a document findable: with several calls of the embedder at once, and by their words meanwhile.
-func (w *worker) index(ctx context.Context, a document.Attempt, content *document.Content, end context.CancelCauseFunc) error {
+func (w *worker) index(ctx context.Context, a document.Attempt, content *document.Content) error {
 	chunks, terms, err := w.documents.Corpus(ctx, a.TenantID)
 	if err != nil {
 		return err
 	}
 	mean := lexical.MeanLength(chunks, terms)
-	report := w.reporter(ctx, a, document.Embedding, end)
+	report := w.reporter(ctx, a, document.Embedding)
 	n := len(content.Chunks)
 	report(0, n)
 	group, ctx := errgroup.WithContext(ctx)

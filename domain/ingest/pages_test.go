@@ -26,7 +26,7 @@ func TestPagesOf(t *testing.T) {
 		start, end int
 		want       string
 	}{{0, 5, "größe"}, {6, 9, "一二三"}, {16, 19, "end"}, {16, 99, "end"}, {19, 19, ""}} {
-		if got := slicePoints(read.Text, c.start, c.end); got != c.want {
+		if got := read.Between(c.start, c.end); got != c.want {
 			t.Errorf("from %d to %d: %q, want %q", c.start, c.end, got, c.want)
 		}
 	}

@@ -124,11 +124,11 @@ func (w *worker) process(ctx context.Context, a document.Attempt, complete func(
 	}
 	go w.watch(work, a, cancel)
 	began := time.Now()
-	content, err := w.read(work, a, cancel)
+	content, err := w.read(work, a)
 	if err == nil {
 		w.Metrics.Stage("read", time.Since(began))
 		began = time.Now()
-		err = w.index(work, a, &content, cancel)
+		err = w.index(work, a, &content)
 	}
 	if cause := context.Cause(work); errors.Is(cause, document.ErrSuperseded) {
 		return cause
@@ -165,7 +165,7 @@ func (w *worker) watch(ctx context.Context, a document.Attempt, end context.Canc
 }
 
 // read has the file read and cut, and brings that to the form in which it is stored.
-func (w *worker) read(ctx context.Context, a document.Attempt, end context.CancelCauseFunc) (document.Content, error) {
+func (w *worker) read(ctx context.Context, a document.Attempt) (document.Content, error) {
 	options := chunk.Options{Tokens: a.Cutting.Tokens, Overlap: a.Cutting.Overlap}
 	if options.Overlap == 0 {
 		options.Overlap = -1 // none; 0 would be the default
@@ -175,7 +175,7 @@ func (w *worker) read(ctx context.Context, a document.Attempt, end context.Cance
 			options.Anchors = append(options.Anchors, chunk.Anchor{ID: e.ID.String(), Quote: e.Quote, Start: e.Start})
 		}
 	}
-	read, err := w.Reader.Read(ctx, bytes.NewReader(a.Content), a.Name, options, w.reporter(ctx, a, document.Reading, end))
+	read, err := w.Reader.Read(ctx, bytes.NewReader(a.Content), a.Name, options, w.reporter(ctx, a, document.Reading))
 	if err != nil {
 		return document.Content{}, err
 	}
@@ -217,7 +217,7 @@ func applyEdits(a document.Attempt, read *reader.Result, content *document.Conte
 			content.Chunks[i].EditID = e.ID
 		default:
 			k := &content.Chunks[i]
-			e.State, e.Quote, e.Start, e.Original = document.Applied, slicePoints(read.Text, k.Start, k.End), k.Start, k.Text
+			e.State, e.Quote, e.Start, e.Original = document.Applied, read.Between(k.Start, k.End), k.Start, k.Text
 			e.Heading, e.Page = k.Heading, k.PageFrom
 			k.EditID, k.Off = e.ID, e.Off
 			if e.Text != nil {
@@ -233,18 +233,15 @@ func setText(c *document.Chunk, text string) {
 	c.Text, c.Tokens = text, llm.EstimateTokens(text)
 }
 
-// reporter writes progress now and then, and ends the work when it is not wanted any more.
-func (w *worker) reporter(ctx context.Context, a document.Attempt, stage document.Status, end context.CancelCauseFunc) func(done, total int) {
+// reporter writes progress now and then. What cannot be written is not missed, and watch ends what is not wanted any more.
+func (w *worker) reporter(ctx context.Context, a document.Attempt, stage document.Status) func(done, total int) {
 	var last time.Time
 	return func(done, total int) {
 		if time.Since(last) < progressStep && done < total {
 			return
 		}
 		last = time.Now()
-		err := w.documents.Progress(ctx, a, stage, done, total)
-		if errors.Is(err, document.ErrSuperseded) {
-			end(err)
-		}
+		_ = w.documents.Progress(ctx, a, stage, done, total)
 		w.changed(ctx, a)
 	}
 }
@@ -267,14 +264,8 @@ func pagesOf(read *reader.Result) []document.Page {
 		return []document.Page{{Text: read.Text}}
 	}
 	pages := make([]document.Page, len(read.PageStarts))
-	rest, at := read.Text, 0
-	for i, start := range read.PageStarts {
-		rest, at = afterPoints(rest, start-at), start
-		text := rest
-		if i+1 < len(read.PageStarts) {
-			text = rest[:len(rest)-len(afterPoints(rest, read.PageStarts[i+1]-start))]
-		}
-		pages[i] = document.Page{Number: i + 1, Start: start, Text: text}
+	for i, text := range read.PageTexts() {
+		pages[i] = document.Page{Number: i + 1, Start: read.PageStarts[i], Text: text}
 	}
 	for _, l := range read.Lines {
 		if l.Page >= 1 && l.Page <= len(pages) {
@@ -283,21 +274,4 @@ func pagesOf(read *reader.Result) []document.Page {
 		}
 	}
 	return pages
-}
-
-// afterPoints returns what follows the first n code points of a text. A slice of runes would take four times its memory.
-func afterPoints(text string, n int) string {
-	for i := range text {
-		if n <= 0 {
-			return text[i:]
-		}
-		n--
-	}
-	return ""
-}
-
-// slicePoints returns the code points of a text from start to end.
-func slicePoints(text string, start, end int) string {
-	from := afterPoints(text, start)
-	return from[:len(from)-len(afterPoints(from, end-start))]
 }

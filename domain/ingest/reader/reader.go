@@ -20,7 +20,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"bitb/domain/ingest/chunk"
 	"bitb/domain/ingest/extract"
@@ -76,27 +75,39 @@ func (r *Result) Page(n int) string {
 	if n < 1 || n > len(r.PageStarts) {
 		return ""
 	}
-	end := utf8.RuneCountInString(r.Text)
-	if n < len(r.PageStarts) {
-		end = r.PageStarts[n]
-	}
-	return strings.TrimSpace(slicePoints(r.Text, r.PageStarts[n-1], end))
+	return strings.TrimSpace(r.PageTexts()[n-1])
 }
 
-// slicePoints returns the code points of s from start to end.
-func slicePoints(s string, start, end int) string {
-	from, to, n := len(s), len(s), 0
-	for i := range s {
-		if n == start {
-			from = i
+// PageTexts returns the part of Text that each page has, as it stands there; none when the format has no pages.
+func (r *Result) PageTexts() []string {
+	texts := make([]string, len(r.PageStarts))
+	rest, at := r.Text, 0
+	for i, start := range r.PageStarts {
+		before := rest
+		rest, at = afterPoints(rest, start-at), start
+		if i > 0 {
+			texts[i-1] = before[:len(before)-len(rest)]
 		}
-		if n == end {
-			to = i
-			break
-		}
-		n++
+		texts[i] = rest
 	}
-	return s[from:max(from, to)]
+	return texts
+}
+
+// Between returns the part of Text from start to end, in code points, as those of Chunks are.
+func (r *Result) Between(start, end int) string {
+	from := afterPoints(r.Text, start)
+	return from[:len(from)-len(afterPoints(from, end-start))]
+}
+
+// afterPoints returns what follows the first n code points of a text. A slice of runes would take four times its memory.
+func afterPoints(text string, n int) string {
+	for i := range text {
+		if n <= 0 {
+			return text[i:]
+		}
+		n--
+	}
+	return ""
 }
 
 // request is the first line of the child's input; the file follows it.
