@@ -4,12 +4,18 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
+	"errors"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/png"
 	"io"
 	"io/fs"
 	"log/slog"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,15 +33,18 @@ import (
 	"bitb/domain/retrieve"
 	"bitb/domain/tenant"
 	"bitb/handlers"
+	"bitb/views"
 )
 
 // dashboard is somebody signed in at the real server, over a scratch database. Nobody works on the line but the test.
 type dashboard struct {
 	*tab
 	url       string
-	tenantID  domain.ID
+	db        *dbtest.Database
+	account   tenant.Account
 	documents *document.Service
 	hints     *redis.Store
+	broken    atomic.Bool // pages cannot be drawn
 }
 
 type noMetrics struct{}
@@ -48,8 +57,8 @@ func (noMetrics) Request(string, string, int, time.Duration)                {}
 
 func newDashboard(t *testing.T) *dashboard {
 	t.Helper()
-	d := &dashboard{tab: newTab(t)}
-	db, log := dbtest.New(t), slog.New(slog.DiscardHandler)
+	d := &dashboard{tab: newTab(t), db: dbtest.New(t)}
+	log := slog.New(slog.DiscardHandler)
 	var err error
 	if d.hints, err = redis.Open(dbtest.RedisURL(t), log); err != nil {
 		t.Fatal(err)
@@ -59,17 +68,17 @@ func newDashboard(t *testing.T) *dashboard {
 	if err != nil {
 		t.Fatal(err)
 	}
-	search, tenants := retrieve.NewService(db.DB), tenant.NewService(db.DB, chat.FirstBot)
-	d.documents = document.NewService(db.DB, dbtest.NoQueue)
+	search, tenants := retrieve.NewService(d.db.DB), tenant.NewService(d.db.DB, chat.FirstBot)
+	d.documents = document.NewService(d.db.DB, dbtest.NoQueue)
 	stop, end := context.WithCancel(context.Background())
 	server := httptest.NewUnstartedServer(nil)
 	d.url = "http://" + server.Listener.Addr().String()
 	server.Config.Handler, err = handlers.New(stop, handlers.Deps{
-		Log: log, PublicURL: d.url, Static: static, Tenants: tenants, Sessions: tenant.NewSessions(db.DB), Documents: d.documents,
-		Retrieve: search, Limiter: d.hints, Hints: d.hints, Cache: d.hints, Metrics: noMetrics{},
-		Chat: chat.NewService(chat.Config{DB: db.DB, Log: log, Retrieve: search, Model: llm.Extractive{}, Quoter: llm.Extractive{},
+		Log: log, PublicURL: d.url, Static: static, Tenants: tenants, Sessions: tenant.NewSessions(d.db.DB), Documents: d.documents,
+		Retrieve: search, Limiter: d.hints, Hints: d.hints, Cache: d.hints, Metrics: noMetrics{}, Models: views.Models{Answer: "builtin", BuiltIn: true},
+		Chat: chat.NewService(chat.Config{DB: d.db.DB, Log: log, Retrieve: search, Model: llm.Extractive{}, Quoter: llm.Extractive{},
 			Embedder: llm.Cached(llm.NewHashing(), d.hints, noMetrics{}), Cache: d.hints, Metrics: noMetrics{}}),
-		Sniff: sniff, Unzip: unzip, Ready: db.Ping, ClientIP: echo.ExtractIPDirect(),
+		Sniff: sniff, Unzip: unzip, RenderPage: d.draw, Ready: d.db.Ping, ClientIP: echo.ExtractIPDirect(),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -77,16 +86,26 @@ func newDashboard(t *testing.T) *dashboard {
 	server.Start()
 	t.Cleanup(func() { end(); server.Close() })
 	const email, password = "owner@harbourloop.example", "vier wörter ohne sinn"
-	account, err := tenants.SignUp(t.Context(), tenant.SignUp{Company: "Harbour Loop", Name: "Owner", Email: email, Password: password})
-	if err != nil {
+	if d.account, err = tenants.SignUp(t.Context(), tenant.SignUp{Company: "Harbour Loop", Name: "Owner", Email: email, Password: password}); err != nil {
 		t.Fatal(err)
 	}
-	d.tenantID = account.Tenant.ID
 	d.do(chromedp.Navigate(d.url+"/signin"), chromedp.SetValue(`[name="email"]`, email), chromedp.SetValue(`[name="password"]`, password),
 		chromedp.Submit(`[name="password"]`))
 	d.until(`location.pathname === "/documents" && document.querySelector("html.js #upload")`)
 	d.do(chromedp.Evaluate[chromedp.Void](`window.sameVisit = true`))
 	return d
+}
+
+// draw makes a white page.
+func (d *dashboard) draw(_ context.Context, _ []byte, _, width int) (picture []byte, mediaType string, err error) {
+	if d.broken.Load() {
+		return nil, "", errors.New("broken")
+	}
+	page := image.NewGray(image.Rect(0, 0, width, width*3/2))
+	draw.Draw(page, page.Rect, image.NewUniform(color.White), image.Point{}, draw.Src)
+	var b bytes.Buffer
+	err = png.Encode(&b, page)
+	return b.Bytes(), "image/png", err
 }
 
 func sniff(content []byte, _ string) (string, error) {
@@ -132,14 +151,6 @@ func (d *dashboard) choose(chooser string, files ...string) {
 	d.do(chromedp.SetUploadFiles(chooser, paths))
 }
 
-// press clicks the element that a JavaScript expression finds, with the mouse.
-func (d *dashboard) press(element string) {
-	d.Helper()
-	d.until(`(` + element + `)?.getBoundingClientRect().height > 0`)
-	at := eval[[]float64](d.tab, `(e => { e.scrollIntoView({block: "nearest"}); const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2] })(`+element+`)`)
-	d.do(chromedp.MouseClickXY(at[0], at[1]))
-}
-
 // row is an expression for the row of the document with the name.
 func row(name string) string {
 	return `[...document.querySelectorAll('tr[id^="doc-"]')].find(r => r.querySelector(".name").textContent === "` + name + `")`
@@ -170,7 +181,7 @@ type reading struct {
 
 func (d *dashboard) reads() reading {
 	d.Helper()
-	a, err := d.documents.Next(d.Context(), d.tenantID, 1, func(pgx.Tx) error { return nil })
+	a, err := d.documents.Next(d.Context(), d.account.Tenant.ID, 1, func(pgx.Tx) error { return nil })
 	if err != nil {
 		d.Fatal(err)
 	}
@@ -178,7 +189,7 @@ func (d *dashboard) reads() reading {
 	return reading{d, a}
 }
 
-func (d *dashboard) hint() { d.hints.Publish(d.Context(), document.Topic(d.tenantID)) }
+func (d *dashboard) hint() { d.hints.Publish(d.Context(), document.Topic(d.account.Tenant.ID)) }
 
 func (r reading) gets(stage document.Status, done, total int) {
 	r.Helper()
@@ -195,7 +206,7 @@ func (r reading) ends(f *document.Failure) {
 	if f != nil {
 		err = r.documents.Fail(r.dashboard.Context(), r.Attempt, *f, done)
 	} else {
-		chunk, _ := dbtest.NoQueue.Index(r.dashboard.Context(), r.tenantID, r.Name, "en", document.Chunk{ID: domain.NewID(), Ordinal: 1, Text: string(r.Content), End: len(r.Content)})
+		chunk, _ := dbtest.NoQueue.Index(r.dashboard.Context(), r.account.Tenant.ID, r.Name, "en", document.Chunk{ID: domain.NewID(), Ordinal: 1, Text: string(r.Content), End: len(r.Content)})
 		err = r.documents.Complete(r.dashboard.Context(), r.Attempt, document.Content{Format: "text", Title: r.Name, Language: "en", Model: chunk.EmbeddingModel,
 			Text: []document.Page{{Text: string(r.Content)}}, Chunks: []document.NewChunk{chunk}}, done)
 	}

@@ -109,12 +109,26 @@ func (p *tab) check(condition string) {
 	}
 }
 
-// click presses the mouse in the middle of the element, as a person does: what lies above it takes the click.
+// press clicks in the middle of the element that an expression finds, as a person does: what lies above it takes the click.
+func (p *tab) press(element string) {
+	p.Helper()
+	p.until(`(` + element + `)?.getBoundingClientRect().height > 0`)
+	at := eval[[]float64](p, `(e => { e.scrollIntoView({block: "nearest"}); const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2] })(`+element+`)`)
+	p.do(chromedp.MouseClickXY(at[0], at[1]))
+}
+
+// click presses an element of the widget.
 func (p *tab) click(selector string) {
 	p.Helper()
-	p.until(`$("` + selector + `")?.getBoundingClientRect().height > 0`)
-	at := eval[[]float64](p, `(e => { e.scrollIntoView({block: "nearest"}); const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2] })($("`+selector+`"))`)
-	p.do(chromedp.MouseClickXY(at[0], at[1]))
+	p.press(`$("` + selector + `")`)
+}
+
+// write types into what has the focus.
+func (p *tab) write(text string) {
+	p.Helper()
+	if _, err := chromedp.Call(p.ctx, input.InsertText, input.InsertTextParams{Text: text}); err != nil {
+		p.Fatal(err)
+	}
 }
 
 func (p *tab) keys(keys string, opts ...chromedp.KeyOption) {
@@ -126,9 +140,7 @@ func (p *tab) keys(keys string, opts ...chromedp.KeyOption) {
 func (p *tab) ask(question string) {
 	p.Helper()
 	p.do(chromedp.Evaluate[chromedp.Void](`document.querySelector("bitb-widget").shadowRoot.querySelector("textarea").focus()`))
-	if _, err := chromedp.Call(p.ctx, input.InsertText, input.InsertTextParams{Text: question}); err != nil {
-		p.Fatal(err)
-	}
+	p.write(question)
 	p.keys(kb.Enter)
 }
 

@@ -1,115 +1,37 @@
 package static_test
 
 import (
-	"bytes"
-	"context"
-	"errors"
 	"fmt"
-	"image"
-	"image/color"
-	"image/draw"
-	"image/png"
-	"io/fs"
-	"log/slog"
-	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/input"
 	cdppage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
-	"github.com/labstack/echo/v4"
 
-	"bitb"
 	"bitb/domain"
-	"bitb/domain/chat"
 	"bitb/domain/dbtest"
-	"bitb/domain/document"
 	"bitb/domain/llm"
-	"bitb/domain/redis"
-	"bitb/domain/retrieve"
-	"bitb/domain/tenant"
-	"bitb/handlers"
-	"bitb/views"
 )
 
-// inspector is somebody signed in at the real server, in front of a PDF of two pages. Nobody works on the line.
+// inspector is a dashboard with a PDF of two pages in front.
 type inspector struct {
-	*tab
-	url, address string
-	db           *dbtest.Database
-	documents    *document.Service
-	account      tenant.Account
-	id           domain.ID
-	chunks       []domain.ID
-	broken       atomic.Bool // pages cannot be drawn
+	*dashboard
+	address string
+	chunks  []domain.ID
 }
-
-type uncounted struct{}
-
-func (uncounted) Answered(chat.Outcome, bool, time.Duration, time.Duration) {}
-func (uncounted) Retrieved(time.Duration)                                   {}
-func (uncounted) CacheLookup(string, bool)                                  {}
-func (uncounted) ModelCall(llm.Call)                                        {}
-func (uncounted) Request(string, string, int, time.Duration)                {}
 
 func newInspector(t *testing.T) *inspector {
 	t.Helper()
-	p := &inspector{tab: newTab(t), db: dbtest.New(t)}
-	log := slog.New(slog.DiscardHandler)
-	store, err := redis.Open(dbtest.RedisURL(t), log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { store.Close() })
-	static, err := fs.Sub(bitb.Static, "static")
-	if err != nil {
-		t.Fatal(err)
-	}
-	search, tenants := retrieve.NewService(p.db.DB), tenant.NewService(p.db.DB, chat.FirstBot)
-	p.documents = document.NewService(p.db.DB, dbtest.NoQueue)
-	server := httptest.NewUnstartedServer(nil)
-	p.url = "http://" + server.Listener.Addr().String()
-	stop, end := context.WithCancel(context.Background())
-	server.Config.Handler, err = handlers.New(stop, handlers.Deps{
-		Log: log, PublicURL: p.url, Static: static, Tenants: tenants, Sessions: tenant.NewSessions(p.db.DB), Documents: p.documents,
-		Retrieve: search, Limiter: store, Hints: store, Metrics: uncounted{}, Models: views.Models{Answer: "builtin", BuiltIn: true},
-		Chat: chat.NewService(chat.Config{DB: p.db.DB, Log: log, Retrieve: search, Model: llm.Extractive{}, Quoter: llm.Extractive{},
-			Embedder: llm.Cached(llm.NewHashing(), store, uncounted{}), Cache: store, Metrics: uncounted{}}),
-		RenderPage: p.draw, Ready: p.db.Ping, ClientIP: echo.ExtractIPDirect(),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	server.Start()
-	t.Cleanup(func() { end(); server.Close() })
-	const email, password = "owner@ferry.example", "vier wörter ohne sinn"
-	if p.account, err = tenants.SignUp(t.Context(), tenant.SignUp{Company: "Ferry", Name: "Owner", Email: email, Password: password}); err != nil {
-		t.Fatal(err)
-	}
-	p.id, p.chunks = p.db.PDF(t, p.account.Tenant.ID, "ferry.pdf",
+	p := &inspector{dashboard: newDashboard(t)}
+	var id domain.ID
+	id, p.chunks = p.db.PDF(t, p.account.Tenant.ID, "ferry.pdf",
 		[]string{"The ferry sails at nine in the morning.", "A ticket for the ferry costs twelve euros."}, []string{"Dogs travel free of charge on the ferry."})
-	p.address = p.url + "/documents/" + p.id.String()
-	p.do(chromedp.Navigate(p.url+"/signin"), chromedp.SetValue(`[name="email"]`, email), chromedp.SetValue(`[name="password"]`, password),
-		chromedp.Submit(`[name="password"]`))
-	p.until(`location.pathname === "/documents"`)
+	p.address = p.url + "/documents/" + id.String()
 	p.open(p.address)
 	return p
-}
-
-// draw makes a white page.
-func (p *inspector) draw(_ context.Context, _ []byte, _, width int) (picture []byte, mediaType string, err error) {
-	if p.broken.Load() {
-		return nil, "", errors.New("broken")
-	}
-	page := image.NewGray(image.Rect(0, 0, width, width*3/2))
-	draw.Draw(page, page.Rect, image.NewUniform(color.White), image.Point{}, draw.Src)
-	var b bytes.Buffer
-	err = png.Encode(&b, page)
-	return b.Bytes(), "image/png", err
 }
 
 func (p *inspector) open(address string) {
@@ -118,19 +40,10 @@ func (p *inspector) open(address string) {
 	p.until(`document.readyState === "complete" && document.querySelector("html.js #source[data-shown], html.js #ask")`)
 }
 
-// press clicks an element in its middle, with the mouse.
+// press clicks the element of a selector.
 func (p *inspector) press(selector string) {
 	p.Helper()
-	p.until(fmt.Sprintf(`document.querySelector('%s')?.getBoundingClientRect().height > 0`, selector))
-	at := eval[[]float64](p.tab, fmt.Sprintf(`(e => { e.scrollIntoView({block: "nearest"}); const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2] })(document.querySelector('%s'))`, selector))
-	p.do(chromedp.MouseClickXY(at[0], at[1]))
-}
-
-func (p *inspector) write(text string) {
-	p.Helper()
-	if _, err := chromedp.Call(p.ctx, input.InsertText, input.InsertTextParams{Text: text}); err != nil {
-		p.Fatal(err)
-	}
+	p.tab.press(fmt.Sprintf(`document.querySelector('%s')`, selector))
 }
 
 // of is the selector of a part of the n-th chunk's article, from 1.

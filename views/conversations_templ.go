@@ -593,7 +593,7 @@ func conversationList(p Page, v ConversationsView) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = pager("conversations", max(1, v.List.Filter.Page), conversationPages(v.List), (max(1, v.List.Filter.Page)-1)*chat.ConversationPageSize+1, (max(1, v.List.Filter.Page)-1)*chat.ConversationPageSize+len(v.List.Conversations), v.List.Matching, conversationPage(v.List.Filter), "#conversations", "#conversation-filter").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = pager("conversations", v.List.Filter.Page, conversationPages(v.List), chat.ConversationPageSize, len(v.List.Conversations), v.List.Matching, conversationPage(v.List.Filter), "#conversations", "#conversation-filter").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

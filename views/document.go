@@ -1,6 +1,7 @@
 package views
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -8,33 +9,34 @@ import (
 	"bitb/domain/document"
 )
 
-// chunkAddress leads to a chunk wherever it is in its document: the inspector opens the page of the list that holds it.
-func chunkAddress(documentID, chunkID domain.ID) string {
+// ChunkAddress leads to a chunk wherever it is in its document: the inspector opens the page of the list that holds it.
+func ChunkAddress(documentID, chunkID domain.ID) string {
 	return "/documents/" + documentID.String() + "?chunk=" + chunkID.String() + "#chunk-" + chunkID.String()
 }
 
 // chunksAddress is the inspector as it is shown, with a page of the list.
 func chunksAddress(v ChunksView, page int) string {
-	chunk, as, zoom := "", "", ""
-	if v.Selected != nil {
-		chunk = v.Selected.ID.String()
-	}
+	return address(documentAddress(v.Document.ID), inspectorParams(v, page)...)
+}
+
+// inspectorParams are the parameters of the inspector but for the page of the original, as address takes them.
+func inspectorParams(v ChunksView, page int) []string {
+	as, zoom := "", ""
 	if v.AsText {
 		as = "text"
 	}
 	if v.Zoom > 0 {
 		zoom = strconv.Itoa(v.Zoom)
 	}
-	return address(documentAddress(v.Document.ID), "q", v.Chunks.Filter.Search, "only", v.Chunks.Filter.Only, "page", pageParam(page), "chunk", chunk, "as", as, "zoom", zoom)
+	return []string{"q", v.Chunks.Filter.Search, "only", v.Chunks.Filter.Only, "page", pageParam(page), "chunk", selectedID(v), "as", as, "zoom", zoom}
 }
 
 // sourceAddress is the inspector with the page of the original that is shown now.
 func sourceAddress(v ChunksView) string {
-	at := chunksAddress(v, v.Chunks.Filter.Page)
 	if v.Source.Number > 0 {
-		return withParam(at, "source", v.Source.Number)
+		return withParam(documentAddress(v.Document.ID), inspectorParams(v, v.Chunks.Filter.Page), "source", v.Source.Number)
 	}
-	return at
+	return chunksAddress(v, v.Chunks.Filter.Page)
 }
 
 func asText(v ChunksView, yes bool) string {
@@ -42,8 +44,11 @@ func asText(v ChunksView, yes bool) string {
 	return sourceAddress(v)
 }
 
+// zoomed is "" where the picture is as large, or as small, as it gets.
 func zoomed(v ChunksView, by int) string {
-	v.Zoom = min(max(v.Zoom+by, 0), MostZoom)
+	if v.Zoom += by; v.Zoom < 0 || v.Zoom > MostZoom {
+		return ""
+	}
 	return sourceAddress(v)
 }
 
@@ -68,61 +73,31 @@ func chunkPage(v ChunksView) func(int) string {
 }
 
 // selectAddress selects a chunk within what is shown now.
-func selectAddress(v ChunksView, c document.Chunk) string {
+func selectAddress(v ChunksView, id domain.ID) string {
+	c := document.Chunk{ID: id}
 	v.Selected = &c
-	return chunksAddress(v, v.Chunks.Filter.Page)
+	return chunksAddress(v, v.Chunks.Filter.Page) + "#" + chunkID(c)
 }
 
-// hiddenParams are the parameters that a step to another page of the original keeps.
-func hiddenParams(v ChunksView) []string {
-	var params []string
-	add := func(name, value string) {
-		if value != "" {
-			params = append(params, name, value)
-		}
+// stepAddress leads to a page of so many; there is none outside them, and it is "".
+func stepAddress(path string, kept []string, param string, to, pages int) string {
+	if to < 1 || to > pages {
+		return ""
 	}
-	add("q", v.Chunks.Filter.Search)
-	add("only", v.Chunks.Filter.Only)
-	add("page", pageParam(v.Chunks.Filter.Page))
-	if v.Selected != nil {
-		add("chunk", v.Selected.ID.String())
-	}
-	if v.AsText {
-		add("as", "text")
-	}
-	if v.Zoom > 0 {
-		add("zoom", strconv.Itoa(v.Zoom))
-	}
-	return params
+	return withParam(path, kept, param, to)
 }
 
-func pathOf(address string) string {
-	path, _, _ := strings.Cut(address, "?")
-	return path
+func withParam(path string, kept []string, name string, value int) string {
+	return address(path, slices.Concat(kept, []string{name, strconv.Itoa(value)})...)
 }
 
-func withParam(address, name string, value int) string {
-	separator := "?"
-	if strings.Contains(address, "?") {
-		separator = "&"
-	}
-	return address + separator + name + "=" + strconv.Itoa(value)
-}
+func selected(v ChunksView, id domain.ID) bool { return v.Selected != nil && v.Selected.ID == id }
 
-func selected(v ChunksView, c document.Chunk) bool { return v.Selected != nil && v.Selected.ID == c.ID }
-
-func selectedStart(v ChunksView) int {
+func selectedRange(v ChunksView) (start, end int) {
 	if v.Selected == nil {
-		return 0
+		return 0, 0
 	}
-	return v.Selected.Start
-}
-
-func selectedEnd(v ChunksView) int {
-	if v.Selected == nil {
-		return 0
-	}
-	return v.Selected.End
+	return v.Selected.Start, v.Selected.End
 }
 
 // excerptStart is the place in a long text that is shown: the selected chunk's, or the first one's on the list.

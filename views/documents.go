@@ -143,18 +143,7 @@ func stageFact(d document.Document) string {
 	if d.Status == document.Embedding {
 		return number(d.Done) + " of " + count(d.Total, "chunk", "chunks")
 	}
-	return pageWord(d.Format) + " " + number(d.Done) + " of " + number(d.Total)
-}
-
-// pageWord is what a page is called in a format.
-func pageWord(format string) string {
-	switch format {
-	case "pptx", "odp":
-		return "Slide"
-	case "xlsx", "ods":
-		return "Sheet"
-	}
-	return "Page"
+	return unitTitle(d.Format) + " " + number(d.Done) + " of " + number(d.Total)
 }
 
 // queuePlace says how far up a document is in the line, and how long that takes.
@@ -182,14 +171,14 @@ func kindFact(d document.Document) string {
 
 // staysFact says, after what stands before it, which reading answers while the newest one is under way or has failed; "" where
 // none does.
-func staysFact(d document.Document, before string) string {
+func staysFact(d document.Document) string {
 	switch {
 	case !d.Stays() || d.Off:
 		return ""
 	case d.Live == d.Version:
-		return before + "The last reading still answers."
+		return ". The last reading still answers."
 	}
-	return before + "Version " + number(d.Live) + " still answers."
+	return ". Version " + number(d.Live) + " still answers."
 }
 
 // keepWord is on the button that gives up the newest reading for the one that answers.
@@ -242,11 +231,10 @@ func failureTitle(f *document.Failure) string {
 
 // failurePage says where it happened, if the message does not.
 func failurePage(d document.Document) string {
-	page := strings.ToLower(pageWord(d.Format)) + " " + number(d.Failure.Page)
 	if d.Failure.Page == 0 || strings.Contains(d.Failure.Message, " page "+number(d.Failure.Page)) {
 		return ""
 	}
-	return "(" + page + ")"
+	return "(" + unit(d.Format) + " " + number(d.Failure.Page) + ")"
 }
 
 func orDash(n int) string {

@@ -108,6 +108,8 @@ func ago(now, t time.Time) string {
 	}
 }
 
+func exactTime(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04 UTC") }
+
 // aMoment is a wait too short to count.
 const aMoment = 10 * time.Second
 

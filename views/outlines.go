@@ -86,7 +86,7 @@ func PictureWidths() []int {
 var MostZoom = len(zooms) - 1
 
 func pictureAddress(v ChunksView) string {
-	return address("/documents/"+v.Document.ID.String()+"/pages/"+strconv.Itoa(v.Source.Number),
+	return address(documentAddress(v.Document.ID)+"/pages/"+strconv.Itoa(v.Source.Number),
 		"v", strconv.Itoa(v.Document.Live), "w", strconv.Itoa(zooms[v.Zoom].width))
 }
 

@@ -430,7 +430,7 @@ func answerFoot(m chat.Message, asked bool) templ.Component {
 						return templ_7745c5c3_Err
 					}
 					var templ_7745c5c3_Var15 templ.SafeURL
-					templ_7745c5c3_Var15, templ_7745c5c3_Err = templ.JoinURLErrs(chunkAddress(c.DocumentID, c.ChunkID))
+					templ_7745c5c3_Var15, templ_7745c5c3_Err = templ.JoinURLErrs(ChunkAddress(c.DocumentID, c.ChunkID))
 					if templ_7745c5c3_Err != nil {
 						return templ.Error{Err: templ_7745c5c3_Err, FileName: `playground.templ`, Line: 118, Col: 128}
 					}
@@ -1068,7 +1068,7 @@ func passage(r retrieve.Retrieval, found retrieve.Passage, n int, cited map[doma
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var43 templ.SafeURL
-			templ_7745c5c3_Var43, templ_7745c5c3_Err = templ.JoinURLErrs(chunkAddress(found.DocumentID, found.ChunkID))
+			templ_7745c5c3_Var43, templ_7745c5c3_Err = templ.JoinURLErrs(ChunkAddress(found.DocumentID, found.ChunkID))
 			if templ_7745c5c3_Err != nil {
 				return templ.Error{Err: templ_7745c5c3_Err, FileName: `playground.templ`, Line: 248, Col: 154}
 			}
@@ -1131,7 +1131,7 @@ func passage(r retrieve.Retrieval, found retrieve.Passage, n int, cited map[doma
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var47 templ.SafeURL
-			templ_7745c5c3_Var47, templ_7745c5c3_Err = templ.JoinURLErrs(chunkAddress(found.DocumentID, found.ChunkID))
+			templ_7745c5c3_Var47, templ_7745c5c3_Err = templ.JoinURLErrs(ChunkAddress(found.DocumentID, found.ChunkID))
 			if templ_7745c5c3_Err != nil {
 				return templ.Error{Err: templ_7745c5c3_Err, FileName: `playground.templ`, Line: 253, Col: 93}
 			}

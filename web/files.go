@@ -14,14 +14,16 @@ import (
 // sniff refuses a file that cannot be read before it is stored.
 func sniff(content []byte, name string) (string, error) {
 	format, err := extract.Detect(bytes.NewReader(content), int64(len(content)), name)
-	if e, ok := errors.AsType[*extract.Error](err); ok {
-		return "", refused(e)
-	}
-	return string(format), err
+	return string(format), refused(err)
 }
 
-// refused says why a file is not taken: in two sentences, and in few words for where many files are listed.
-func refused(e *extract.Error) *domain.Error {
+// refused says why a file is not taken: in two sentences, and in few words for where many files are listed. An error that
+// is not about the file stays what it is.
+func refused(err error) error {
+	e, ok := errors.AsType[*extract.Error](err)
+	if !ok {
+		return err
+	}
 	code, is := domain.Invalid, "damaged or incomplete"
 	switch e.Reason {
 	case extract.ReasonUnsupported:
@@ -40,23 +42,16 @@ func refused(e *extract.Error) *domain.Error {
 
 // unzip takes a ZIP apart, file by file.
 func unzip(content []byte, each func(name string, content []byte, err error) error) error {
-	err := extract.Unzip(bytes.NewReader(content), int64(len(content)), func(e extract.Entry) error {
+	return refused(extract.Unzip(bytes.NewReader(content), int64(len(content)), func(e extract.Entry) error {
 		if e.Err != nil {
 			return each(e.Name, nil, refused(e.Err))
 		}
 		return each(e.Name, e.Content, nil)
-	})
-	if e, ok := errors.AsType[*extract.Error](err); ok {
-		return refused(e)
-	}
-	return err
+	}))
 }
 
 // renderPage makes a picture of a page of a PDF, in a child process.
 func renderPage(ctx context.Context, content []byte, page, width int) (picture []byte, mediaType string, err error) {
 	picture, mediaType, err = (&reader.Child{}).RenderPage(ctx, bytes.NewReader(content), page, width)
-	if e, ok := errors.AsType[*extract.Error](err); ok {
-		return nil, "", refused(e)
-	}
-	return picture, mediaType, err
+	return picture, mediaType, refused(err)
 }

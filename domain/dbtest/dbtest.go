@@ -60,10 +60,7 @@ func RedisURL(t testing.TB) string { return setting(t, "BITB_TEST_REDIS_URL", "R
 // Exec runs SQL as a superuser.
 func (d *Database) Exec(t testing.TB, sql string, args ...any) {
 	t.Helper()
-	conn, err := pgx.Connect(context.Background(), d.OwnerURL)
-	if err != nil {
-		t.Fatal(err)
-	}
+	conn := connect(t, d.OwnerURL)
 	defer conn.Close(context.Background())
 	if _, err := conn.Exec(context.Background(), sql, args...); err != nil {
 		t.Fatalf("%s: %v", sql, err)
@@ -73,10 +70,7 @@ func (d *Database) Exec(t testing.TB, sql string, args ...any) {
 // Super is a superuser's connection, which sees all rows. It is closed when the test ends.
 func (d *Database) Super(t testing.TB) *pgx.Conn {
 	t.Helper()
-	conn, err := pgx.Connect(context.Background(), d.OwnerURL)
-	if err != nil {
-		t.Fatal(err)
-	}
+	conn := connect(t, d.OwnerURL)
 	t.Cleanup(func() { conn.Close(context.Background()) })
 	return conn
 }
@@ -84,16 +78,22 @@ func (d *Database) Super(t testing.TB) *pgx.Conn {
 // Count is the number a query returns, over all tenants.
 func (d *Database) Count(t testing.TB, sql string, args ...any) int {
 	t.Helper()
-	conn, err := pgx.Connect(context.Background(), d.OwnerURL)
-	if err != nil {
-		t.Fatal(err)
-	}
+	conn := connect(t, d.OwnerURL)
 	defer conn.Close(context.Background())
 	var n int
 	if err := conn.QueryRow(context.Background(), sql, args...).Scan(&n); err != nil {
 		t.Fatalf("%s: %v", sql, err)
 	}
 	return n
+}
+
+func connect(t testing.TB, address string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(context.Background(), address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return conn
 }
 
 // Eventually waits until ok returns true, and fails the test after limit.
@@ -230,10 +230,7 @@ func withName(t testing.TB, address, name string) string {
 
 func admin(t testing.TB, super, sql string) {
 	t.Helper()
-	conn, err := pgx.Connect(context.Background(), super)
-	if err != nil {
-		t.Fatal(err)
-	}
+	conn := connect(t, super)
 	defer conn.Close(context.Background())
 	if _, err := conn.Exec(context.Background(), sql); err != nil {
 		t.Errorf("%s: %v", sql, err)

@@ -34,9 +34,9 @@ type Unmapped struct {
 }
 
 type document struct {
-	name, title string
-	lang        lexical.Lang
-	read        *extract.Document
+	title string
+	lang  lexical.Lang
+	read  *extract.Document
 }
 
 type question struct {
@@ -161,7 +161,7 @@ func readDocument(ctx context.Context, dir, name string) (*document, *mapping, e
 	if title == "" {
 		title = strings.TrimSuffix(name, filepath.Ext(name))
 	}
-	return &document{name: name, title: title, lang: lexical.Guess(text), read: read}, newMapping(string(data), text), nil
+	return &document{title: title, lang: lexical.Guess(text), read: read}, newMapping(string(data), text), nil
 }
 
 // question maps a question's spans to the canonical text.

@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// Best returns the setting that holds most of the answers within the budget, by IoU where they hold the same.
-func Best(results []Result) Setting {
+// bestOf returns the setting that holds most of the answers within the budget, by IoU where they hold the same.
+func bestOf(results []Result) Setting {
 	var best Result
 	for _, r := range results {
 		if r.RecallAtBudget > best.RecallAtBudget+1e-9 || r.RecallAtBudget > best.RecallAtBudget-1e-9 && r.IoUAtBudget > best.IoUAtBudget+1e-9 {
@@ -29,7 +29,7 @@ func (set *Set) Print(w io.Writer, results []Result) error {
 		}
 	}
 	fmt.Fprintln(w)
-	best := Best(results)
+	best := bestOf(results)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	for i := 0; i < len(results); {
 		end := i + 1

@@ -6,7 +6,7 @@ import { announce, toast } from "./parts";
 export function startInspector(): void {
   document.addEventListener("click", onClick);
   document.addEventListener("keydown", onKey);
-  document.addEventListener("input", onInput);
+  document.addEventListener("input", (e) => countTokens(e.target as HTMLTextAreaElement));
   document.addEventListener("error", (e) => brokenPicture(e.target), true); // neither event rises to the document
   document.addEventListener("load", (e) => (e.target as Element).matches?.("[data-picture] img") && showMark(), true);
   document.addEventListener("htmx:configRequest", keepTheOther);
@@ -70,7 +70,7 @@ function onClick(e: MouseEvent): void {
 async function select(id: string, href: string): Promise<void> {
   const url = new URL(href, location.href);
   const here = document.querySelector(`.passage[data-select="${id}"]`);
-  for (const name of ["q", "only", "page", "as", "zoom", ...(here ? ["source"] : [])]) copyParam(url.searchParams, name);
+  for (const name of [...ofList, "as", "zoom", ...(here ? ["source"] : [])]) copyParam(url.searchParams, name);
   url.hash = "";
   history.replaceState(history.state, "", url);
   markChunk(id);
@@ -104,16 +104,13 @@ const ofSource = ["chunk", "source", "as", "zoom"];
 function keepTheOther(e: Event): void {
   const { detail } = e as CustomEvent;
   const target = (detail.target as Element | null)?.id ?? "";
-  const kept = ({ source: ofList, chunks: ofSource, inspector: ["as", "zoom"] } as Record<string, string[]>)[target];
+  const besideSource = detail.elt.closest("#source") ? [...ofList, "chunk"] : ofList;
+  const kept = ({ source: besideSource, chunks: ofSource, inspector: ["as", "zoom"] } as Record<string, string[]>)[target];
   if (!kept || detail.verb !== "get") return;
   const url = new URL(detail.path, location.href);
   for (const name of kept) {
     detail.formData.delete(name);
     copyParam(url.searchParams, name);
-  }
-  if (target === "source" && detail.elt.closest("#source")) {
-    detail.formData.delete("chunk");
-    copyParam(url.searchParams, "chunk");
   }
   detail.path = url.pathname + url.search;
 }
@@ -152,10 +149,6 @@ function onKey(e: KeyboardEvent): void {
     e.preventDefault();
     form.querySelector<HTMLElement>("[data-cancel-edit]")!.click();
   }
-}
-
-function onInput(e: Event): void {
-  countTokens(e.target as HTMLTextAreaElement);
 }
 
 function countTokens(field: HTMLTextAreaElement): void {

@@ -108,7 +108,6 @@ function enqueue(upload: Upload, to = upload.to): void {
   upload.to = to;
   waiting.push(upload);
   say(upload, "wait", "Waits for the others");
-  upload.node.querySelector<HTMLElement>("[data-meter]")!.hidden = true;
   pump();
 }
 
@@ -197,7 +196,6 @@ function ask(upload: Upload, answer: Answer): void {
 /** Ends an upload, well or not. What needs reading stays until it is closed. */
 function settle(upload: Upload, shape: string, text: string, again = false): void {
   say(upload, shape, text);
-  upload.node.querySelector<HTMLElement>("[data-meter]")!.hidden = true;
   upload.node.querySelector<HTMLElement>("[data-again]")!.hidden = !again;
   upload.node.querySelector("[data-cancel]")!.setAttribute("aria-label", "Close " + upload.file.name);
   announce(`${upload.file.name}: ${text}`);
@@ -213,7 +211,7 @@ function say(upload: Upload, shape: string, text: string): void {
   const said = node.querySelector("[data-say]")!;
   said.textContent = text;
   said.classList.toggle("num", shape === "busy");
-  for (const part of node.querySelectorAll<HTMLElement>("[data-again], [data-choice], [data-files]")) part.hidden = true;
+  for (const part of node.querySelectorAll<HTMLElement>("[data-meter], [data-again], [data-choice], [data-files]")) part.hidden = true;
 }
 
 function cancel(upload: Upload): void {

@@ -179,7 +179,7 @@ func (l *locator) moved() {
 	for k := range open {
 		c := &open[k]
 		c.at = l.expected(c.anchor)
-		c.span, _ = nearest(places[c.anchor], c.at, func(extract.Span) bool { return true })
+		c.span = nearest(places[c.anchor], c.at, func(extract.Span) bool { return true })
 		c.score = -math.Abs(float64(c.span.Start - c.at))
 	}
 	slices.SortStableFunc(open, byScore)
@@ -198,24 +198,24 @@ type candidate struct {
 
 func byScore(a, b candidate) int { return cmp.Compare(b.score, a.score) }
 
-// nearest returns the span nearest to an offset that is accepted.
-func nearest(spans []extract.Span, at int, accept func(extract.Span) bool) (extract.Span, bool) {
+// nearest returns the span nearest to an offset that is accepted, an empty one if none is.
+func nearest(spans []extract.Span, at int, accept func(extract.Span) bool) extract.Span {
 	right, _ := slices.BinarySearchFunc(spans, at, func(s extract.Span, at int) int { return s.Start - at })
 	left := right - 1
 	for left >= 0 || right < len(spans) {
 		if right == len(spans) || left >= 0 && at-spans[left].Start <= spans[right].Start-at {
 			if accept(spans[left]) {
-				return spans[left], true
+				return spans[left]
 			}
 			left--
 			continue
 		}
 		if accept(spans[right]) {
-			return spans[right], true
+			return spans[right]
 		}
 		right++
 	}
-	return extract.Span{}, false
+	return extract.Span{}
 }
 
 // expected returns where an anchor should be, in bytes: where it was, moved as far as the nearest anchor that was found.

@@ -131,7 +131,6 @@ type piece struct {
 	tokens     int
 	page       int
 	heading    []string
-	block      int    // number of the block it is of
 	gap        bool   // furniture stands between it and the piece before
 	level      int    // of a heading, else 0
 	section    bool   // begins a top-level section
@@ -223,19 +222,19 @@ func (c *cutter) frame(p *piece) int {
 
 // end returns where the chunk that begins with section[from] ends.
 func (c *cutter) end(section []piece, from, budget int) int {
-	tokens, to := 0, from
-	bound := true // all of it belongs to what follows
+	tokens, to := section[from].tokens, from+1
+	bound := section[from].glued // all of it belongs to what follows
 	for to < len(section) {
 		p := &section[to]
 		n := p.tokens
-		if to > from && !p.inside {
+		if !p.inside {
 			n++ // the blank line
 		}
-		if to > from && tokens+n > budget && (!bound || tokens+n > budget+c.target*3/4) {
+		if tokens+n > budget && (!bound || tokens+n > budget+c.target*3/4) {
 			break
 		}
 		// a new heading ends a chunk that is already well filled
-		if to > from && p.level > 0 && tokens*2 >= c.target && !section[to-1].glued {
+		if p.level > 0 && tokens*2 >= c.target && !section[to-1].glued {
 			return to
 		}
 		tokens += n

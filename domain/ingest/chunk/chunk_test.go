@@ -438,8 +438,8 @@ func check(t fataler, doc *extract.Document, o Options) (chunks []Chunk, lost []
 		if c.Start < last || c.End <= c.Start || c.End > len(points) {
 			t.Fatalf("chunk %d at %d–%d after %d", i, c.Start, c.End, last)
 		}
-		if c.Tokens != Tokens(c.Text) || c.Tokens > o.withDefaults().Tokens*7/4+32 && c.Anchor == "" || c.Tokens > Max {
-			t.Fatalf("chunk %d of %d tokens, counted %d", i, c.Tokens, Tokens(c.Text))
+		if c.Tokens != newCounter().tokens(c.Text) || c.Tokens > o.withDefaults().Tokens*7/4+32 && c.Anchor == "" || c.Tokens > Max {
+			t.Fatalf("chunk %d of %d tokens, counted %d", i, c.Tokens, newCounter().tokens(c.Text))
 		}
 		if !utf8.ValidString(c.Text) || strings.TrimSpace(c.Text) != c.Text {
 			t.Fatalf("chunk %d: %q", i, c.Text)

@@ -25,6 +25,7 @@ func (c *cutter) cut(blocks []extract.Block, spans []extract.Span) {
 	c.edges = edgesOf(c.places)
 	top := topLevel(blocks)
 	var path headingPath
+	var before *extract.Block
 	gap := false
 	for i := range blocks {
 		b := &blocks[i]
@@ -40,7 +41,7 @@ func (c *cutter) cut(blocks []extract.Block, spans []extract.Span) {
 		c.carve(first)
 		for k := first; k < len(c.pieces); k++ {
 			p := &c.pieces[k]
-			p.block, p.page, p.heading = i, b.Page, path.names
+			p.page, p.heading = b.Page, path.names
 			p.inside, p.last = k > first, k == len(c.pieces)-1
 		}
 		if first == len(c.pieces) {
@@ -57,9 +58,10 @@ func (c *cutter) cut(blocks []extract.Block, spans []extract.Span) {
 			last.glued = true
 		}
 		last.glued = last.glued || strings.HasSuffix(b.Text, ":") || strings.HasSuffix(b.Text, "：")
-		if first > 0 && runsOn(&blocks[c.pieces[first-1].block], b) {
+		if before != nil && runsOn(before, b) {
 			c.pieces[first-1].glued = true
 		}
+		before = b
 	}
 }
 
@@ -122,7 +124,7 @@ func (c *cutter) block(b *extract.Block, s extract.Span) {
 		}
 		return
 	case extract.Table, extract.Code:
-		if p := c.piece(s); p.tokens <= c.target && !c.hasEdge(s) {
+		if p := c.piece(s); p.tokens <= c.target && len(c.edgesIn(s)) == 0 {
 			c.pieces = append(c.pieces, p)
 		} else if b.Kind == extract.Table {
 			c.table(s)
@@ -188,11 +190,9 @@ func (c *cutter) code(s extract.Span) {
 			p.tail = "\n" + end
 		}
 		line := c.text[row.Start:row.End]
-		switch {
-		case blank:
+		if blank {
 			p.seam = seamPart
-		case line != strings.TrimLeft(line, " \t)]}"):
-		default:
+		} else if line == strings.TrimLeft(line, " \t)]}") {
 			p.seam = seamLine
 		}
 		blank = strings.TrimSpace(line) == ""
@@ -214,24 +214,24 @@ func lines(text string, s extract.Span) []extract.Span {
 	return out
 }
 
-// hasEdge reports whether an anchored passage begins or ends within a span.
-func (c *cutter) hasEdge(s extract.Span) bool {
-	i, _ := slices.BinarySearch(c.edges, s.Start+1)
-	return i < len(c.edges) && c.edges[i] < s.End
+// edgesIn returns where anchored passages begin and end within a span.
+func (c *cutter) edgesIn(s extract.Span) []int {
+	from, _ := slices.BinarySearch(c.edges, s.Start+1)
+	to, _ := slices.BinarySearch(c.edges, s.End)
+	return c.edges[from:max(from, to)]
 }
 
 // carve cuts the pieces from first on where anchored passages begin and end.
 func (c *cutter) carve(first int) {
-	if first == len(c.pieces) || !c.hasEdge(extract.Span{Start: c.pieces[first].start, End: c.pieces[len(c.pieces)-1].end}) {
+	if first == len(c.pieces) || len(c.edgesIn(extract.Span{Start: c.pieces[first].start, End: c.pieces[len(c.pieces)-1].end})) == 0 {
 		return
 	}
 	whole := slices.Clone(c.pieces[first:])
 	c.pieces = c.pieces[:first]
 	for _, p := range whole {
-		for c.hasEdge(extract.Span{Start: p.start, End: p.end}) {
-			i, _ := slices.BinarySearch(c.edges, p.start+1)
+		for _, at := range c.edgesIn(extract.Span{Start: p.start, End: p.end}) {
 			part := p
-			part.end, p.start = c.edges[i], c.edges[i]
+			part.end, p.start = at, at
 			part.tokens = c.count.tokens(c.text[part.start:part.end])
 			p.tokens, p.seam = c.count.tokens(c.text[p.start:p.end]), seamNone
 			c.pieces = append(c.pieces, part)

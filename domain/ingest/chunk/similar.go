@@ -244,7 +244,8 @@ func (t *wordText) align(w window, forward, backward *aligner) (extract.Span, fl
 	start := w.from + end - length
 	var best extract.Span
 	bestScore, bestRank := 0.0, 0.0
-	for _, s := range []int{t.unitStart(start), t.unitEnd(start), start} {
+	unit := t.words[start].unit
+	for _, s := range []int{t.firstOf(unit), t.firstOf(unit + 1), start} {
 		if s < w.from || s >= w.to {
 			continue
 		}
@@ -285,15 +286,9 @@ func (t *wordText) beginsUnit(i int) bool {
 	return i <= 0 || i >= len(t.words) || t.words[i].unit != t.words[i-1].unit
 }
 
-// unitStart returns the first word of a word's unit.
-func (t *wordText) unitStart(i int) int {
-	n, _ := slices.BinarySearchFunc(t.words, t.words[i].unit, func(w word, unit int32) int { return int(w.unit - unit) })
-	return n
-}
-
-// unitEnd returns the first word of the next unit.
-func (t *wordText) unitEnd(i int) int {
-	n, _ := slices.BinarySearchFunc(t.words, t.words[i].unit+1, func(w word, unit int32) int { return int(w.unit - unit) })
+// firstOf returns the first word of a unit, or of the next one that has any.
+func (t *wordText) firstOf(unit int32) int {
+	n, _ := slices.BinarySearchFunc(t.words, unit, func(w word, unit int32) int { return int(w.unit - unit) })
 	return n
 }
 

@@ -12,12 +12,9 @@ import (
 // encoding has 100,000 entries, 15 MB of memory: it is built when it is first needed, which is in the child process only.
 var encoding = sync.OnceValue(codec.NewCl100kBase)
 
-// Tokens returns how many tokens of cl100k_base a text has.
-func Tokens(text string) int { return newCounter().tokens(text) }
-
-// counter counts tokens, remembering words: most words of a document come again, and each is counted in its sentence and in
-// its chunk. A single blank before a word always begins a token, and a run of letters always ends one, so the words
-// between can be counted apart.
+// counter counts tokens of cl100k_base, remembering words: most words of a document come again, and each is counted in its
+// sentence and in its chunk. A single blank before a word always begins a token, and a run of letters always ends one, so
+// the words between can be counted apart.
 type counter struct {
 	words map[string]int
 }
