@@ -25,7 +25,7 @@ func (s *server) chunk(c echo.Context) error {
 	if fragment(c) {
 		return s.chunkAnswer(c, http.StatusOK, views.ChunkResult{Chunk: chunk, Focus: true})
 	}
-	return c.Redirect(http.StatusSeeOther, chunkAddress(chunk))
+	return c.Redirect(http.StatusSeeOther, views.ChunkAddress(chunk.DocumentID, chunk.ID))
 }
 
 // editChunk shows a chunk as a form in its place. With an edit that waits for a decision it can begin with that one's words.
@@ -181,12 +181,12 @@ func (s *server) chunkAnswer(c echo.Context, status int, r views.ChunkResult) er
 
 func (s *server) chunkForm(c echo.Context, status int, form views.ChunkForm) error {
 	if fragment(c) {
-		v, page, err := s.chunkFragment(c, form.Chunk)
+		v, _, err := s.chunkFragment(c, form.Chunk)
 		if err != nil {
 			return err
 		}
 		v.Form = &form
-		return render(c, status, views.ChunkEditor(page, v))
+		return render(c, status, views.ChunkEditor(v))
 	}
 	d, err := s.Documents.Get(c.Request().Context(), tenantOf(c), form.Chunk.DocumentID)
 	if err != nil {
@@ -213,15 +213,11 @@ func (s *server) chunkFragment(c echo.Context, chunk document.Chunk) (views.Chun
 	return v, views.Page{Account: account, Path: "/documents/" + d.ID.String()}, nil
 }
 
-func chunkAddress(chunk document.Chunk) string {
-	return fmt.Sprintf("/documents/%s?chunk=%s#chunk-%s", chunk.DocumentID, chunk.ID, chunk.ID)
-}
-
 // backToChunk is the page that a form came from, at the chunk, where that is the inspector of its document.
 func (s *server) backToChunk(c echo.Context, chunk document.Chunk) string {
 	u, err := url.Parse(c.Request().Referer())
 	if err != nil || u.Path != "/documents/"+chunk.DocumentID.String() {
-		return chunkAddress(chunk)
+		return views.ChunkAddress(chunk.DocumentID, chunk.ID)
 	}
 	return localPath(u.RequestURI()) + "#chunk-" + chunk.ID.String()
 }

@@ -568,7 +568,7 @@ func ChunkAnswer(p Page, v ChunksView, r ChunkResult) templ.Component {
 }
 
 // ChunkEditor is the article of a chunk that somebody begins to edit, or has to look at again.
-func ChunkEditor(p Page, v ChunksView) templ.Component {
+func ChunkEditor(v ChunksView) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {

@@ -537,8 +537,8 @@ func workedExamples(add func(string, string, bool, templ.Component), p Page) {
 	add("ChunkAnswer", "full", false, ChunkAnswer(p, worked(), ChunkResult{Chunk: worked().Chunks.Chunks[0], Said: "Chunk 411 was saved.", Toast: "Saved"}))
 	add("ChunkAnswer", "refused", false, ChunkAnswer(p, worked(), ChunkResult{Chunk: worked().Chunks.Chunks[4], Refused: "An edit of this chunk waits for a decision. Decide that first."}))
 	add("ChunkAnswer", "hostile", false, ChunkAnswer(p, hostileWorked(), ChunkResult{Chunk: hostileWorked().Chunks.Chunks[0], Said: hostile, Toast: hostile, Refused: hostile}))
-	add("ChunkEditor", "full", false, ChunkEditor(p, form(worked(), 3, longGerman, nil)))
-	add("ChunkEditor", "hostile", false, ChunkEditor(p, form(hostileWorked(), 3, "</textarea>"+hostile, domain.InvalidField("text", hostile))))
+	add("ChunkEditor", "full", false, ChunkEditor(form(worked(), 3, longGerman, nil)))
+	add("ChunkEditor", "hostile", false, ChunkEditor(form(hostileWorked(), 3, "</textarea>"+hostile, domain.InvalidField("text", hostile))))
 }
 
 func chatExamples(add func(string, string, bool, templ.Component)) {
