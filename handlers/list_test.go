@@ -108,6 +108,9 @@ func TestCancel(t *testing.T) {
 	if !strings.Contains(row, `data-s="stop"`) || strings.Contains(row, `data-s="fail"`) || !strings.Contains(row, "Retry now") {
 		t.Errorf("it is shown as %s", row)
 	}
+	if page := m.get(t, "/documents/"+fresh.String(), "Accept", "text/html").body; !strings.Contains(page, `data-s="stop"`) || strings.Contains(page, `data-s="fail"`) {
+		t.Error("its own page shows it otherwise than the list does")
+	}
 	says(t, "twice", m.press(t, "/documents/"+fresh.String()+"/cancel"), "nothing to cancel")
 	want(t, "twice, for a script", m.post(t, "/documents/"+fresh.String()+"/cancel", nil, "Accept", "application/json"), http.StatusConflict)
 

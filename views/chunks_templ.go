@@ -1048,7 +1048,7 @@ func chunkMark(v ChunksView, c document.Chunk) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		if c.Off && !selected(v, c.ID) {
+		if c.Off {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 88, " data-s=\"none\"")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

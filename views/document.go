@@ -249,13 +249,6 @@ func staysSentence(d document.Document) string {
 	return "Version " + number(d.Version) + " is being read. Version " + number(d.Live) + " answers until it is ready."
 }
 
-func stayWord(d document.Document) string {
-	if d.Version == d.Live {
-		return "Keep it as it is"
-	}
-	return "Keep version " + number(d.Live)
-}
-
 // versionState says what a version is to the document; "" for one of the past.
 func versionState(d document.Document, v document.Version) (kind, word string) {
 	switch {
