@@ -137,6 +137,8 @@ func TestBadSets(t *testing.T) {
 	}{
 		{"no questions", "\n", "questions.jsonl has no questions"},
 		{"no JSON", ok + "\nx", "line 2 is no question in JSON"},
+		{"no JSON behind blank lines", "\n\n" + ok + "\n\nx", "line 5 is no question in JSON"},
+		{"no document behind blank lines", "\n \n" + `{"text": "q", "doc": "b.md", "spans": [[0, 3]]}`, "line 3: its document cannot be read"},
 		{"no document", `{"text": "q", "doc": "b.md", "spans": [[0, 3]]}`, "line 1: its document cannot be read"},
 		{"a document elsewhere", `{"text": "q", "doc": "../a.md", "spans": [[0, 3]]}`, `"../a.md" is no name of a document beside it`},
 		{"no text", `{"doc": "a.md", "spans": [[0, 3]]}`, "a question needs a text and spans"},

@@ -51,6 +51,8 @@ type span struct{ start, end int }
 
 // line is a line of questions.jsonl.
 type line struct {
+	number int // from 1, as editors count
+
 	ID       string   `json:"_id"`
 	Text     string   `json:"text"`
 	Doc      string   `json:"doc"`
@@ -75,19 +77,19 @@ func Load(ctx context.Context, dir string) (*Set, error) {
 	set := &Set{}
 	loaded := map[string]int{}
 	var maps []*mapping
-	for i, l := range lines {
+	for _, l := range lines {
 		at, ok := loaded[l.Doc]
 		if !ok {
 			doc, m, err := readDocument(ctx, dir, l.Doc)
 			if err != nil {
-				return nil, fmt.Errorf("questions.jsonl, line %d: %w", i+1, err)
+				return nil, fmt.Errorf("questions.jsonl, line %d: %w", l.number, err)
 			}
 			at, loaded[l.Doc] = len(set.docs), len(set.docs)
 			set.docs, maps = append(set.docs, doc), append(maps, m)
 		}
 		q, err := set.question(l, at, maps[at])
 		if err != nil {
-			return nil, fmt.Errorf("questions.jsonl, line %d: %w", i+1, err)
+			return nil, fmt.Errorf("questions.jsonl, line %d: %w", l.number, err)
 		}
 		set.questions = append(set.questions, q)
 	}
@@ -110,13 +112,13 @@ func readQuestions(path string) ([]line, error) {
 	var lines []line
 	scanner := bufio.NewScanner(f)
 	scanner.Buffer(nil, maxLine)
-	for scanner.Scan() {
+	for number := 1; scanner.Scan(); number++ {
 		if strings.TrimSpace(scanner.Text()) == "" {
 			continue
 		}
-		var l line
+		l := line{number: number}
 		if err := json.Unmarshal(scanner.Bytes(), &l); err != nil {
-			return nil, fmt.Errorf("questions.jsonl, line %d is no question in JSON: %w", len(lines)+1, err)
+			return nil, fmt.Errorf("questions.jsonl, line %d is no question in JSON: %w", number, err)
 		}
 		if lines = append(lines, l); len(lines) > maxLines {
 			return nil, fmt.Errorf("questions.jsonl has more than %d questions", maxLines)

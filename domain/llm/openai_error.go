@@ -97,11 +97,7 @@ func (u *upstream) blame(a *attempt, err error) failure {
 
 // failed makes a failure whose cause is safe for the log: no key in it, and not much of what the server said.
 func (u *upstream) failed(outcome string, code domain.Code, sentence string, retryAfter time.Duration, cause error) failure {
-	switch {
-	case errors.Is(cause, ErrInterrupted):
-	case errors.Is(cause, ErrVectors):
-		cause = fmt.Errorf("%w: %s", ErrVectors, u.redact(cause))
-	default:
+	if !errors.Is(cause, ErrInterrupted) && !errors.Is(cause, ErrVectors) { // those are in words of our own
 		cause = errors.New(u.redact(cause))
 	}
 	if u.kind == "embed" {
