@@ -142,6 +142,15 @@ alter table document_files force row level security;
 alter table chunks force row level security;
 
 -- +goose Down
+-- What the older schema has no place for goes: versions but the newest, and chunks that are switched off.
+alter table documents no force row level security;
+alter table document_files no force row level security;
+alter table chunks no force row level security;
+delete from document_files f using documents d where d.tenant_id = f.tenant_id and d.id = f.document_id and f.version <> d.version;
+delete from chunks where not indexed;
+alter table documents add column term_count integer not null default 0;
+update documents d set (chunk_count, token_count, term_count) =
+  (select count(*), coalesce(sum(c.tokens), 0), coalesce(sum(c.terms), 0) from chunks c where c.tenant_id = d.tenant_id and c.document_id = d.id);
 alter table chunks drop column edit_id;
 drop table search.hidden_lexemes, hidden_embeddings, chunk_edits;
 drop index chunk_embeddings_far, chunk_embeddings_hnsw_384, chunk_embeddings_hnsw_768, chunk_embeddings_hnsw_1024,
@@ -157,7 +166,6 @@ begin
   end loop;
 end $$;
 -- +goose StatementEnd
-alter table documents add column term_count integer not null default 0;
 alter table chunks drop constraint chunks_ordinal, drop column reading, drop column terms, drop column off, drop column indexed,
   add unique (tenant_id, document_id, ordinal);
 alter table document_pages drop column lines;
@@ -168,3 +176,6 @@ alter table documents drop column title, drop column version, drop column live_v
 alter table document_files drop constraint document_files_pkey, drop column version, drop column name, drop column format,
   drop column size_bytes, drop column sha256, drop column uploaded_by, drop column created_at, add primary key (tenant_id, document_id);
 alter table corpora drop column chunk_tokens, drop column chunk_overlap;
+alter table documents force row level security;
+alter table document_files force row level security;
+alter table chunks force row level security;

@@ -294,7 +294,7 @@ free_port() {
 # process that got the number after a kill -9 or a restart of the machine.
 alive() { # pid file, directory
   local pid
-  pid=$(head -n1 "$1" 2>/dev/null) && [ -n "$pid" ] && [ "$(readlink "/proc/$pid/cwd" 2>/dev/null)" = "$2" ]
+  pid=$(head -n1 "$1" 2>/dev/null) && [ -n "$pid" ] && [ "$(readlink "/proc/$pid/cwd" 2>/dev/null)" = "$(readlink -f "$2")" ]
 }
 
 # --- PostgreSQL --------------------------------------------------------------------------------
