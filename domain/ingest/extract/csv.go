@@ -112,7 +112,7 @@ func hasHeader(rows [][]string) bool {
 	}
 	filled := 0
 	for i, cell := range rows[0] {
-		if strings.TrimSpace(cell) != "" {
+		if isFilled(cell) {
 			filled++
 		}
 		if isNumber(cell) && (!isYear(cell) || i == 0 || i < len(rows[1]) && isYear(rows[1][i])) {

@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 )
 
 // damagedNote is said when parts beside the text are damaged.
@@ -20,12 +19,12 @@ func readDOCX(data []byte) (*Document, error) {
 		return nil, err
 	}
 	doc := &Document{}
-	r := &docxReader{archive: a, notes: map[string]string{}, bold: map[string]bool{}}
+	r := &docxReader{archive: a, notes: map[string]string{}, headlines: newHeadlines()}
 	main := r.readParts()
 	if a.files[main] == nil {
 		return nil, fmt.Errorf("no main document part")
 	}
-	r.side(a.part("docProps/core.xml", func(x *xmlReader) error { return readTitle(x, doc) }))
+	r.side(a.part("docProps/core.xml", doc.readTitle))
 	if r.tooLarge != nil {
 		return nil, r.tooLarge
 	}
@@ -35,9 +34,7 @@ func readDOCX(data []byte) (*Document, error) {
 	if r.tooLarge != nil {
 		return nil, r.tooLarge
 	}
-	if r.headings == 0 {
-		promoteBold(doc.Blocks, r.bold)
-	}
+	r.promoteBold(doc.Blocks)
 	if r.damaged {
 		doc.Notes = append(doc.Notes, damagedNote)
 	}
@@ -45,26 +42,25 @@ func readDOCX(data []byte) (*Document, error) {
 }
 
 // readTitle reads the title in a part that describes the document.
-func readTitle(x *xmlReader, doc *Document) error {
+func (d *Document) readTitle(x *xmlReader) error {
 	return x.each(func(e xml.StartElement) (err error) {
 		if e.Name.Local != "title" {
-			return readTitle(x, doc)
+			return d.readTitle(x)
 		}
-		doc.Title, err = x.content()
+		d.Title, err = x.content()
 		return err
 	})
 }
 
 type docxReader struct {
 	*archive
+	headlines
 	links     map[string]string // relationship id → address
 	styles    docxStyles
 	numbering docxNumbering
 	notes     map[string]string // "footnote 2" → text
 	noted     int               // notes referred to so far
 	pending   []string          // notes to print after the block being read
-	bold      map[string]bool   // texts of short paragraphs that are bold throughout
-	headings  int
 }
 
 // readParts finds the main part, and reads what it refers to.
@@ -171,7 +167,6 @@ func (r *docxReader) paragraph(x *xmlReader, out *[]Block) error {
 	return nil
 }
 
-// block decides what a paragraph is: a heading by its outline level, a list item by its numbering, or plain.
 func (r *docxReader) block(p *docxPara, text string) Block {
 	style := r.styles.get(p.style)
 	num := p.num
@@ -179,42 +174,7 @@ func (r *docxReader) block(p *docxPara, text string) Block {
 		num = style.num
 	}
 	label, listed := r.numbering.next(num)
-	level := p.outline
-	if level == 0 {
-		level = style.outline
-	}
-	switch {
-	case level >= 1 && level <= 9:
-		r.headings++
-		if label != "" {
-			text = label + " " + text
-		}
-		return Block{Kind: Heading, Level: min(level, 6), Text: text}
-	case listed:
-		return Block{Kind: ListItem, Level: num.level + 1, Marker: label, Text: text}
-	case style.quote:
-		return Block{Kind: Quote, Text: text}
-	case style.code:
-		return Block{Kind: Code, Text: text}
-	}
-	if p.plain == 0 && style.name != "caption" && isHeadline(text) {
-		r.bold[text] = true
-	}
-	return Block{Kind: Paragraph, Text: text}
-}
-
-// isHeadline reports whether a paragraph is as short as a heading and ends like one.
-func isHeadline(text string) bool {
-	return utf8.RuneCountInString(text) <= 90 && !strings.HasSuffix(strings.TrimSpace(text), ".")
-}
-
-// promoteBold makes headings of the paragraphs in bold type, in a document whose author used no heading styles.
-func promoteBold(blocks []Block, bold map[string]bool) {
-	for i := range blocks {
-		if blocks[i].Kind == Paragraph && bold[blocks[i].Text] {
-			blocks[i].Kind, blocks[i].Level = Heading, 2
-		}
-	}
+	return r.paragraphBlock(wordPara{text: text, plain: p.plain, style: style, outline: p.outline, label: label, listed: listed, level: num.level})
 }
 
 // inline reads the content of a paragraph, or of anything within one, up to the end of the current element.

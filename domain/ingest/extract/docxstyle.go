@@ -116,6 +116,10 @@ type docxNumbering struct {
 	counts   map[string]*[9]int      // by list
 }
 
+func newDocxNumbering() docxNumbering {
+	return docxNumbering{map[string][9]docxLevel{}, map[string]docxList{}, map[string]*[9]int{}}
+}
+
 type docxLevel struct {
 	format, text string
 	start        int
@@ -127,7 +131,7 @@ type docxList struct {
 }
 
 func (r *docxReader) readNumbering(x *xmlReader) error {
-	n := docxNumbering{map[string][9]docxLevel{}, map[string]docxList{}, map[string]*[9]int{}}
+	n := newDocxNumbering()
 	r.numbering = n
 	return x.each(func(xml.StartElement) error {
 		return x.each(func(e xml.StartElement) error {
@@ -223,6 +227,9 @@ func (l docxLevel) label(levels [9]docxLevel, counts *[9]int) string {
 	}
 	return strings.TrimSpace(s)
 }
+
+// letterFormats are the formats of formatNumber by what HTML and OpenDocument call them; the others are digits.
+var letterFormats = map[string]string{"a": "lowerLetter", "A": "upperLetter", "i": "lowerRoman", "I": "upperRoman"}
 
 func formatNumber(format string, n int) string {
 	switch format {

@@ -37,11 +37,8 @@ func readEML(data []byte) (*Document, error) {
 		}
 		doc.Blocks = append(doc.Blocks, Block{Kind: Paragraph, Text: "Attachments: " + names})
 	}
-	switch {
-	case r.attached == 1:
-		doc.Notes = append(doc.Notes, "1 attachment was not read; upload it as a file of its own.")
-	case r.attached > 1:
-		doc.Notes = append(doc.Notes, thousands(r.attached)+" attachments were not read; upload them as files of their own.")
+	if r.attached > 0 {
+		doc.Notes = append(doc.Notes, counted(r.attached, "attachment was not read; upload it as a file of its own.", "attachments were not read; upload them as files of their own."))
 	}
 	if r.parts > maxMailParts || r.tooDeep {
 		doc.Notes = append(doc.Notes, "It holds too many messages or parts within each other. Not all of them were read.")
@@ -178,10 +175,7 @@ func (r *mailReader) alternative(parts []mailPart, depth int) []Block {
 			rich = blocks
 		}
 	}
-	if textSize(plain)*2 < textSize(rich) {
-		return rich
-	}
-	if len(plain) == 0 {
+	if len(plain) == 0 || textSize(plain)*2 < textSize(rich) {
 		return rich
 	}
 	return plain
@@ -240,7 +234,7 @@ func mailHTML(text string) []Block {
 
 // mailText reads plain text: lines that begin with ">" are quoted from another message.
 func mailText(text string, flowed bool) []Block {
-	text = strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n")
+	text = unixLines(text)
 	if flowed {
 		text = unflow(text)
 	}

@@ -4,7 +4,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
-	"io"
+	"maps"
 	"net/url"
 	"path"
 	"regexp"
@@ -57,8 +57,8 @@ type epubReader struct {
 	ncx     string
 	labels  map[string]string // of parts by name, from a table of contents; nil until it is needed
 	levels  [7]int            // how often a chapter's first heading has that level
-	missing int
-	damaged int
+	missing int               // parts that are named and not there
+	broken  int               // parts that are damaged
 }
 
 type epubItem struct{ name, mediaType string }
@@ -92,9 +92,8 @@ func (r *epubReader) refuseLocked() error {
 			})
 		})
 	})
-	var e *Error
-	if errors.As(err, &e) {
-		return err
+	if e := refusal(err); e != nil {
+		return e
 	}
 	if locked {
 		return &Error{Reason: ReasonEncrypted, What: "copy protection (DRM)", Detail: "encrypted parts in encryption.xml"}
@@ -117,13 +116,12 @@ func (r *epubReader) readPackage() error {
 			})
 		})
 	})
-	var e *Error
-	if errors.As(err, &e) {
-		return err
+	if e := refusal(err); e != nil {
+		return e
 	}
 	if r.files[name] == nil {
 		name = ""
-		for _, other := range r.names() {
+		for _, other := range slices.Sorted(maps.Keys(r.files)) {
 			if strings.HasSuffix(other, ".opf") {
 				name = other
 				break
@@ -139,16 +137,6 @@ func (r *epubReader) readPackage() error {
 			return x.each(func(e xml.StartElement) error { return r.packageElement(x, e) })
 		})
 	})
-}
-
-// names returns those of all parts, in order.
-func (a *archive) names() []string {
-	names := make([]string, 0, len(a.files))
-	for name := range a.files {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
 }
 
 // find returns the name of the part that a reference in a part of a directory means.
@@ -223,13 +211,12 @@ func (r *epubReader) chapter(item epubItem) ([]Block, error) {
 		return nil, nil
 	}
 	data, err := r.read(item.name)
-	var e *Error
-	if errors.As(err, &e) {
-		return nil, err
+	if e := refusal(err); e != nil {
+		return nil, e
 	}
 	binary := isBinary(data, decode(data[:min(len(data), sniffLen)], true))
 	if err != nil || binary {
-		r.damaged++
+		r.broken++
 	}
 	if len(data) == 0 || binary {
 		return nil, nil
@@ -243,24 +230,6 @@ func (r *epubReader) chapter(item epubItem) ([]Block, error) {
 		return nil, nil // nothing but the table of contents, which was not read
 	}
 	return r.labelled(item.name, blocks)
-}
-
-// read returns a part. With an error that is no *Error it returns what comes before the damage.
-func (a *archive) read(name string) ([]byte, error) {
-	f := a.files[name]
-	if f == nil {
-		return nil, errors.New("no part " + path.Base(name))
-	}
-	if f.UncompressedSize64 > a.left {
-		return nil, &Error{Reason: ReasonTooLarge, Detail: "unpacks to more than the limit"}
-	}
-	a.left -= f.UncompressedSize64
-	in, err := f.Open()
-	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path.Base(name), err)
-	}
-	defer in.Close()
-	return io.ReadAll(in)
 }
 
 var (
@@ -324,16 +293,15 @@ func (r *epubReader) labelled(name string, blocks []Block) ([]Block, error) {
 func (r *epubReader) readLabels() error {
 	r.labels = map[string]string{}
 	err := r.part(r.ncx, func(x *xmlReader) error { return r.navPoints(x, path.Dir(r.ncx)) })
-	var e *Error
-	if errors.As(err, &e) {
-		return err
+	if e := refusal(err); e != nil {
+		return e
 	}
 	if len(r.labels) > 0 || r.files[r.nav] == nil {
 		return nil
 	}
 	data, err := r.read(r.nav)
-	if errors.As(err, &e) {
-		return err
+	if e := refusal(err); e != nil {
+		return e
 	}
 	root, err := parseHTML(openTags(decode(data, true)))
 	if err != nil {
@@ -374,17 +342,11 @@ func (r *epubReader) navPoints(x *xmlReader, dir string) error {
 
 func (r *epubReader) notes() []string {
 	var notes []string
-	switch {
-	case r.missing == 1:
-		notes = append(notes, "1 part of the book is missing.")
-	case r.missing > 1:
-		notes = append(notes, thousands(r.missing)+" parts of the book are missing.")
+	if r.missing > 0 {
+		notes = append(notes, counted(r.missing, "part of the book is missing.", "parts of the book are missing."))
 	}
-	switch {
-	case r.damaged == 1:
-		notes = append(notes, "1 part of the book is damaged. Text of it may be missing.")
-	case r.damaged > 1:
-		notes = append(notes, thousands(r.damaged)+" parts of the book are damaged. Text of them may be missing.")
+	if r.broken > 0 {
+		notes = append(notes, counted(r.broken, "part of the book is damaged. Text of it may be missing.", "parts of the book are damaged. Text of them may be missing."))
 	}
 	return notes
 }

@@ -122,11 +122,24 @@ func thousands(n int) string {
 	return fmt.Sprintf("%s,%03d", thousands(n/1000), n%1000)
 }
 
+// counted begins a sentence with a number of things.
+func counted(n int, one, several string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return thousands(n) + " " + several
+}
+
 // asError makes an *Error of whatever a reader returned: what no reader has named is damage.
 func asError(err error) *Error {
-	var e *Error
-	if errors.As(err, &e) {
+	if e := refusal(err); e != nil {
 		return e
 	}
 	return &Error{Reason: ReasonCorrupt, Detail: err.Error()}
+}
+
+// refusal returns the *Error in err, a reason to refuse the file; nil for damage, around which much may be worth reading.
+func refusal(err error) *Error {
+	e, _ := errors.AsType[*Error](err)
+	return e
 }

@@ -409,6 +409,9 @@ func absolute(base *url.URL, href string) string {
 	return u.String()
 }
 
+// linkEscaper writes what would end the address of a Markdown link.
+var linkEscaper = strings.NewReplacer(" ", "%20", "(", "%28", ")", "%29")
+
 // link writes a link as [text](address) if a person could follow the address from anywhere: one of the web, a
 // mailbox or a telephone. Of any other link only the text stays.
 func link(text, address string) string {
@@ -429,11 +432,11 @@ func link(text, address string) string {
 	default:
 		return text
 	}
-	plain := strings.NewReplacer(" ", "%20", "(", "%28", ")", "%29").Replace(u.String())
+	plain := linkEscaper.Replace(u.String())
 	if trimmed == plain || strings.TrimSuffix(plain, "/") == trimmed {
 		return text
 	}
-	lead, trail := text[:strings.Index(text, trimmed)], text[strings.Index(text, trimmed)+len(trimmed):]
+	lead, trail, _ := strings.Cut(text, trimmed)
 	return lead + "[" + strings.ReplaceAll(trimmed, "\n", " ") + "](" + plain + ")" + trail
 }
 

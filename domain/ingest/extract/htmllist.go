@@ -21,7 +21,7 @@ func (w *htmlWalker) list(n *html.Node, z zone) {
 	w.flush()
 	var c htmlCounter
 	if n.DataAtom == atom.Ol {
-		c = htmlCounter{next: 1, step: 1, format: map[string]string{"a": "lowerLetter", "A": "upperLetter", "i": "lowerRoman", "I": "upperRoman"}[attr(n, "type")]}
+		c = htmlCounter{next: 1, step: 1, format: letterFormats[attr(n, "type")]}
 		if hasAttr(n, "reversed") {
 			c.next, c.step = countItems(n), -1
 		}
@@ -102,7 +102,7 @@ func (w *htmlWalker) endTerm(z zone) {
 
 // summary reads what is always seen of a part that a click opens: its heading, even where it is not said to be one.
 func (w *htmlWalker) summary(n *html.Node, z zone) {
-	if find(n, func(d *html.Node) bool { return d.DataAtom >= atom.H1 && isHeading(d) }) != nil {
+	if find(n, isHeading) != nil {
 		w.block(n, z, Block{Kind: Paragraph})
 		return
 	}
@@ -159,7 +159,7 @@ func superscript(s string) string {
 	if len(s) > 3 || strings.Trim(s, "0123456789") != "" {
 		return ""
 	}
-	return strings.NewReplacer("0", "⁰", "1", "¹", "2", "²", "3", "³", "4", "⁴", "5", "⁵", "6", "⁶", "7", "⁷", "8", "⁸", "9", "⁹").Replace(s)
+	return shift(s, raised)
 }
 
 func hasAttr(n *html.Node, key string) bool {

@@ -24,7 +24,7 @@ var markdownParser = goldmark.New(
 ).Parser()
 
 func readMarkdown(data []byte) (*Document, error) {
-	source := strings.ReplaceAll(strings.ReplaceAll(decode(data, false), "\r\n", "\n"), "\r", "\n")
+	source := unixLines(decode(data, false))
 	doc := &Document{}
 	source = doc.frontMatter(source)
 	if tooNested(source) {

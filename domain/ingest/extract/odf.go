@@ -19,8 +19,8 @@ func readODF(format Format, data []byte) (*Document, error) {
 		return nil, errors.New("no content.xml")
 	}
 	doc := &Document{}
-	r := &odfReader{archive: a, format: format, odfStyles: newODFStyles(), bold: map[string]bool{}}
-	a.side(a.part("meta.xml", func(x *xmlReader) error { return readTitle(x, doc) }))
+	r := &odfReader{archive: a, format: format, odfStyles: newODFStyles(), headlines: newHeadlines()}
+	a.side(a.part("meta.xml", doc.readTitle))
 	a.side(a.part("styles.xml", r.readStyles))
 	if a.tooLarge != nil {
 		return nil, a.tooLarge
@@ -30,8 +30,8 @@ func readODF(format Format, data []byte) (*Document, error) {
 	}
 	doc.Pages = r.page
 	doc.Blocks = joinCode(doc.Blocks)
-	if format == ODT && r.headings == 0 {
-		promoteBold(doc.Blocks, r.bold)
+	if format == ODT {
+		r.promoteBold(doc.Blocks)
 	}
 	noun := map[Format]string{ODS: "Sheet", ODP: "Slide"}[format]
 	if r.hidden.n > 0 {
@@ -46,15 +46,14 @@ func readODF(format Format, data []byte) (*Document, error) {
 type odfReader struct {
 	*archive
 	*odfStyles
-	format   Format
-	page     int // slides or sheets read so far
-	hidden   pageList
-	noted    int             // notes referred to so far
-	bold     map[string]bool // texts of short paragraphs that are bold throughout
-	headings int
-	shapes   []Block // what floats above the cells of a sheet
-	objects  int     // objects within one another that are being read
-	numbers  *textNumbers
+	headlines
+	format  Format
+	page    int // slides or sheets read so far
+	hidden  pageList
+	noted   int     // notes referred to so far
+	shapes  []Block // what floats above the cells of a sheet
+	objects int     // objects within one another that are being read
+	numbers *textNumbers
 }
 
 // body finds the styles and the text in the main part.
@@ -119,13 +118,9 @@ func (r *odfReader) element(x *xmlReader, e xml.StartElement, item *odfItem, out
 			return x.skip()
 		}
 		if isDrawn(e) {
-			into := out
-			if r.format == ODS {
-				into = &r.shapes
-			}
-			before := len(*into)
+			into := r.shapesOf(out)
 			alt, err := r.shape(x, into)
-			if len(*into) == before && alt != "" {
+			if alt != "" {
 				*into = append(*into, Block{Kind: Paragraph, Text: alt})
 			}
 			return err
@@ -147,9 +142,19 @@ func isODFAside(name string) bool {
 // isDrawn reports whether an element is in the namespace of drawings: a frame, a shape or what they hold.
 func isDrawn(e xml.StartElement) bool { return strings.Contains(e.Name.Space, ":drawing:") }
 
-// shape reads what stands in a frame or a shape, and returns what is said in its place: a formula or a description.
+// shapesOf returns where the shapes in a text go: over a sheet, they float above its cells.
+func (r *odfReader) shapesOf(text *[]Block) *[]Block {
+	if r.format == ODS {
+		return &r.shapes
+	}
+	return text
+}
+
+// shape reads what stands in a frame or a shape. Where that is nothing, it returns what is said in its place: a formula or a
+// description.
 func (r *odfReader) shape(x *xmlReader, out *[]Block) (alt string, err error) {
 	var title, description, formula string
+	before := len(*out)
 	defer r.newNumbers()()
 	err = x.eachWith(nil, func(e xml.StartElement) (err error) {
 		switch isSVG := strings.Contains(e.Name.Space, ":svg"); {
@@ -164,6 +169,9 @@ func (r *odfReader) shape(x *xmlReader, out *[]Block) (alt string, err error) {
 		}
 		return err
 	})
+	if len(*out) > before {
+		return "", err
+	}
 	return cmp.Or(formula, altText(description), altText(title)), err
 }
 
@@ -265,20 +273,10 @@ func (r *odfReader) slide(x *xmlReader, e xml.StartElement, out *[]Block) error 
 		}
 		return r.element(x, e, nil, &blocks)
 	})
-	slide := []Block{{Kind: Heading, Level: 2, Text: joinBlocks(title)}}
-	slide = append(slide, blocks...)
-	if text := joinBlocks(notes); text != "" {
-		slide = append(slide, Block{Kind: Paragraph, Text: "Notes: " + text})
+	for i, b := range furniture {
+		furniture[i] = Block{Kind: Paragraph, Text: b.Text, Furniture: true}
 	}
-	for _, b := range furniture {
-		slide = append(slide, Block{Kind: Paragraph, Text: b.Text, Furniture: true})
-	}
-	for _, b := range slide {
-		if b.size() > 0 {
-			b.Page = r.page
-			*out = append(*out, b)
-		}
-	}
+	*out = append(*out, slideBlocks(r.page, joinBlocks(title), blocks, joinBlocks(notes), furniture)...)
 	return err
 }
 

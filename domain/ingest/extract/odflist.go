@@ -84,12 +84,10 @@ func (c *odfCounter) next(levels *odfLevels, level int, start string) string {
 		if !c.used[i] {
 			n = above.start
 		}
-		parts = append(parts, formatNumber(odfNumberFormats[above.format], n))
+		parts = append(parts, formatNumber(letterFormats[above.format], n))
 	}
 	return strings.TrimSpace(l.prefix + strings.Join(parts, ".") + l.suffix)
 }
-
-var odfNumberFormats = map[string]string{"a": "lowerLetter", "A": "upperLetter", "i": "lowerRoman", "I": "upperRoman"}
 
 // odfList is a list being read.
 type odfList struct {
@@ -122,7 +120,7 @@ func (r *odfReader) label(i *odfItem, style odfStyle) (label string, listed bool
 	if i.list.numbers == nil {
 		label = i.list.counter.next(levels, level, i.start)
 	} else if n, ok := i.list.numbers.next(level, l.bullet()); ok {
-		label = l.prefix + formatNumber(odfNumberFormats[l.format], n) + l.suffix
+		label = l.prefix + formatNumber(letterFormats[l.format], n) + l.suffix
 	}
 	return label, l.kind != odfNumber || label != ""
 }

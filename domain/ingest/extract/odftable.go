@@ -130,12 +130,6 @@ func (r *odfReader) sheet(x *xmlReader, e xml.StartElement, out *[]Block) error 
 		return err
 	}
 	blocks := append(sheetBlocks(sheetRowsOf(g.lines())), r.shapes...)
-	if len(blocks) == 0 {
-		return nil
-	}
-	for _, b := range append([]Block{{Kind: Heading, Level: 2, Text: attrOf(e, "name")}}, blocks...) {
-		b.Page = r.page
-		*out = append(*out, b)
-	}
+	*out = append(*out, namedSheet(attrOf(e, "name"), r.page, blocks)...)
 	return nil
 }

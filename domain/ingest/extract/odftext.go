@@ -76,9 +76,7 @@ func (r *odfReader) block(e xml.StartElement, p *odfPara, item *odfItem, text st
 	case p.style.quote:
 		return Block{Kind: Quote, Text: text}
 	}
-	if p.plain == 0 && isHeadline(text) {
-		r.bold[text] = true
-	}
+	r.noteBold(text, p.plain)
 	return Block{Kind: Paragraph, Text: text}
 }
 
@@ -132,13 +130,8 @@ func (r *odfReader) inlineOther(x *xmlReader, e xml.StartElement, p *odfPara) er
 	if !isDrawn(e) {
 		return r.inline(x, p)
 	}
-	boxes := &p.boxes
-	if r.format == ODS {
-		boxes = &r.shapes
-	}
-	before := len(*boxes)
-	alt, err := r.shape(x, boxes)
-	if len(*boxes) == before && alt != "" {
+	alt, err := r.shape(x, r.shapesOf(&p.boxes))
+	if alt != "" {
 		p.write(" " + alt + " ")
 	}
 	return err

@@ -42,17 +42,12 @@ func openArchive(data []byte) (*archive, error) {
 // part calls read with a decoder of the named part; a part that does not exist is skipped. Entities that a document
 // type declares are not resolved: there is nothing in the decoder that could open or expand one.
 func (a *archive) part(name string, read func(*xmlReader) error) error {
-	f := a.files[name]
-	if f == nil {
+	if a.files[name] == nil {
 		return nil
 	}
-	if f.UncompressedSize64 > a.left {
-		return &Error{Reason: ReasonTooLarge, Detail: "unpacks to more than the limit"}
-	}
-	a.left -= f.UncompressedSize64 // reading ends with an error where a part is longer than it claims
-	r, err := f.Open()
+	r, err := a.open(name)
 	if err != nil {
-		return fmt.Errorf("open %s: %w", path.Base(name), err)
+		return err
 	}
 	defer r.Close()
 	dec := xml.NewDecoder(r)
@@ -67,10 +62,36 @@ func (a *archive) part(name string, read func(*xmlReader) error) error {
 	return nil
 }
 
+// read returns a part. With an error that is no *Error it returns what comes before the damage.
+func (a *archive) read(name string) ([]byte, error) {
+	r, err := a.open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return io.ReadAll(r)
+}
+
+// open opens a part, whose size then counts as unpacked: reading ends with an error where it is longer than it claims.
+func (a *archive) open(name string) (io.ReadCloser, error) {
+	f := a.files[name]
+	if f == nil {
+		return nil, errors.New("no part " + path.Base(name))
+	}
+	if f.UncompressedSize64 > a.left {
+		return nil, &Error{Reason: ReasonTooLarge, Detail: "unpacks to more than the limit"}
+	}
+	a.left -= f.UncompressedSize64
+	r, err := f.Open()
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path.Base(name), err)
+	}
+	return r, nil
+}
+
 // side takes note of what went wrong in a part beside the text: damage there is no reason to refuse the text.
 func (a *archive) side(err error) {
-	var e *Error
-	if errors.As(err, &e) {
+	if refusal(err) != nil {
 		a.tooLarge = err
 	} else if err != nil {
 		a.damaged = true

@@ -153,8 +153,7 @@ func readPoints(x *xmlReader) (map[int]string, error) {
 			format = attrOf(e, "formatCode")
 			points = map[int]string{}
 			levels = append(levels, points)
-			err = x.each(read)
-			return err
+			return x.each(read)
 		case "formatCode":
 			format, err = x.content()
 			return err

@@ -3,6 +3,7 @@ package extract
 import (
 	"encoding/xml"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -17,7 +18,7 @@ func readPPTX(data []byte, progress func(done, total int)) (*Document, error) {
 	}
 	r := &pptxReader{archive: a, layouts: map[string]*pptxLayout{}}
 	doc := &Document{}
-	a.side(a.part("docProps/core.xml", func(x *xmlReader) error { return readTitle(x, doc) }))
+	a.side(a.part("docProps/core.xml", doc.readTitle))
 	if isUntitled(doc.Title) {
 		doc.Title = ""
 	}
@@ -88,12 +89,7 @@ func (r *pptxReader) slideParts(main string) []string {
 			numbers[name], _ = strconv.Atoi(m[1])
 		}
 	}
-	parts = parts[:0]
-	for name := range numbers {
-		parts = append(parts, name)
-	}
-	slices.SortFunc(parts, func(a, b string) int { return numbers[a] - numbers[b] })
-	return parts
+	return slices.SortedFunc(maps.Keys(numbers), func(a, b string) int { return numbers[a] - numbers[b] })
 }
 
 // conclude says what a person should know, or why there is nothing to read.
@@ -135,7 +131,7 @@ func (r *pptxReader) slide(part string, number int, doc *Document) error {
 	r.links, r.layout = byID, r.readLayout(byKind["slideLayout"])
 	s := &pptxSlide{}
 	err = r.part(part, func(x *xmlReader) error { return r.shapes(x, s) })
-	if e := asTooLarge(err); e != nil {
+	if e := refusal(err); e != nil {
 		e.Page = number
 		return e
 	}
@@ -147,17 +143,25 @@ func (r *pptxReader) slide(part string, number int, doc *Document) error {
 	if s.hidden {
 		r.hidden.add(number)
 	}
-	blocks := append([]Block{{Kind: Heading, Level: 2, Text: s.title}}, s.blocks...)
-	if notes := r.notes(byKind["notesSlide"]); notes != "" {
+	doc.Blocks = append(doc.Blocks, slideBlocks(number, s.title, s.blocks, r.notes(byKind["notesSlide"]), s.furniture)...)
+	return r.tooLarge
+}
+
+// slideBlocks puts together what a slide says: its title first, then its content, its notes and what all slides repeat.
+func slideBlocks(number int, title string, content []Block, notes string, furniture []Block) []Block {
+	blocks := append([]Block{{Kind: Heading, Level: 2, Text: title}}, content...)
+	if notes != "" {
 		blocks = append(blocks, Block{Kind: Paragraph, Text: "Notes: " + notes})
 	}
-	for _, b := range append(blocks, s.furniture...) {
-		if b.size() > 0 {
-			b.Page = number
-			doc.Blocks = append(doc.Blocks, b)
-		}
+	blocks = slices.DeleteFunc(append(blocks, furniture...), func(b Block) bool { return b.size() == 0 })
+	return setPage(blocks, number)
+}
+
+func setPage(blocks []Block, page int) []Block {
+	for i := range blocks {
+		blocks[i].Page = page
 	}
-	return r.tooLarge
+	return blocks
 }
 
 // notes returns what the speaker notes of a slide say.

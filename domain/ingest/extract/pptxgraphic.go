@@ -3,17 +3,9 @@ package extract
 import (
 	"cmp"
 	"encoding/xml"
-	"errors"
 	"slices"
 	"strconv"
 )
-
-// asTooLarge returns the error of a file that unpacks to too much, nil for any other.
-func asTooLarge(err error) *Error {
-	var e *Error
-	errors.As(err, &e)
-	return e
-}
 
 // frame reads a graphic frame: a table, a chart or a diagram; of anything else what is said in its place.
 func (r *pptxReader) frame(x *xmlReader, s *pptxSlide) error {

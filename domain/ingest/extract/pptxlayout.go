@@ -16,7 +16,7 @@ func (r *pptxReader) readLayout(part string) *pptxLayout {
 	}
 	l := &pptxLayout{}
 	r.layouts[part] = l
-	r.side(r.part(part, func(x *xmlReader) error { return l.read(x) }))
+	r.side(r.part(part, l.read))
 	_, byKind, err := r.relations(part)
 	r.side(err)
 	l.master = r.readLayout(byKind["slideMaster"])

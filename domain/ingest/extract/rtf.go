@@ -15,8 +15,8 @@ const rtfMaxDepth = 4000
 func readRTF(data []byte) (*Document, error) {
 	r := &rtfReader{
 		data: data, page: 1252, flow: &rtfFlow{}, doc: &Document{},
-		fonts: map[int]rtfFont{}, styles: docxStyles{}, bold: map[string]bool{}, heads: map[string]bool{},
-		numbering: docxNumbering{map[string][9]docxLevel{}, map[string]docxList{}, map[string]*[9]int{}},
+		fonts: map[int]rtfFont{}, styles: docxStyles{}, headlines: newHeadlines(), heads: map[string]bool{},
+		numbering: newDocxNumbering(),
 		labelled:  bytes.Contains(data, []byte(`\listtext`)) || bytes.Contains(data, []byte(`\pntext`)),
 		utf8:      utf8.Valid(data),
 	}
@@ -27,9 +27,7 @@ func readRTF(data []byte) (*Document, error) {
 	}
 	r.endParagraph(0)
 	r.doc.Blocks = append(r.flow.finish(), r.furniture...)
-	if r.headings == 0 {
-		promoteBold(r.doc.Blocks, r.bold)
-	}
+	r.promoteBold(r.doc.Blocks)
 	return r.doc, nil
 }
 
@@ -55,15 +53,14 @@ type rtfReader struct {
 	list     rtfList
 	labelled bool // the file says the numbers of its lists; else they are counted
 
-	doc       *Document
+	doc *Document
+	headlines
 	flow      *rtfFlow
 	furniture []Block
 	heads     map[string]bool // the letters of what is in furniture
 	numbering docxNumbering
-	noted     int             // footnotes so far
-	headings  int             // so far
-	bold      map[string]bool // texts of short paragraphs that are bold throughout
-	shapeName string          // of the shape's property that is being read
+	noted     int    // footnotes so far
+	shapeName string // of the shape's property that is being read
 }
 
 // rtfDest says where the text of a group goes.
@@ -186,7 +183,7 @@ func (r *rtfReader) take(dest rtfDest, done func()) {
 // control reads what follows a backslash: a word with perhaps a number, or a sign.
 func (r *rtfReader) control() {
 	start := r.at
-	for r.at < len(r.data) && (r.data[r.at]|0x20 >= 'a' && r.data[r.at]|0x20 <= 'z') {
+	for r.at < len(r.data) && isASCIILetter(rune(r.data[r.at])) {
 		r.at++
 	}
 	if r.at == start {

@@ -102,7 +102,6 @@ func (r *rtfReader) endParagraph(depth int) {
 	f.paragraphs++
 }
 
-// block decides what a paragraph is, as docxReader.block does.
 func (r *rtfReader) block(text string) Block {
 	p, f := r.state.para, r.flow
 	style := r.styles.get(strconv.Itoa(p.style))
@@ -111,28 +110,7 @@ func (r *rtfReader) block(text string) Block {
 		label, listed = r.numbering.next(docxNum{strconv.Itoa(p.list), p.level})
 		label = cleanText(label)
 	}
-	level := p.outline
-	if level == 0 {
-		level = style.outline
-	}
-	switch {
-	case level >= 1 && level <= 9:
-		r.headings++
-		if label != "" {
-			text = label + " " + text
-		}
-		return Block{Kind: Heading, Level: min(level, 6), Text: text}
-	case listed:
-		return Block{Kind: ListItem, Level: p.level + 1, Marker: label, Text: text}
-	case style.quote:
-		return Block{Kind: Quote, Text: text}
-	case style.code:
-		return Block{Kind: Code, Text: text}
-	}
-	if f.plain == 0 && style.name != "caption" && isHeadline(text) {
-		r.bold[text] = true
-	}
-	return Block{Kind: Paragraph, Text: text}
+	return r.paragraphBlock(wordPara{text: text, plain: f.plain, style: style, outline: p.outline, label: label, listed: listed, level: p.level})
 }
 
 // begin lets the group be read as a text of its own.

@@ -25,7 +25,8 @@ func init() { // at run time: the functions refer back to the tables
 }
 
 func rtfWordTable() map[string]func(*rtfReader, int) {
-	words := map[string]func(*rtfReader, int){
+	format := func(r *rtfReader, n int) { r.list.level().format = rtfFormats[n] }
+	return map[string]func(*rtfReader, int){
 		"u": (*rtfReader).unicode, "par": rtfPar, "sect": rtfPar, "cell": rtfCellEnd, "nestcell": rtfNestCellEnd, "row": rtfRowEnd,
 		"nestrow": rtfNestRowEnd, "trowd": rtfRowStart,
 		"pard":         func(r *rtfReader, _ int) { r.state.para = rtfProps{} },
@@ -57,11 +58,13 @@ func rtfWordTable() map[string]func(*rtfReader, int) {
 		"clmrg":        func(r *rtfReader, _ int) { r.rowTable().def.joined = true },
 		"clvmgf":       func(r *rtfReader, _ int) { r.rowTable().def.merge = "restart" },
 		"clvmrg":       func(r *rtfReader, _ int) { r.rowTable().def.merge = "continue" },
+
+		"levelnfc":          format,
+		"levelnfcn":         format,
+		"levelstartat":      func(r *rtfReader, n int) { r.list.level().start = n },
+		"listid":            func(r *rtfReader, n int) { r.list.id = n },
+		"listoverridecount": func(r *rtfReader, n int) { r.list.override = n },
 	}
-	for word, set := range rtfListWords {
-		words[word] = func(r *rtfReader, n int) { set(&r.list, n) }
-	}
-	return words
 }
 
 func rtfGroupTable() map[string]func(*rtfReader) {
@@ -193,14 +196,6 @@ type rtfList struct {
 	id       int
 	number   int // of \ls
 	override int
-}
-
-var rtfListWords = map[string]func(*rtfList, int){
-	"levelnfc":          func(l *rtfList, n int) { l.level().format = rtfFormats[n] },
-	"levelnfcn":         func(l *rtfList, n int) { l.level().format = rtfFormats[n] },
-	"levelstartat":      func(l *rtfList, n int) { l.level().start = n },
-	"listid":            func(l *rtfList, n int) { l.id = n },
-	"listoverridecount": func(l *rtfList, n int) { l.override = n },
 }
 
 // rtfFormats are the numbers of \levelnfc that are not written in digits.

@@ -42,6 +42,14 @@ func sheetBlocks(rows []sheetRow) []Block {
 	return g.blocks
 }
 
+// namedSheet puts the name of a sheet above its blocks, if it has any.
+func namedSheet(name string, page int, blocks []Block) []Block {
+	if len(blocks) == 0 {
+		return nil
+	}
+	return setPage(append([]Block{{Kind: Heading, Level: 2, Text: name}}, blocks...), page)
+}
+
 // sheetRowsOf makes rows of a sheet of lines of cells, without the empty ones.
 func sheetRowsOf(lines [][]string) []sheetRow {
 	var rows []sheetRow

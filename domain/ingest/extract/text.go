@@ -9,7 +9,7 @@ import (
 // readText reads plain text: paragraphs are parted by empty lines; underlined lines, short lines in capitals that stand alone,
 // and numbered lines that do among paragraphs, are headings; lines that begin with a bullet or a number are list items.
 func readText(data []byte) (*Document, error) {
-	text := strings.ReplaceAll(strings.ReplaceAll(decode(data, false), "\r\n", "\n"), "\r", "\n")
+	text := unixLines(decode(data, false))
 	doc := &Document{}
 	lone := -1 // the last block, if it is a numbered line that stands alone after a paragraph
 	for len(text) > 0 {
@@ -30,6 +30,11 @@ func readText(data []byte) (*Document, error) {
 		doc.Blocks = append(doc.Blocks, blocks...)
 	}
 	return doc, nil
+}
+
+// unixLines ends all lines alike.
+func unixLines(text string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n")
 }
 
 // isNumberedLine reports whether a paragraph is a line such as "3. Opening hours", which is a heading if more text follows.
@@ -170,7 +175,7 @@ func splitMarker(line string) (marker, text string) {
 		return s[:n], strings.TrimSpace(s[n:])
 	}
 	n := 0
-	for n < len(s) && n < 3 && s[n] >= '0' && s[n] <= '9' {
+	for n < len(s) && n < 3 && isDigit(s[n]) {
 		n++
 	}
 	if n > 0 && n < len(s) && (s[n] == '.' || s[n] == ')') && isBlank(s[n+1:]) {
@@ -185,4 +190,4 @@ func isBlank(s string) bool {
 	return (r == ' ' || r == '\t' || r == 0xa0) && strings.TrimSpace(s) != ""
 }
 
-func startsDigit(s string) bool { return s != "" && s[0] >= '0' && s[0] <= '9' }
+func startsDigit(s string) bool { return s != "" && isDigit(s[0]) }

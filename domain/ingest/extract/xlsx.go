@@ -28,9 +28,8 @@ func readXLSX(data []byte, progress func(done, total int)) (*Document, error) {
 	for i, s := range sheets {
 		progress(i, len(sheets))
 		rows, err := r.sheet(s.part)
-		var e *Error
-		switch {
-		case errors.As(err, &e):
+		switch e := refusal(err); {
+		case e != nil:
 			return nil, &Error{Reason: e.Reason, Page: i + 1, Detail: e.Detail}
 		case err != nil && len(rows) == 0:
 			r.lost = append(r.lost, s.name)
@@ -38,18 +37,10 @@ func readXLSX(data []byte, progress func(done, total int)) (*Document, error) {
 			r.cut = append(r.cut, s.name)
 		}
 		drawn, err := r.drawn(s.part)
-		if errors.As(err, &e) {
+		if e := refusal(err); e != nil {
 			return nil, &Error{Reason: e.Reason, Page: i + 1, Detail: e.Detail}
 		}
-		blocks := append(sheetBlocks(rows), drawn...)
-		if len(blocks) == 0 {
-			continue
-		}
-		doc.Blocks = append(doc.Blocks, Block{Kind: Heading, Level: 2, Text: s.name, Page: i + 1})
-		for _, b := range blocks {
-			b.Page = i + 1
-			doc.Blocks = append(doc.Blocks, b)
-		}
+		doc.Blocks = append(doc.Blocks, namedSheet(s.name, i+1, append(sheetBlocks(rows), drawn...))...)
 	}
 	progress(len(sheets), len(sheets))
 	if len(doc.Blocks) == 0 && len(r.lost) > 0 {
@@ -64,7 +55,6 @@ type xlsxReader struct {
 	shared   []string // texts that cells refer to
 	styles   []xlsxStyle
 	date1904 bool
-	damaged  bool     // the shared texts or the styles are
 	lost     []string // names of sheets that could not be read
 	cut      []string // and of those read in part
 	unstored int      // formulas without a result
@@ -106,15 +96,12 @@ func (r *xlsxReader) readParts(doc *Document) ([]xlsxSheet, error) {
 		name string
 		read func(*xmlReader) error
 	}{
-		{"docProps/core.xml", func(x *xmlReader) error { return readTitle(x, doc) }},
+		{"docProps/core.xml", doc.readTitle},
 		{byKind["styles"], r.readStyles},
 		{byKind["sharedStrings"], r.readShared},
 	} {
-		var e *Error
-		if err := r.part(p.name, p.read); errors.As(err, &e) {
+		if err := r.aside(r.part(p.name, p.read)); err != nil {
 			return nil, err
-		} else if err != nil {
-			r.damaged = true
 		}
 	}
 	return sheets, nil
@@ -126,11 +113,10 @@ func (r *xlsxReader) workbook(main string, targets map[string]string) (sheets []
 			return x.each(func(e xml.StartElement) error {
 				switch e.Name.Local {
 				case "workbookPr":
-					set := attrOf(e, "date1904")
-					r.date1904 = set == "1" || set == "true"
+					r.date1904 = isTrue(attrOf(e, "date1904"))
 				case "sheets":
 					return x.each(func(e xml.StartElement) error {
-						sheets = append(sheets, xlsxSheet{cleanText(attrOf(e, "name")), targets[relationID(e)]})
+						sheets = append(sheets, xlsxSheet{cleanText(attrOf(e, "name")), targets[idOf(e, "id")]})
 						if len(sheets) > MaxPages {
 							return &Error{Reason: ReasonTooManyPages, Detail: "more sheets than the limit"}
 						}
@@ -142,16 +128,6 @@ func (r *xlsxReader) workbook(main string, targets map[string]string) (sheets []
 		})
 	})
 	return sheets, err
-}
-
-// relationID returns the r:id of an element, which has other attributes that end in "id".
-func relationID(e xml.StartElement) string {
-	for _, a := range e.Attr {
-		if a.Name.Local == "id" && a.Name.Space != "" {
-			return a.Value
-		}
-	}
-	return ""
 }
 
 // readShared reads the table of texts. They are cleaned here, once, as many cells can refer to one of them.
@@ -256,11 +232,9 @@ func (r *xlsxReader) notes() []string {
 	if r.damaged {
 		notes = append(notes, "Some of it is damaged. Cells may be missing, or dates shown as numbers.")
 	}
-	switch {
-	case r.unstored == 1:
-		notes = append(notes, "1 formula has no stored result. Open the workbook in a spreadsheet program, save it and upload it again.")
-	case r.unstored > 1:
-		notes = append(notes, thousands(r.unstored)+" formulas have no stored results. Open the workbook in a spreadsheet program, save it and upload it again.")
+	if r.unstored > 0 {
+		notes = append(notes, counted(r.unstored, "formula has no stored result.", "formulas have no stored results.")+
+			" Open the workbook in a spreadsheet program, save it and upload it again.")
 	}
 	return notes
 }

@@ -27,9 +27,8 @@ func (r *xlsxReader) drawn(sheet string) ([]Block, error) {
 
 // aside takes note of damage beside the cells, and returns only what is a reason to refuse the file.
 func (r *xlsxReader) aside(err error) error {
-	var e *Error
-	if errors.As(err, &e) {
-		return err
+	if e := refusal(err); e != nil {
+		return e
 	}
 	r.damaged = r.damaged || err != nil
 	return nil

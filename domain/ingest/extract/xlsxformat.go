@@ -42,7 +42,10 @@ type numToken struct {
 	text string // of a literal, or as it stands in the format
 }
 
-const literal = 'l'
+const (
+	literal   = 'l'
+	dateUnits = "ymdhsHNSn"
+)
 
 // builtinFormats are those a file refers to by number alone. Three are shown in the manner of whoever opens the file (14, 22 and the
 // East Asian dates); the order of year, month and day reads the same to everyone.
@@ -140,10 +143,9 @@ func (s *numSection) bracket(inside string) {
 		return
 	}
 	lower := strings.ToLower(inside)
-	for _, unit := range "hms" {
+	for i, unit := range "hms" {
 		if lower != "" && strings.Trim(lower, string(unit)) == "" {
-			kind := map[rune]byte{'h': 'H', 'm': 'N', 's': 'S'}[unit]
-			s.add(kind, lower)
+			s.add("HNS"[i], lower)
 		}
 	}
 }
@@ -236,7 +238,7 @@ func (s *numSection) settleDate() {
 		case '/', ',', '%', 'e':
 			t.kind = literal
 		}
-		if strings.IndexByte("ymdhsHNSn", t.kind) >= 0 {
+		if strings.IndexByte(dateUnits, t.kind) >= 0 {
 			before = t.kind
 		}
 	}
@@ -245,7 +247,7 @@ func (s *numSection) settleDate() {
 // lastUnit returns the index of the part of a date before token i, or -1.
 func (s *numSection) lastUnit(i int) int {
 	for i--; i >= 0; i-- {
-		if strings.IndexByte("ymdhsHNSn", s.tokens[i].kind) >= 0 {
+		if strings.IndexByte(dateUnits, s.tokens[i].kind) >= 0 {
 			return i
 		}
 	}
@@ -269,9 +271,7 @@ func (s *numSection) settleNumber() {
 				s.grouped = s.grouped || commas > 0 && s.whole > 0
 				s.whole++
 			}
-			if commas > 0 {
-				commas = 0
-			}
+			commas = 0
 		case ',':
 			commas++
 			t.kind, t.text = literal, ""

@@ -69,7 +69,7 @@ func (s *sheetReader) element(x *xmlReader, e xml.StartElement) error {
 	case "hyperlinks":
 		return x.each(func(e xml.StartElement) error {
 			if m, ok := parseRange(attrOf(e, "ref")); ok && len(s.links) < maxMerged {
-				s.links = append(s.links, sheetLink{m.row, m.col, relationID(e)})
+				s.links = append(s.links, sheetLink{m.row, m.col, idOf(e, "id")})
 			}
 			return x.skip()
 		})
@@ -163,7 +163,7 @@ func (s *sheetReader) show(kind, value string, format *numFormat) (text string, 
 	case "inlineStr":
 		value = cleanText(value)
 	case "b":
-		if value == "1" || value == "true" {
+		if isTrue(value) {
 			return "TRUE", false
 		}
 		if value != "" {
