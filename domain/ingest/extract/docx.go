@@ -35,6 +35,7 @@ func readDOCX(data []byte) (*Document, error) {
 		return nil, r.tooLarge
 	}
 	r.promoteBold(doc.Blocks)
+	doc.Blocks = joinCode(doc.Blocks)
 	if r.damaged {
 		doc.Notes = append(doc.Notes, damagedNote)
 	}
@@ -96,20 +97,22 @@ func (r *docxReader) readNotes(x *xmlReader, kind string) error {
 // flow reads paragraphs and tables up to the end of the current element. Containers (content controls, insertions,
 // alternatives) are looked through; deleted and moved-away text is not read.
 func (r *docxReader) flow(x *xmlReader, out *[]Block) error {
-	return x.each(func(e xml.StartElement) error {
-		switch e.Name.Local {
-		case "p":
-			return r.paragraph(x, out)
-		case "tbl":
-			return r.table(x, out)
-		case "altChunk":
-			*out = append(*out, r.embedded(r.links[idOf(e, "id")])...)
-			return x.skip()
-		case "del", "moveFrom", "sectPr", "Fallback", "sdtPr", "tblPr":
-			return x.skip()
-		}
-		return r.flow(x, out)
-	})
+	return x.each(func(e xml.StartElement) error { return r.element(x, e, out) })
+}
+
+func (r *docxReader) element(x *xmlReader, e xml.StartElement, out *[]Block) error {
+	switch e.Name.Local {
+	case "p":
+		return r.paragraph(x, out)
+	case "tbl":
+		return r.table(x, out)
+	case "altChunk":
+		*out = append(*out, r.embedded(r.links[idOf(e, "id")])...)
+		return x.skip()
+	case "del", "moveFrom", "sectPr", "Fallback", "sdtPr", "tblPr":
+		return x.skip()
+	}
+	return r.flow(x, out)
 }
 
 // embedded reads a page, or one saved as a letter (MHT), that programs put whole into a document instead of translating it. Word
@@ -357,4 +360,22 @@ func joinBlocks(blocks []Block) string {
 		parts = append(parts, strings.TrimSpace(text))
 	}
 	return strings.Join(parts, "\n")
+}
+
+// joinCode makes one block of lines of code that follow each other, as each is a paragraph.
+func joinCode(blocks []Block) []Block {
+	var out []Block
+	var lines []string
+	for i, b := range blocks {
+		if b.Kind != Code {
+			out = append(out, b)
+			continue
+		}
+		lines = append(lines, b.Text)
+		if i+1 == len(blocks) || blocks[i+1].Kind != Code {
+			b.Text, lines = strings.Join(lines, "\n"), nil
+			out = append(out, b)
+		}
+	}
+	return out
 }

@@ -13,6 +13,7 @@ const (
 <w:style w:type="paragraph" w:styleId="berschrift1"><w:name w:val="heading 1"/></w:style>
 <w:style w:type="paragraph" w:styleId="Klausel"><w:name w:val="Clause"/><w:basedOn w:val="berschrift2"/></w:style>
 <w:style w:type="paragraph" w:styleId="berschrift2"><w:name w:val="heading 2"/><w:pPr><w:numPr><w:ilvl w:val="1"/><w:numId w:val="2"/></w:numPr></w:pPr></w:style>
+<w:style w:type="paragraph" w:styleId="Code"><w:name w:val="HTML Preformatted"/></w:style>
 <w:style w:type="paragraph" w:styleId="loop"><w:name w:val="x"/><w:basedOn w:val="loop"/></w:style>
 </w:styles>`
 	testNumbering = `<w:numbering ` + wordNamespace + `>
@@ -62,6 +63,7 @@ func TestDOCX(t *testing.T) {
 		{"text box", `<w:p><w:r><w:t>Text</w:t><mc:AlternateContent xmlns:mc="x"><mc:Choice><w:drawing><w:txbxContent><w:p><w:r><w:t>Box</w:t></w:r></w:p></w:txbxContent></w:drawing></mc:Choice><mc:Fallback><w:txbxContent><w:p><w:r><w:t>Box</w:t></w:r></w:p></w:txbxContent></mc:Fallback></mc:AlternateContent></w:r></w:p>`,
 			[]string{"paragraph: Text", "paragraph: Box"}},
 		{"content control", `<w:sdt><w:sdtPr><w:alias w:val="no"/></w:sdtPr><w:sdtContent>` + para("", "Text") + `</w:sdtContent></w:sdt>`, []string{"paragraph: Text"}},
+		{"code", para(style("Code"), "if a {") + para(style("Code"), "}") + para("", "Then") + para(style("Code"), "b"), []string{"code: if a {\n}", "paragraph: Then", "code: b"}},
 		{"entities are not resolved", "<w:p><w:r><w:t>a &lol; &amp; b</w:t></w:r></w:p>", []string{"paragraph: a &lol; & b"}},
 	}
 	for _, tt := range tests {
@@ -73,6 +75,8 @@ func TestDOCX(t *testing.T) {
 		{"pages put in whole", docxOf(t, para("", "Before")+`<w:altChunk r:id="a.html"/><w:altChunk r:id="b.mht"/>`, "a.html", "<h2>Hours</h2><p>Daily",
 			"b.mht", "MIME-Version: 1.0\r\nContent-Type: text/html\r\n\r\n<p>Closed in May"),
 			[]string{"paragraph: Before", "heading2: Hours", "paragraph: Daily", "paragraph: Closed in May"}},
+		{"a page put into a cell", docxOf(t, "<w:tbl><w:tr>"+cell("", "Hours")+`<w:tc><w:altChunk r:id="a.html"/><w:p/></w:tc></w:tr><w:tr>`+cell("", "x")+cell("", "y")+"</w:tr></w:tbl>",
+			"a.html", "<p>Daily"), []string{"table: Hours|Daily / x|y"}},
 		{"bold instead of headings", docxOf(t, bold), []string{"heading2: Opening hours", "paragraph: Daily"}},
 	})
 }

@@ -73,21 +73,12 @@ func (r *docxReader) tableRows(x *xmlReader) (rows [][]docxCell, err error) {
 
 func (r *docxReader) cell(x *xmlReader) (docxCell, error) {
 	cell := docxCell{span: 1}
-	var read func(xml.StartElement) error
-	read = func(e xml.StartElement) error {
-		switch e.Name.Local {
-		case "tcPr":
+	err := x.each(func(e xml.StartElement) error {
+		if e.Name.Local == "tcPr" {
 			return cell.properties(x)
-		case "p":
-			return r.paragraph(x, &cell.blocks)
-		case "tbl":
-			return r.table(x, &cell.blocks)
-		case "del", "moveFrom", "Fallback", "sdtPr":
-			return x.skip()
 		}
-		return x.each(read)
-	}
-	err := x.each(read)
+		return r.element(x, e, &cell.blocks)
+	})
 	return cell, err
 }
 

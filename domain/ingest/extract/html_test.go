@@ -36,7 +36,7 @@ func TestHTML(t *testing.T) {
 		{"icons", `<p><span aria-hidden=true>★</span>Call <i class="material-icons">phone</i><span class=sr-only>us</span> or <a href=/a>write<span class="sr-only">, opens a form</span></a>`, []string{"paragraph: Call us or write"}},
 		{"definitions", `<dl><dt>Deposit</dt><dd>50 euros</dd><dt>Cancel</dt><dt>Change</dt><dd><p>Free.</p><p>Later half.</p></dd><dt>How long?</dt><dd>A <a href="https://a.example/">day</a></dd><dt>Left</dt></dl><p>x`,
 			[]string{"list_item1: Deposit: 50 euros", "list_item1: Cancel, Change: Free.", "paragraph: Later half.", "list_item1: How long? A [day](https://a.example/)", "list_item1: Left", "paragraph: x"}},
-		{"kinds of numbers", `<ol type=a start=3><li>x<li value=7>y</ol><ol reversed><li>x<li>y</ol><ol type=I><li>z</ol>`, []string{"list_item1: c. x", "list_item1: g. y", "list_item1: 2. x", "list_item1: 1. y", "list_item1: I. z"}},
+		{"kinds of numbers", `<ol type=a start=3><li>x<li value=7>y</ol><ol reversed><li>x<li>y</ol><ol type=I><li>z</ol><ol start=0><li>w</ol>`, []string{"list_item1: c. x", "list_item1: g. y", "list_item1: 2. x", "list_item1: 1. y", "list_item1: I. z", "list_item1: 0. w"}},
 		{"headers in two rows", `<table><thead><tr><th rowspan=2>Day<th colspan=2>Time<tr><th>from<th>to</thead><tr><td>Mon<td>9<td>18<tr><td>Sat<td colspan=2>closed</table>`,
 			[]string{"table: Day|Time – from|Time – to / Mon|9|18 / Sat|closed|closed"}},
 		{"headers at the side", `<table><tr><th>Brand<td>Loop<tr><th>Weight<td>18 kg</table>`, []string{"table: | / Brand|Loop / Weight|18 kg"}},

@@ -25,7 +25,7 @@ func (w *htmlWalker) list(n *html.Node, z zone) {
 		if hasAttr(n, "reversed") {
 			c.next, c.step = countItems(n), -1
 		}
-		if start, err := strconv.Atoi(strings.TrimSpace(attr(n, "start"))); err == nil && start >= 1 {
+		if start, err := strconv.Atoi(strings.TrimSpace(attr(n, "start"))); err == nil && start >= 0 {
 			c.next = start
 		}
 	}

@@ -308,21 +308,3 @@ func (r *odfReader) note(x *xmlReader, p *odfPara) error {
 	}
 	return err
 }
-
-// joinCode makes one block of lines of code that follow each other, as each is a paragraph.
-func joinCode(blocks []Block) []Block {
-	var out []Block
-	var lines []string
-	for i, b := range blocks {
-		if b.Kind != Code {
-			out = append(out, b)
-			continue
-		}
-		lines = append(lines, b.Text)
-		if i+1 == len(blocks) || blocks[i+1].Kind != Code {
-			b.Text, lines = strings.Join(lines, "\n"), nil
-			out = append(out, b)
-		}
-	}
-	return out
-}

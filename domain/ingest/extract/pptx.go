@@ -1,6 +1,7 @@
 package extract
 
 import (
+	"cmp"
 	"encoding/xml"
 	"fmt"
 	"maps"
@@ -89,7 +90,9 @@ func (r *pptxReader) slideParts(main string) []string {
 			numbers[name], _ = strconv.Atoi(m[1])
 		}
 	}
-	return slices.SortedFunc(maps.Keys(numbers), func(a, b string) int { return numbers[a] - numbers[b] })
+	return slices.SortedFunc(maps.Keys(numbers), func(a, b string) int {
+		return cmp.Or(cmp.Compare(numbers[a], numbers[b]), cmp.Compare(a, b))
+	})
 }
 
 // conclude says what a person should know, or why there is nothing to read.

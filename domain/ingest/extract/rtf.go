@@ -3,7 +3,6 @@ package extract
 import (
 	"bytes"
 	"slices"
-	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -259,11 +258,8 @@ func hexPair(s []byte) (byte, bool) {
 	if len(s) < 2 {
 		return 0, false
 	}
-	high, low := strings.IndexByte(hexDigits, s[0]|0x20), strings.IndexByte(hexDigits, s[1]|0x20)
-	return byte(high<<4 | low), high >= 0 && low >= 0
+	return unhex(s[0])<<4 | unhex(s[1]), isHex(s[0]) && isHex(s[1])
 }
-
-const hexDigits = "0123456789abcdef"
 
 // word follows a control word: one of a group that goes elsewhere, one that stands for a character, or a property.
 func (r *rtfReader) word(word []byte, number int, given bool) {

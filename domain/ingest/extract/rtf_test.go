@@ -32,6 +32,8 @@ func TestRTF(t *testing.T) {
 		{"mac", `{\rtf1\mac{\fonttbl\f0\fswiss Geneva;}\f0 Gr\'9a\'a7e}`, []string{"paragraph: Größe"}},
 		{"hidden", rtf(`a{\v b}{\deleted c}{\*\unknown d}{\pict\wmetafile8 0102}{\*\annotation e}{\xe f}{\b0\*\cs7 f}{\info{\author g}{\title\'dcber}}{\v\footnote h}\bin3 }}}i`), []string{"paragraph: afi"}},
 		{"picture", rtf(`Map: {\*\shppict{\pict{\*\picprop{\sp{\sn wzName}{\sv x}}{\sp{\sn wzDescription}{\sv the loop}}}ffd8}}{\nonshppict{\pict 00}}`), []string{"paragraph: Map: the loop"}},
+		{"a picture that a program described", rtf(`Map:{\pict{\*\picprop{\sp{\sn wzDescription}{\sv A bear\line\line Description automatically generated}}}ffd8}`), []string{"paragraph: Map:"}},
+		{"no hexadecimal digits", rtf("a\\'\x14\x11b"), []string{"paragraph: ab"}},
 		{"object", rtf(`{\object\objemb{\*\objdata 0105}{\result sum 12}}`), []string{"paragraph: sum 12"}},
 		{"formula", rtf(`{\mmath{\*\moMath{\mr E}{\mr =m}{\mctrlPr no}}{\mmathPict{\pict 00}}}`), []string{"paragraph: E=m"}},
 		{"said twice", rtf(`{\upr{\fldinst{no}}{\*\ud{yes}}}`), []string{"paragraph: yes"}},

@@ -181,8 +181,7 @@ func rtfShapeValue(r *rtfReader) {
 	if r.shapeName == "wzDescription" {
 		flow := r.flow
 		r.take(rtfTaken, func() {
-			alt, _, _ := strings.Cut(string(r.text), "\n\nDescription automatically generated")
-			flow.write(" "+alt+" ", false)
+			flow.write(" "+altText(string(r.text))+" ", false)
 		})
 	}
 	r.shapeName = ""
