@@ -1,9 +1,9 @@
 package extract
 
 import (
+	"cmp"
 	"slices"
 	"strings"
-	"unicode"
 
 	"golang.org/x/text/unicode/bidi"
 )
@@ -74,7 +74,7 @@ func visualOrder(glyphs []glyph) []glyph {
 		last := len(clusters) - 1
 		switch {
 		case g.r == ' ':
-		case last >= 0 && unicode.Is(unicode.Mn, g.r):
+		case last >= 0 && isMark(g.r):
 			clusters[last].text += g.text
 		case last >= 0 && isLamAlef(clusters[last], g):
 			clusters[last].text = "ل" + clusters[last].text // one glyph, whose two letters come out reversed
@@ -82,7 +82,7 @@ func visualOrder(glyphs []glyph) []glyph {
 			clusters = append(clusters, g)
 		}
 	}
-	slices.SortStableFunc(clusters, func(a, b glyph) int { return sign(a.x0 + a.x1 - b.x0 - b.x1) })
+	slices.SortStableFunc(clusters, func(a, b glyph) int { return cmp.Compare(a.x0+a.x1, b.x0+b.x1) })
 	return clusters
 }
 

@@ -32,7 +32,7 @@ func readPDF(ctx context.Context, data []byte, o Options) (*Document, error) {
 	total := r.count("FPDF_GetPageCount", r.document)
 	switch {
 	case r.err != nil:
-		return nil, &Error{Reason: ReasonMemory, Detail: firstLine(r.err.Error())}
+		return nil, memoryError(r.err, 0)
 	case total == 0:
 		return nil, errors.New("no pages")
 	case total > MaxPages:
@@ -96,7 +96,7 @@ func (j *pdfJob) read(ctx context.Context, r *pdfReader) error {
 			return failure
 		}
 		if got.err != nil {
-			trapped = &Error{Reason: ReasonMemory, Page: got.index + 1, Detail: firstLine(got.err.Error())}
+			trapped = memoryError(got.err, got.index+1)
 		}
 		if got.page.broken {
 			broken++
@@ -161,11 +161,11 @@ func (j *pdfJob) restart(r *pdfReader, i int) error {
 	stopped := r.err
 	r.close()
 	if j.restarts.Add(1) > pdfRestarts {
-		return &Error{Reason: ReasonMemory, Page: i + 1, Detail: firstLine(stopped.Error())}
+		return memoryError(stopped, i+1)
 	}
 	s, err := openPDF(j.data)
 	if err != nil {
-		return &Error{Reason: ReasonMemory, Page: i + 1, Detail: firstLine(err.Error())}
+		return memoryError(err, i+1)
 	}
 	r.sandbox = s
 	return nil
@@ -174,14 +174,8 @@ func (j *pdfJob) restart(r *pdfReader, i int) error {
 // assemble puts the layouts of all pages together.
 func (j *pdfJob) assemble(doc *Document, outline pdfOutline) error {
 	doc.Blocks = layOut(j.pages, outline)
-	pictures := 0
-	for i := range j.pages {
-		if j.pages[i].isUnread() {
-			pictures++
-		}
-	}
 	if len(doc.Blocks) == 0 {
-		if pictures > 0 {
+		if pagesWhere(j.pages, (*pdfPage).isUnread).n > 0 {
 			return &Error{Reason: ReasonNoText, Tried: j.Recognize != nil, Detail: "pages hold pictures only"}
 		}
 		return &Error{Reason: ReasonEmpty, Detail: "pages are blank"}

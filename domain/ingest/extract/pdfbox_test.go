@@ -67,7 +67,7 @@ func where(t *testing.T, path string, page int, text string) Box {
 				all = all.join(b)
 			}
 			f := r.frame(ref)
-			return f.shown(&pdfLine{x0: all.x0, x1: all.x1, bottom: all.y0, top: all.y1})
+			return f.shown(all)
 		}
 	}
 	t.Fatalf("PDFium does not find %q", text)

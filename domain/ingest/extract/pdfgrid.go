@@ -1,6 +1,7 @@
 package extract
 
 import (
+	"cmp"
 	"math"
 	"slices"
 )
@@ -23,7 +24,7 @@ func takeTables(lines []pdfLine, grids []pdfGrid) []pdfLine {
 	inside := make([][]pdfLine, len(grids))
 	of := make([]int, len(lines)) // number of the grid from 1
 	for i := range lines {
-		if g := slices.IndexFunc(grids, func(g pdfGrid) bool { return g.holds(&lines[i]) }); g >= 0 {
+		if g := slices.IndexFunc(grids, func(g pdfGrid) bool { return g.holds(&lines[i], 0) }); g >= 0 {
 			of[i] = g + 1
 			inside[g] = append(inside[g], lines[i])
 		}
@@ -86,24 +87,20 @@ func touching(rules []pdfRule) []pdfGrid {
 			}
 		}
 	}
-	groups := map[int]*pdfGrid{}
-	var order []int
+	var out []pdfGrid
+	groups := map[int]int{} // places in out, by root
 	for i, r := range rules {
-		g := groups[root(i)]
-		if g == nil {
-			g = &pdfGrid{}
-			groups[root(i)] = g
-			order = append(order, root(i))
+		at, known := groups[root(i)]
+		if !known {
+			at = len(out)
+			groups[root(i)] = at
+			out = append(out, pdfGrid{})
 		}
-		if r.down {
+		if g := &out[at]; r.down {
 			g.down = append(g.down, r)
 		} else {
 			g.across = append(g.across, r)
 		}
-	}
-	var out []pdfGrid
-	for _, id := range order {
-		out = append(out, *groups[id])
 	}
 	return out
 }
@@ -159,7 +156,7 @@ func sharedEnds(rules []pdfRule) []float64 {
 // rulePositions returns where rules run that together cover a share of what lies between from and to.
 func rulePositions(rules []pdfRule, from, to, share float64) []float64 {
 	sorted := slices.Clone(rules)
-	slices.SortFunc(sorted, func(a, b pdfRule) int { return sign(a.at - b.at) })
+	slices.SortFunc(sorted, func(a, b pdfRule) int { return cmp.Compare(a.at, b.at) })
 	var out []float64
 	for i := 0; i < len(sorted); {
 		first, covered := i, 0.0
@@ -214,11 +211,9 @@ const headRoom = 40
 func trimmed(frames []pdfGrid, lines []pdfLine) []pdfGrid {
 	var out []pdfGrid
 	for _, g := range frames {
-		rule := g.ys[0]
-		g.ys[0] += headRoom // the header may stand above the first line
 		var inside []pdfLine
 		for i := range lines {
-			if g.holds(&lines[i]) {
+			if g.holds(&lines[i], headRoom) { // the header may stand above the first line
 				inside = append(inside, lines[i])
 			}
 		}
@@ -237,7 +232,6 @@ func trimmed(frames []pdfGrid, lines []pdfLine) []pdfGrid {
 			continue
 		}
 		first, last := rows[0][0], rows[len(rows)-1][0]
-		g.ys[0] = rule
 		g.ys = slices.DeleteFunc(g.ys, func(y float64) bool { return y > first.top || y < last.bottom })
 		g.ys = append(append([]float64{first.top + 1}, g.ys...), last.bottom-1)
 		out = append(out, g)
@@ -253,11 +247,7 @@ func (g *pdfGrid) isUnderline(lines []pdfLine) bool {
 
 // inColumns reports whether a row has text in several columns and none across them.
 func inColumns(row []*pdfLine, columns [][2]float64) bool {
-	n := 0
-	for _, l := range row {
-		n += len(phrases(l))
-	}
-	return n > 1 && !crosses(row, columns)
+	return countPhrases(row) > 1 && !crosses(row, columns)
 }
 
 func crosses(row []*pdfLine, columns [][2]float64) bool {
@@ -266,10 +256,10 @@ func crosses(row []*pdfLine, columns [][2]float64) bool {
 	})
 }
 
-// holds reports whether the middle of a line lies in the grid.
-func (g *pdfGrid) holds(l *pdfLine) bool {
+// holds reports whether the middle of a line lies in the grid, or up to some points above it.
+func (g *pdfGrid) holds(l *pdfLine, above float64) bool {
 	x, y := (l.x0+l.x1)/2, middle(l)
-	return !l.turned && l.table == nil && x > g.xs[0] && x < g.xs[len(g.xs)-1] && y < g.ys[0] && y > g.ys[len(g.ys)-1]
+	return !l.turned && l.table == nil && x > g.xs[0] && x < g.xs[len(g.xs)-1] && y < g.ys[0]+above && y > g.ys[len(g.ys)-1]
 }
 
 // middle is the height in which a line's letters stand.
@@ -298,7 +288,7 @@ func (g *pdfGrid) byRows(t *pdfTable, lines []pdfLine) {
 	if t.columns = riverColumns(lines); len(t.columns) < 2 {
 		return
 	}
-	if len(g.ys)-1 > 3 { // a line between any two rows
+	if len(g.ys)-1 > fewBands { // a line between any two rows
 		for i := 1; i < len(g.ys); i++ {
 			var band []pdfLine
 			for k := range lines {
@@ -315,7 +305,7 @@ func (g *pdfGrid) byRows(t *pdfTable, lines []pdfLine) {
 
 // rowOf makes a row of lines, each of which stands in one column.
 func rowOf(lines []pdfLine, columns [][2]float64) pdfRow {
-	row := pdfRow{cells: make([][]*pdfLine, len(columns))}
+	row := newRow(len(columns))
 	for i := range lines {
 		row.add(columnAt(columns, (lines[i].x0+lines[i].x1)/2), &lines[i])
 	}
@@ -329,7 +319,7 @@ func (g *pdfGrid) byCells(t *pdfTable, lines []pdfLine) {
 	}
 	t.rows = make([]pdfRow, len(g.ys)-1)
 	for i := range t.rows {
-		t.rows[i].cells = make([][]*pdfLine, len(t.columns))
+		t.rows[i] = newRow(len(t.columns))
 	}
 	for i := range lines {
 		l := &lines[i]
@@ -345,7 +335,7 @@ func (g *pdfGrid) byCells(t *pdfTable, lines []pdfLine) {
 	}
 	var rows []pdfRow
 	for i, row := range t.rows {
-		switch inner := visualRows(values(row.lines)); {
+		switch inner := groupRows(slices.Clone(row.lines)); {
 		case row.spans:
 			rows = append(rows, row)
 		case len(t.rows) <= fewBands && inColumnsOf(inner, t.columns) >= 3:
@@ -389,13 +379,13 @@ func (r *pdfRow) split() []pdfRow {
 			return []pdfRow{*r}
 		}
 	}
-	rows := visualRows(values(first))
+	rows := groupRows(first)
 	if several < 3 || len(rows) != lines {
 		return []pdfRow{*r}
 	}
 	out := make([]pdfRow, lines)
 	for i := range out {
-		out[i].cells = make([][]*pdfLine, len(r.cells))
+		out[i] = newRow(len(r.cells))
 	}
 	for column, cell := range r.cells {
 		for _, l := range cell {
@@ -409,14 +399,6 @@ func (r *pdfRow) split() []pdfRow {
 			at := slices.IndexFunc(rows, func(row []*pdfLine) bool { return math.Abs(row[0].base-l.base) < 0.5*l.size })
 			out[max(at, 0)].add(column, l)
 		}
-	}
-	return out
-}
-
-func values(lines []*pdfLine) []pdfLine {
-	out := make([]pdfLine, len(lines))
-	for i, l := range lines {
-		out[i] = *l
 	}
 	return out
 }

@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -73,9 +74,7 @@ func compilationCache() (wazero.CompilationCache, error) {
 // and calls do nothing and return 0.
 type sandbox struct {
 	instance pdfium.Pdfium
-	exports  interface {
-		Fn(name string) api.Function
-	}
+	exports  exporter
 	memory   *linearMemory
 	stack    [12]uint64
 	scratch  uint64 // address of scratchSize bytes for results
@@ -85,8 +84,15 @@ type sandbox struct {
 
 const scratchSize = 32 << 10
 
-// errTrapped is the err of a sandbox.
-var errTrapped = errors.New("pdfium stopped")
+// exporter hands out the functions that PDFium exports.
+type exporter interface {
+	Fn(name string) api.Function
+}
+
+// memoryError says that PDFium stopped, which it does for want of memory, at a page counted from 1, or 0.
+func memoryError(err error, page int) *Error {
+	return &Error{Reason: ReasonMemory, Page: page, Detail: firstLine(err.Error())}
+}
 
 // openPDF starts a PDFium and opens a file in it.
 func openPDF(data []byte) (*sandbox, error) {
@@ -122,9 +128,7 @@ func newSandbox(pool pdfium.Pool) (s *sandbox, err error) {
 	}
 	s = &sandbox{instance: instance, memory: lastMemory}
 	var ok bool
-	if s.exports, ok = instance.GetImplementation().(interface {
-		Fn(name string) api.Function
-	}); !ok {
+	if s.exports, ok = instance.GetImplementation().(exporter); !ok {
 		s.close()
 		return nil, errors.New("go-pdfium does not hand out what its module exports")
 	}
@@ -154,7 +158,7 @@ func (s *sandbox) open(data []byte) error {
 	copy(s.bytes(file, len(data)), data)
 	s.document = s.call("FPDF_LoadMemDocument", file, uint64(len(data)), 0)
 	if s.err != nil {
-		return &Error{Reason: ReasonMemory, Detail: firstLine(s.err.Error())}
+		return memoryError(s.err, 0)
 	}
 	if s.document == 0 {
 		code := uint32(s.call("FPDF_GetLastError"))
@@ -174,14 +178,14 @@ func (s *sandbox) call(name string, params ...uint64) uint64 {
 
 func (s *sandbox) invoke(f api.Function, params ...uint64) uint64 {
 	if s.err == nil && f == nil {
-		s.err = fmt.Errorf("%w: it lacks a function", errTrapped)
+		s.err = errors.New("pdfium stopped: it lacks a function")
 	}
 	if s.err != nil {
 		return 0
 	}
 	copy(s.stack[:], params)
 	if err := f.CallWithStack(context.Background(), s.stack[:]); err != nil {
-		s.err = fmt.Errorf("%w: %w", errTrapped, err)
+		s.err = fmt.Errorf("pdfium stopped: %w", err)
 		return 0
 	}
 	return s.stack[0]
@@ -199,7 +203,7 @@ func (s *sandbox) count(name string, params ...uint64) int {
 func (s *sandbox) bytes(at uint64, n int) []byte {
 	buf := s.memory.buf
 	if n < 0 || at > uint64(len(buf)) || uint64(n) > uint64(len(buf))-at {
-		s.err = fmt.Errorf("%w: an address out of its memory", errTrapped)
+		s.err = errors.New("pdfium stopped: an address out of its memory")
 		return make([]byte, max(n, 0))
 	}
 	return buf[at : at+uint64(n) : at+uint64(n)]
@@ -222,7 +226,7 @@ func (s *sandbox) floats(at uint64, out []float64) {
 // blob calls a function that takes a buffer and its size as the last two parameters and returns the size it needs. What does
 // not fit into the scratch memory is left out.
 func (s *sandbox) blob(name string, params ...uint64) []byte {
-	n := s.count(name, append(params[:len(params):len(params)], s.scratch, scratchSize)...)
+	n := s.count(name, append(slices.Clip(params), s.scratch, scratchSize)...)
 	if n > scratchSize || s.err != nil {
 		return nil
 	}

@@ -2,6 +2,7 @@ package extract
 
 import (
 	"bytes"
+	"cmp"
 	"math"
 	"regexp"
 	"slices"
@@ -18,7 +19,6 @@ type pdfBlock struct {
 	bold   bool
 	last   pdfLine
 	x0     float64
-	lines  []Box
 	table  *pdfTable
 	tagged bool // its kind is known
 	fixed  bool // all of its letters are of one width, as those of code are
@@ -27,12 +27,10 @@ type pdfBlock struct {
 // layOut turns the lines of all pages into blocks in reading order.
 func layOut(pages []pdfPage, outline pdfOutline) []Block {
 	dropFixed(pages)
-	running := runningLines(pages)
 	for i := range pages {
-		if pages[i].tagged = pages[i].isTagged(); pages[i].tagged {
-			cutUntagged(&pages[i], running)
-		}
+		pages[i].tagged = pages[i].isTagged()
 	}
+	running := runningLines(pages)
 	var blocks []pdfBlock
 	for i := range pages {
 		l := pageLayout{page: i + 1, frame: &pages[i].frame, first: len(blocks), blocks: blocks}
@@ -83,14 +81,14 @@ func (l *pageLayout) begin(line *pdfLine, from int, b Block) {
 }
 
 func (b *pdfBlock) add(line *pdfLine, from int, newLine bool, frame *pdfFrame) {
-	if b.fixed = line.fixed && (b.fixed || len(b.lines) == 0); b.fixed && len(b.lines) > 0 {
+	if b.fixed = line.fixed && (b.fixed || len(b.Boxes) == 0); b.fixed && len(b.Boxes) > 0 {
 		indented := *line
 		indented.text = line.indent(b.x0) + line.text
 		b.text.add(&indented, 0, true)
 	} else {
 		b.text.add(line, from, newLine)
 	}
-	b.lines = append(b.lines, frame.shown(line))
+	b.Boxes = append(b.Boxes, frame.shown(line.box()))
 	b.last = *line
 }
 
@@ -99,14 +97,13 @@ func (b *pdfBlock) finish() Block {
 	if b.Kind == Table {
 		return b.Block
 	}
-	if b.fixed && b.Kind == Paragraph && len(b.lines) > 1 {
+	if b.fixed && b.Kind == Paragraph && len(b.Boxes) > 1 {
 		b.Kind, b.text.links = Code, nil
 	}
 	text, points := b.text.marked()
 	if b.Text += text; len(b.Text) > len(text) && len(points) > 0 { // a heading's number comes first
 		points[0] += utf8.RuneCountInString(b.Text) - utf8.RuneCountInString(text)
 	}
-	b.Boxes = b.lines
 	for i := range b.Boxes {
 		b.Boxes[i].Runes = points[i]
 	}
@@ -128,12 +125,9 @@ func (l *pageLayout) read(lines []pdfLine) {
 			i += n
 			continue
 		}
-		row := 1
-		for i+row < len(lines) && besides(&lines[i+row-1], &lines[i+row]) {
-			row++
-		}
 		const near = 40 // lines that may tell how wide the column is
-		l.line(joinRow(lines[i:i+row]), lines[max(i-near, 0):min(i+near, len(lines))])
+		line, row := firstRow(lines[i:])
+		l.line(line, lines[max(i-near, 0):min(i+near, len(lines))])
 		i += row
 	}
 }
@@ -156,12 +150,12 @@ func (l *pageLayout) head(t *pdfTable) {
 		return
 	}
 	t.rows = append([]pdfRow{*header}, t.rows...)
-	if len(b.lines) == 1 {
+	if len(b.Boxes) == 1 {
 		l.blocks = l.blocks[:last]
 		return
 	}
 	b.text.dropLast()
-	b.lines = b.lines[:len(b.lines)-1]
+	b.Boxes = b.Boxes[:len(b.Boxes)-1]
 }
 
 // continueTables gives tables that go on at the top of the next page, but do not repeat their header there, that header.
@@ -212,15 +206,24 @@ func besides(a, b *pdfLine) bool {
 	return raised || sameRow(a, b)
 }
 
-// joinRow makes one line of what stands side by side but is no table.
+// firstRow makes one line of the first of lines and those that stand side by side with it but are no table, and returns how many
+// they are.
+func firstRow(lines []pdfLine) (line pdfLine, n int) {
+	n = 1
+	for n < len(lines) && besides(&lines[n-1], &lines[n]) {
+		n++
+	}
+	return joinRow(lines[:n]), n
+}
+
 func joinRow(row []pdfLine) pdfLine {
 	line := row[0]
+	line.links, line.words = slices.Clip(line.links), slices.Clip(line.words) // others have them too
 	for _, next := range row[1:] {
 		for _, link := range next.links {
-			line.links = append(line.links[:len(line.links):len(line.links)],
-				pdfLink{link.start + len(line.text) + 1, link.end + len(line.text) + 1, link.address})
+			line.links = append(line.links, pdfLink{link.start + len(line.text) + 1, link.end + len(line.text) + 1, link.address})
 		}
-		line.words = append(line.words[:len(line.words):len(line.words)], next.words...)
+		line.words = append(line.words, next.words...)
 		line.text += " " + next.text
 		if line.x1, line.broken = next.x1, next.broken; next.size > line.size {
 			line.size, line.base = next.size, next.base
@@ -300,12 +303,12 @@ func (b *pdfBlock) continues(line *pdfLine) bool {
 		return false
 	case last.broken:
 		return true
-	case b.bold != line.bold && (len(b.lines) == 1 || line.bold):
+	case b.bold != line.bold && (len(b.Boxes) == 1 || line.bold):
 		return false
 	case b.Kind == ListItem:
 		return line.x0 > b.x0-0.5*line.size
 	}
-	indented := !line.rightToLeft && line.x0 > last.x0+0.9*line.size && len(b.lines) > 1
+	indented := !line.rightToLeft && line.x0 > last.x0+0.9*line.size && len(b.Boxes) > 1
 	return !indented
 }
 
@@ -379,8 +382,7 @@ func markHeadings(blocks []*pdfBlock) {
 	var sizes []float64
 	for _, b := range blocks {
 		if !(b.tagged && told > 1) && b.isHeading(body) {
-			b.number()
-			b.Kind, b.Level = Heading, 0
+			b.makeHeading(0)
 		}
 		if b.Kind == Heading && b.Level == 0 && b.size > body*1.12 {
 			sizes = append(sizes, b.size)
@@ -406,9 +408,9 @@ var section = regexp.MustCompile(`^[0-9]{1,2}((?:\.[0-9]{1,2}){1,3})\.? \p{Lu}`)
 // markSections makes headings of numbered lines that stand alone: recognition does not tell bold type from other.
 func markSections(blocks []*pdfBlock) {
 	for _, b := range blocks {
-		if number := section.FindSubmatch(b.text.buf); number != nil && b.Kind == Paragraph && !b.Furniture && len(b.lines) == 1 &&
+		if number := section.FindSubmatch(b.text.buf); number != nil && b.Kind == Paragraph && !b.Furniture && len(b.Boxes) == 1 &&
 			len(b.text.buf) < 100 && !bytes.ContainsAny(b.text.buf[len(b.text.buf)-1:], ".,;:") {
-			b.Kind, b.Level = Heading, 1+bytes.Count(number[1], []byte("."))
+			b.makeHeading(1 + bytes.Count(number[1], []byte(".")))
 		}
 	}
 }
@@ -422,20 +424,22 @@ func (b *pdfBlock) isHeading(body float64) bool {
 	}
 	text := string(b.text.buf[:min(len(b.text.buf), 1000)])
 	n := utf8.RuneCountInString(text)
-	if n < 2 || n > 160 || len(b.lines) > 3 || !strings.ContainsFunc(text, unicode.IsLetter) {
+	if n < 2 || n > 160 || len(b.Boxes) > 3 || !strings.ContainsFunc(text, unicode.IsLetter) {
 		return false
 	}
 	if b.Kind == ListItem && (b.Marker == "" || !b.bold && b.size < body*1.12) {
 		return false
 	}
-	return b.size > body*1.12 || b.bold && b.size > body*0.95 && n <= 100 && len(b.lines) <= 2 && !strings.ContainsAny(text[len(text)-1:], ".,;:")
+	return b.size > body*1.12 || b.bold && b.size > body*0.95 && n <= 100 && len(b.Boxes) <= 2 && !strings.ContainsAny(text[len(text)-1:], ".,;:")
 }
 
-// number makes the number of a list item the beginning of its text, to which the rest is added in the end.
-func (b *pdfBlock) number() {
+// makeHeading makes a heading of a block. The number of a list item becomes the beginning of its text, to which the rest is added
+// in the end.
+func (b *pdfBlock) makeHeading(level int) {
 	if b.Marker != "" {
 		b.Text, b.Marker = b.Marker+" ", ""
 	}
+	b.Kind, b.Level = Heading, level
 }
 
 // bodySize returns the size that most characters have.
@@ -457,7 +461,7 @@ func bodySize(blocks []*pdfBlock) float64 {
 
 // distinctSizes sorts sizes downwards and joins those that nearly agree.
 func distinctSizes(sizes []float64) []float64 {
-	slices.SortFunc(sizes, func(a, b float64) int { return sign(b - a) })
+	slices.SortFunc(sizes, func(a, b float64) int { return cmp.Compare(b, a) })
 	var out []float64
 	for _, s := range sizes {
 		if len(out) == 0 || s < out[len(out)-1]*0.96 {

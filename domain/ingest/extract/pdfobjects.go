@@ -88,13 +88,13 @@ func (r *pdfReader) areas(link uint64) []pdfBox {
 		var p [8]float64
 		if r.is("FPDFLink_GetQuadPoints", link, uint64(i), r.scratch) {
 			r.floats(r.scratch, p[:])
-			out = append(out, pdfBox{min(p[0], p[2], p[4], p[6]), max(p[0], p[2], p[4], p[6]), min(p[1], p[3], p[5], p[7]), max(p[1], p[3], p[5], p[7])})
+			out = append(out, boxBetween(p[0], p[1], p[2], p[3]).join(boxBetween(p[4], p[5], p[6], p[7])))
 		}
 	}
 	var p [4]float64 // left, top, right, bottom
 	if out == nil && r.is("FPDFLink_GetAnnotRect", link, r.scratch) {
 		r.floats(r.scratch, p[:])
-		out = append(out, pdfBox{min(p[0], p[2]), max(p[0], p[2]), min(p[1], p[3]), max(p[1], p[3])})
+		out = append(out, boxBetween(p[0], p[1], p[2], p[3]))
 	}
 	return out
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/xml"
-	"errors"
 	"fmt"
 	"image"
 	"io"
@@ -47,11 +46,11 @@ type pageScan struct {
 // recognize reads the text in pages that are pictures.
 func (j *pdfJob) recognize(ctx context.Context, r *pdfReader) error {
 	slices.Sort(j.pictures)
-	for len(j.pictures) > MaxRecognized {
-		last := len(j.pictures) - 1
-		j.pages[j.pictures[last]].recognition = leftOut
-		j.pictures = j.pictures[:last]
+	most := min(len(j.pictures), MaxRecognized)
+	for _, i := range j.pictures[most:] {
+		j.pages[i].recognition = leftOut
 	}
+	j.pictures = j.pictures[:most]
 	if len(j.pictures) == 0 {
 		return nil
 	}
@@ -108,21 +107,14 @@ func (j *pdfJob) scan(ctx context.Context, r *pdfReader, scans chan<- *pageScan)
 }
 
 func (s *pageScan) draw(r *pdfReader) error {
-	img, err := r.render(s.index, func(width, height float64) float64 {
-		s.scale = pictureScale(width, height, Resolution/72.0)
-		return s.scale
-	}, bitmapGray)
+	drawn, err := r.render(s.index, bitmapGray, func(float64) float64 { return Resolution / 72.0 })
 	if err != nil {
 		return err
 	}
-	gray, ok := img.(*image.Gray)
-	if !ok {
-		return errors.New("not a gray picture")
-	}
-	s.size = gray.Rect.Size()
-	s.pgm = append(s.pgm, fmt.Sprintf("P5\n%d %d\n255\n", s.size.X, s.size.Y)...)
+	s.size, s.scale = drawn.size, drawn.scale
+	s.pgm = fmt.Appendf(nil, "P5\n%d %d\n255\n", s.size.X, s.size.Y)
 	for y := range s.size.Y {
-		s.pgm = append(s.pgm, gray.Pix[y*gray.Stride:y*gray.Stride+s.size.X]...)
+		s.pgm = append(s.pgm, drawn.pixels[y*drawn.stride:y*drawn.stride+s.size.X]...)
 	}
 	return nil
 }
@@ -187,10 +179,10 @@ func parseHOCR(r io.Reader) (lines []hocrLine, separators []image.Rectangle) {
 		}
 		switch t := token.(type) {
 		case xml.StartElement:
-			title := properties(attribute(t, "title"))
-			switch class := attribute(t, "class"); {
+			title := properties(attrOf(t, "title"))
+			switch class := attrOf(t, "class"); {
 			case class == "ocr_par":
-				rightToLeft = attribute(t, "dir") == "rtl"
+				rightToLeft = attrOf(t, "dir") == "rtl"
 			case class == "ocrx_word" && len(lines) > 0:
 				last := &lines[len(lines)-1]
 				last.words = append(last.words, hocrWord{box: title.box(), confidence: title.number("x_wconf", 0)})
@@ -214,15 +206,6 @@ func parseHOCR(r io.Reader) (lines []hocrLine, separators []image.Rectangle) {
 		}
 	}
 	return lines, separators
-}
-
-func attribute(e xml.StartElement, name string) string {
-	for _, a := range e.Attr {
-		if a.Name.Local == name {
-			return a.Value
-		}
-	}
-	return ""
 }
 
 // hocrProperties are the properties of an element, as in "bbox 0 0 10 10; x_wconf 90".
@@ -282,7 +265,7 @@ func (s *pageScan) points() (x, y func(px int) float64) {
 // lines turns recognised lines into those of a page, cut where wide gaps and rules are.
 func (s *pageScan) lines(found []hocrLine, rules []pdfRule) []pdfLine {
 	x, y := s.points()
-	parts := lineBuilder{rules: slices.DeleteFunc(slices.Clone(rules), func(r pdfRule) bool { return !r.down })}
+	down := downRules(rules)
 	var out []pdfLine
 	for _, h := range found {
 		h.words = slices.DeleteFunc(slices.Clone(h.words), func(w hocrWord) bool { return strings.Trim(w.text, "|¦ \n") == "" })
@@ -290,7 +273,7 @@ func (s *pageScan) lines(found []hocrLine, rules []pdfRule) []pdfLine {
 			end := start + 1
 			for end < len(h.words) && h.gap(end) < wideGap*h.size {
 				a, b := h.words[end-1].box, h.words[end].box
-				if parts.parted(x(a.Max.X), x(b.Min.X), y((b.Min.Y+b.Max.Y)/2)) {
+				if parted(down, x(a.Max.X), x(b.Min.X), y((b.Min.Y+b.Max.Y)/2)) {
 					break
 				}
 				end++

@@ -1,6 +1,7 @@
 package extract
 
 import (
+	"cmp"
 	"math"
 	"regexp"
 	"slices"
@@ -16,7 +17,8 @@ const (
 	runningShare  = 4
 )
 
-// runningLines finds the lines at the top or bottom of pages that repeat there, but for a number.
+// runningLines finds the lines at the top or bottom of pages that repeat there, but for a number, and the untagged ones of tagged
+// pages.
 func runningLines(pages []pdfPage) map[*pdfLine]bool {
 	type seen struct {
 		n, first, last int
@@ -27,7 +29,7 @@ func runningLines(pages []pdfPage) map[*pdfLine]bool {
 	for i := range pages {
 		top, bottom := pages[i].edges()
 		for _, l := range append(top, bottom...) {
-			if isPageNumber(l.text, i+1, len(pages)) {
+			if isPageNumber(l.text, i+1, len(pages)) || pages[i].tagged && l.tag == nil {
 				running[l] = true
 			}
 		}
@@ -84,8 +86,11 @@ var ofPages = regexp.MustCompile(`^\W*(?:\p{L}+\.? )?(\d+) ?(?:/|\p{L}{2,3}) ?(\
 
 // isPageNumber reports whether a text says "Page 1 of 2" and the like, and says the truth.
 func isPageNumber(text string, page, pages int) bool {
+	if len(text) >= 30 {
+		return false
+	}
 	m := ofPages.FindStringSubmatch(text)
-	return len(text) < 30 && m != nil && m[1] == strconv.Itoa(page) && m[2] == strconv.Itoa(pages)
+	return m != nil && m[1] == strconv.Itoa(page) && m[2] == strconv.Itoa(pages)
 }
 
 // edges returns the lines on the first and on the last three baselines of a page, without those of tables: their header may
@@ -103,28 +108,25 @@ func (p *pdfPage) edges() (top, bottom []*pdfLine) {
 	const deep = 3
 	middle := (rows[0][0].base + rows[len(rows)-1][0].base) / 2
 	for i, row := range rows {
-		inTable := row[0].table != nil || i > 0 && areCells(rows[i-1], row) || i+1 < len(rows) && areCells(row, rows[i+1])
 		switch high := row[0].base >= middle; {
-		case inTable:
-		case high && i < deep:
+		case high && i >= deep, !high && i < len(rows)-deep, isOfTable(rows, i):
+		case high:
 			top = append(top, row...)
-		case !high && i >= len(rows)-deep:
+		default:
 			bottom = append(bottom, row...)
 		}
 	}
 	return top, bottom
 }
 
+// isOfTable reports whether row i is a table, or looks like a row of one beside its neighbours.
+func isOfTable(rows [][]*pdfLine, i int) bool {
+	return rows[i][0].table != nil || i > 0 && areCells(rows[i-1], rows[i]) || i+1 < len(rows) && areCells(rows[i], rows[i+1])
+}
+
 // areCells reports whether two rows of text look like those of a table.
 func areCells(a, b []*pdfLine) bool {
-	cells := func(row []*pdfLine) int {
-		n := 0
-		for _, l := range row {
-			n += len(phrases(l))
-		}
-		return n
-	}
-	return a[0].base-b[0].base < 2.2*a[0].size && cells(a) > 2 && cells(b) > 2
+	return a[0].base-b[0].base < 2.2*a[0].size && countPhrases(a) > 2 && countPhrases(b) > 2
 }
 
 // cutRunning parts the running heads and feet of a page from its body.
@@ -153,14 +155,7 @@ func cutRunning(p *pdfPage, running map[*pdfLine]bool) (head, body, foot []pdfLi
 // to the other and back in every row, it is not, and the order is found by cutting the page along its white space (XY cut, Nagy
 // and Seth 1984).
 func readingOrder(lines []pdfLine) []pdfLine {
-	var plain, turned []pdfLine
-	for _, l := range lines {
-		if l.turned {
-			turned = append(turned, l)
-		} else {
-			plain = append(plain, l)
-		}
-	}
+	turned, plain := part(lines, func(l *pdfLine) bool { return l.turned })
 	if jumps := backJumps(plain); jumps > 3 && jumps*8 > len(plain) || zigzags(plain) {
 		plain = xyCut(plain, 0)
 	}
@@ -220,9 +215,9 @@ func xyCut(lines []pdfLine, depth int) []pdfLine {
 	}
 	slices.SortStableFunc(lines, func(a, b pdfLine) int {
 		if math.Abs(a.base-b.base) > size/2 {
-			return sign(b.base - a.base)
+			return cmp.Compare(b.base, a.base)
 		}
-		return sign(a.x0 - b.x0)
+		return cmp.Compare(a.x0, b.x0)
 	})
 	return lines
 }
@@ -233,7 +228,7 @@ func widestGap(lines []pdfLine, extent func(*pdfLine) (float64, float64)) (at, w
 	for i := range lines {
 		spans[i][0], spans[i][1] = extent(&lines[i])
 	}
-	slices.SortFunc(spans, func(a, b [2]float64) int { return sign(a[0] - b[0]) })
+	slices.SortFunc(spans, func(a, b [2]float64) int { return cmp.Compare(a[0], b[0]) })
 	end := spans[0][1]
 	for _, s := range spans[1:] {
 		if s[0]-end > width {
@@ -270,16 +265,11 @@ func medianSize(lines []pdfLine) float64 {
 	for i := range lines {
 		sizes[i] = lines[i].size
 	}
-	slices.Sort(sizes)
-	return sizes[len(sizes)/2]
+	return median(sizes)
 }
 
-func sign(d float64) int {
-	switch {
-	case d < 0:
-		return -1
-	case d > 0:
-		return 1
-	}
-	return 0
+// median sorts values and returns the one in the middle.
+func median(values []float64) float64 {
+	slices.Sort(values)
+	return values[len(values)/2]
 }

@@ -51,19 +51,15 @@ func squeezed(title string) string {
 	return strings.TrimLeft(title, "0123456789")
 }
 
-// mark makes headings of what stands in the table of contents, and returns how many there are.
-func (o pdfOutline) mark(blocks []*pdfBlock) int {
-	n := 0
+// mark makes headings of what stands in the table of contents.
+func (o pdfOutline) mark(blocks []*pdfBlock) {
 	for _, b := range blocks {
 		titles := o[b.Page-1]
 		if titles == nil || b.Furniture || b.Kind == Table || len(b.text.buf) > maxTitleLine {
 			continue
 		}
 		if depth := titles[squeezed(string(b.text.buf))]; depth > 0 {
-			b.number()
-			b.Kind, b.Level = Heading, depth
-			n++
+			b.makeHeading(depth)
 		}
 	}
-	return n
 }

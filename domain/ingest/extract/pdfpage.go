@@ -59,6 +59,15 @@ type pdfLink struct {
 	address    string
 }
 
+// appendLink adds a link, or makes the last one longer when this is more of it.
+func appendLink(links []pdfLink, link pdfLink) []pdfLink {
+	if last := len(links) - 1; last >= 0 && links[last].address == link.address && links[last].end+1 >= link.start {
+		links[last].end = link.end
+		return links
+	}
+	return append(links, link)
+}
+
 func (p *pdfPage) bytes() int {
 	n := 0
 	for i := range p.lines {
@@ -69,6 +78,13 @@ func (p *pdfPage) bytes() int {
 
 // pdfBox is a part of a page in points, y upwards.
 type pdfBox struct{ x0, x1, y0, y1 float64 }
+
+// boxBetween returns the box of two opposite corners.
+func boxBetween(x0, y0, x1, y1 float64) pdfBox {
+	return pdfBox{min(x0, x1), max(x0, x1), min(y0, y1), max(y0, y1)}
+}
+
+func (l *pdfLine) box() pdfBox { return pdfBox{l.x0, l.x1, l.bottom, l.top} }
 
 func (b pdfBox) join(o pdfBox) pdfBox {
 	return pdfBox{min(b.x0, o.x0), max(b.x1, o.x1), min(b.y0, o.y0), max(b.y1, o.y1)}
@@ -94,9 +110,9 @@ type pdfFrame struct {
 	turn     int // quarters by which the positions of lines are turned
 }
 
-// shown returns the shares of the page that a line covers.
-func (f *pdfFrame) shown(l *pdfLine) Box {
-	b := pdfBox{l.x0, l.x1, l.bottom, l.top}.turned((4 - f.turn) % 4)
+// shown returns the shares of the page that a box covers which is turned as lines are.
+func (f *pdfFrame) shown(b pdfBox) Box {
+	b = b.turned((4 - f.turn) % 4)
 	width, height := f.box.x1-f.box.x0, f.box.y1-f.box.y0
 	if !(width > 0 && height > 0) {
 		return Box{}
@@ -170,8 +186,7 @@ func (r *pdfReader) frame(page uint64) pdfFrame {
 	if r.is("FPDF_GetPageBoundingBox", page, r.scratch) {
 		r.floats(r.scratch, edges[:])
 	}
-	box := pdfBox{min(edges[0], edges[2]), max(edges[0], edges[2]), min(edges[1], edges[3]), max(edges[1], edges[3])}
-	return pdfFrame{box: box, rotation: int(r.call("FPDFPage_GetRotation", page)) & 3}
+	return pdfFrame{box: boxBetween(edges[0], edges[1], edges[2], edges[3]), rotation: int(r.call("FPDFPage_GetRotation", page)) & 3}
 }
 
 // readChars reads the characters of a page, which PDFium delivers in drawing order with blanks and line ends added.
@@ -204,8 +219,7 @@ func (r *pdfReader) readChars(text uint64) {
 				}
 				return v
 			}
-			x0, x1, y0, y1 := float(0), float(1), float(2), float(3)
-			part[i].box = pdfBox{min(x0, x1), max(x0, x1), min(y0, y1), max(y0, y1)}
+			part[i].box = boxBetween(float(0), float(2), float(1), float(3))
 		}
 	}
 	joinSurrogates(r.chars)
@@ -332,12 +346,7 @@ func (r *pdfReader) font(text uint64, char int) pdfFont {
 
 // splitLines cuts the characters of a page that is turned by some quarters to be read into lines.
 func splitLines(chars []pdfChar, links []pdfArea, rules []pdfRule, turn int) []pdfLine {
-	b := lineBuilder{chars: chars, links: links, turn: turn, base: mainDirection(chars)}
-	for _, r := range rules {
-		if r.down {
-			b.rules = append(b.rules, r)
-		}
-	}
+	b := lineBuilder{chars: chars, links: links, rules: downRules(rules), turn: turn, base: mainDirection(chars)}
 	for i := range chars {
 		c := &chars[i]
 		switch c.r {
@@ -353,7 +362,7 @@ func splitLines(chars []pdfChar, links []pdfArea, rules []pdfRule, turn int) []p
 			c.r = '•' // bullets of Symbol and Wingdings, which have no code of their own
 		}
 		c.box = c.box.turned(b.turn)
-		if c.r == ' ' || unicode.IsSpace(c.r) {
+		if unicode.IsSpace(c.r) {
 			c.r = ' '
 			continue
 		}
@@ -447,23 +456,7 @@ func (b *lineBuilder) breaksBefore(c *pdfChar) bool {
 	if b.rtl || isRightToLeft(c.r) {
 		return false // such text jumps back and forth; flush cuts it
 	}
-	return max(box.x0-b.last.x1, b.last.x0-box.x1) > wideGap*height || b.parted(b.last.x1, box.x0, (box.y0+box.y1)/2)
-}
-
-// parted reports whether a rule stands between two places of a line.
-func (b *lineBuilder) parted(x0, x1, y float64) bool {
-	if x1-x0 < 0.5 {
-		return false
-	}
-	for _, r := range b.rules { // they are in order
-		if r.at > x1+ruleSlack {
-			break
-		}
-		if r.at > x0-0.5 && r.at < x1+0.5 && r.from <= y && y <= r.to {
-			return true
-		}
-	}
-	return false
+	return max(box.x0-b.last.x1, b.last.x0-box.x1) > wideGap*height || parted(b.rules, b.last.x1, box.x0, (box.y0+box.y1)/2)
 }
 
 func isMark(r rune) bool { return r >= 0x300 && unicode.Is(unicode.Mn, r) }
@@ -527,7 +520,7 @@ func (b *lineBuilder) write(l *pdfLine) {
 			l.words, ends = append(l.words, pdfWord{x0: box.x0, x1: box.x1}), append(ends, len(b.text))
 		}
 		if c.link > 0 && len(b.text) > start {
-			l.addLink(pdfLink{start, len(b.text), b.links[c.link-1].address})
+			l.links = appendLink(l.links, pdfLink{start, len(b.text), b.links[c.link-1].address})
 		}
 		i = next
 	}
@@ -556,15 +549,6 @@ func (b *lineBuilder) piece(i, last int) (box pdfBox, next int) {
 	return box, next
 }
 
-// addLink adds a link, or makes the last one longer when this is more of it.
-func (l *pdfLine) addLink(link pdfLink) {
-	if last := len(l.links) - 1; last >= 0 && l.links[last].address == link.address && l.links[last].end+1 >= link.start {
-		l.links[last].end = link.end
-		return
-	}
-	l.links = append(l.links, link)
-}
-
 // appendRightToLeft appends the cells of a line in right-to-left script, the rightmost first.
 func (b *lineBuilder) appendRightToLeft(line pdfLine) {
 	var glyphs []glyph
@@ -576,7 +560,7 @@ func (b *lineBuilder) appendRightToLeft(line pdfLine) {
 	visual := visualOrder(glyphs)
 	for end := len(visual); end > 0; {
 		start := end - 1
-		for start > 0 && visual[start].x0-visual[start-1].x1 < wideGap*line.size && !b.parted(visual[start-1].x1, visual[start].x0, middle(&line)) {
+		for start > 0 && visual[start].x0-visual[start-1].x1 < wideGap*line.size && !parted(b.rules, visual[start-1].x1, visual[start].x0, middle(&line)) {
 			start--
 		}
 		cell := line

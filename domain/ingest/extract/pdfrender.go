@@ -36,24 +36,19 @@ func RenderPage(data []byte, n, width int) (picture []byte, mediaType string, er
 	if total := s.count("FPDF_GetPageCount", s.document); n < 1 || n > total {
 		return nil, "", &Error{Reason: ReasonNoPage, Page: n, Detail: fmt.Sprintf("of %d pages", total)}
 	}
-	img, err := s.render(n-1, func(w, h float64) float64 {
-		return pictureScale(w, h, float64(min(max(width, MinPictureWidth), MaxPictureWidth))/w)
-	}, bitmapRGBA)
+	drawn, err := s.render(n-1, bitmapRGBA, func(points float64) float64 {
+		return float64(min(max(width, MinPictureWidth), MaxPictureWidth)) / points
+	})
 	if err != nil {
 		e := asError(err)
 		e.Page = n
 		return nil, "", e
 	}
-	picture, mediaType, err = encodePicture(img.(*image.RGBA))
+	picture, mediaType, err = encodePicture(&image.RGBA{Pix: drawn.pixels, Stride: drawn.stride, Rect: image.Rectangle{Max: drawn.size}})
 	if err != nil {
 		return nil, "", asError(err)
 	}
 	return picture, mediaType, nil
-}
-
-// pictureScale returns the pixels for a point of a page of a size, at most so many.
-func pictureScale(width, height, most float64) float64 {
-	return min(most, maxPictureHeight/height, math.Sqrt(maxPicture/(width*height)))
 }
 
 // Formats of a bitmap, fpdfview.h.
@@ -62,8 +57,17 @@ const (
 	bitmapRGBA = 4
 )
 
-// render draws a page, counted from 0. scale returns the pixels for a point of a page of a size; more than maxPicture are an error.
-func (s *sandbox) render(i int, scale func(width, height float64) float64, format uint64) (image.Image, error) {
+// raster is a page as pixels, in rows of stride bytes.
+type raster struct {
+	pixels []byte
+	stride int
+	size   image.Point
+	scale  float64 // pixels for a point
+}
+
+// render draws a page, counted from 0, in a format. scale returns the pixels that are wanted for a point of a page of a width; a
+// page that would be too high or too large gets fewer.
+func (s *sandbox) render(i int, format uint64, scale func(width float64) float64) (*raster, error) {
 	page := s.loadPage(i, nil)
 	if page == 0 {
 		return nil, s.failure("page cannot be loaded")
@@ -77,8 +81,8 @@ func (s *sandbox) render(i int, scale func(width, height float64) float64, forma
 	if !(size[0] > 0 && size[1] > 0 && max(size[0], size[1]) < maxCoordinate) {
 		return nil, s.failure("page has no size")
 	}
-	points := scale(size[0], size[1])
-	width, height := max(int(size[0]*points), 1), max(int(size[1]*points), 1)
+	perPoint := min(scale(size[0]), maxPictureHeight/size[1], math.Sqrt(maxPicture/(size[0]*size[1])))
+	width, height := max(int(size[0]*perPoint), 1), max(int(size[1]*perPoint), 1)
 	if width*height > maxPicture+MaxPictureWidth+maxPictureHeight { // of rounding
 		return nil, s.failure("page is too large")
 	}
@@ -99,17 +103,13 @@ func (s *sandbox) render(i int, scale func(width, height float64) float64, forma
 	if s.err != nil {
 		return nil, s.failure("")
 	}
-	rect := image.Rect(0, 0, width, height)
-	if format == bitmapGray {
-		return &image.Gray{Pix: pixels, Stride: stride, Rect: rect}, nil
-	}
-	return &image.RGBA{Pix: pixels, Stride: stride, Rect: rect}, nil
+	return &raster{pixels: pixels, stride: stride, size: image.Pt(width, height), scale: perPoint}, nil
 }
 
 // failure returns why PDFium stopped, or what was wrong instead.
 func (s *sandbox) failure(what string) error {
 	if s.err != nil {
-		return &Error{Reason: ReasonMemory, Detail: firstLine(s.err.Error())}
+		return memoryError(s.err, 0)
 	}
 	return &Error{Reason: ReasonCorrupt, Detail: what}
 }
@@ -118,16 +118,17 @@ func (s *sandbox) failure(what string) error {
 const largePNG = 200 << 10
 
 func encodePicture(img *image.RGBA) ([]byte, string, error) {
+	plain := withoutColour(img)
 	var out bytes.Buffer
 	encoder := png.Encoder{CompressionLevel: png.BestSpeed}
-	if err := encoder.Encode(&out, withoutColour(img)); err != nil {
+	if err := encoder.Encode(&out, plain); err != nil {
 		return nil, "", err
 	}
 	if out.Len() < largePNG {
 		return out.Bytes(), "image/png", nil
 	}
 	var photo bytes.Buffer
-	if err := jpeg.Encode(&photo, withoutColour(img), &jpeg.Options{Quality: 80}); err != nil {
+	if err := jpeg.Encode(&photo, plain, &jpeg.Options{Quality: 80}); err != nil {
 		return nil, "", err
 	}
 	if photo.Len()*2 > out.Len() {

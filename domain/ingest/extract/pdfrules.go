@@ -179,3 +179,30 @@ func joinRules(rules []pdfRule) []pdfRule {
 	}
 	return out
 }
+
+// downRules returns the rules down the page, in order.
+func downRules(rules []pdfRule) []pdfRule {
+	var out []pdfRule
+	for _, r := range rules {
+		if r.down {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// parted reports whether one of the rules down the page, which are in order, stands between two places of a line.
+func parted(down []pdfRule, x0, x1, y float64) bool {
+	if x1-x0 < 0.5 {
+		return false
+	}
+	for _, r := range down {
+		if r.at > x1+ruleSlack {
+			break
+		}
+		if r.at > x0-0.5 && r.at < x1+0.5 && r.from <= y && y <= r.to {
+			return true
+		}
+	}
+	return false
+}

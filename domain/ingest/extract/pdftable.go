@@ -1,6 +1,7 @@
 package extract
 
 import (
+	"cmp"
 	"math"
 	"regexp"
 	"slices"
@@ -25,6 +26,8 @@ type pdfRow struct {
 	lines []*pdfLine   // that stand in the row and in no other
 	spans bool         // into another row
 }
+
+func newRow(columns int) pdfRow { return pdfRow{cells: make([][]*pdfLine, columns)} }
 
 func (r *pdfRow) add(column int, l *pdfLine) {
 	r.cells[column] = append(r.cells[column], l)
@@ -81,12 +84,11 @@ func (f *pdfFrame) around(lines []*pdfLine) Box {
 	if len(lines) == 0 {
 		return Box{}
 	}
-	all := *lines[0]
+	all := lines[0].box()
 	for _, l := range lines[1:] {
-		all.x0, all.x1 = min(all.x0, l.x0), max(all.x1, l.x1)
-		all.bottom, all.top = min(all.bottom, l.bottom), max(all.top, l.top)
+		all = all.join(l.box())
 	}
-	return f.shown(&all)
+	return f.shown(all)
 }
 
 // cellText joins the lines of a cell from top to bottom.
@@ -94,11 +96,11 @@ func cellText(lines []*pdfLine) string {
 	slices.SortStableFunc(lines, func(a, b *pdfLine) int {
 		switch {
 		case math.Abs(a.base-b.base) > 0.4*min(a.size, b.size):
-			return sign(b.base - a.base)
+			return cmp.Compare(b.base, a.base)
 		case a.rightToLeft && b.rightToLeft:
-			return sign(b.x1 - a.x1)
+			return cmp.Compare(b.x1, a.x1)
 		}
-		return sign(a.x0 - b.x0)
+		return cmp.Compare(a.x0, b.x0)
 	})
 	var t pdfText
 	for _, l := range lines {
@@ -154,10 +156,10 @@ func (t *pdfTable) isTable() bool {
 	full, cells, runes, lines := 0, 0, 0, 0
 	for i := range t.rows {
 		lines += len(t.rows[i].lines)
-		if t.rows[i].filled() > 1 {
+		filled := t.rows[i].filled()
+		if cells += filled; filled > 1 {
 			full++
 		}
-		cells += t.rows[i].filled()
 		for _, l := range t.rows[i].lines {
 			runes += utf8.RuneCountInString(l.text)
 		}
@@ -167,7 +169,7 @@ func (t *pdfTable) isTable() bool {
 
 // Tables without ruling lines
 
-// findTable looks for a table at the head of lines, which are in reading order, and returns it with the number of lines it
+// find looks for a table at the head of lines, which are in reading order, and returns it with the number of lines it
 // takes, or 0. Rows whose cells stand side by side, three or more of them under each other, in columns that white space
 // parts from top to bottom, are taken for one.
 func (s *tableSearch) find(lines []pdfLine) (*pdfTable, int) {
@@ -207,15 +209,12 @@ func (s *tableSearch) phrased(lines []pdfLine) (*pdfTable, int) {
 	}
 	s.failed++
 	columns := riverColumns(lines[:n])
-	first := 1
-	for first < n && sameRow(&lines[0], &lines[first]) {
-		first++
-	}
-	if first == n || len(riverColumns(lines[first:n])) > len(columns) { // the first row does not align: it may be a header
+	first := rowLength(lines[:n])
+	if first == n || len(columns) < 2 || len(riverColumns(lines[first:n])) > len(columns) { // the first row does not align: it may be a header
 		return nil, 0
 	}
 	rows := visualRows(splitAtColumns(lines[:n], columns))
-	if len(columns) < 2 || crossing(rows, columns)*8 > len(rows) || !alignsAsTable(rows, columns) {
+	if crossing(rows, columns)*8 > len(rows) || !alignsAsTable(rows, columns) {
 		return nil, 0
 	}
 	t := &pdfTable{rows: fillGrid(rows, columns), columns: columns, top: lines[0].base, bottom: lines[n-1].base, size: lines[0].size}
@@ -233,10 +232,7 @@ func (s *tableSearch) extent(lines []pdfLine) int {
 	var columns [][2]float64
 	for i := 0; i < len(lines) && i < maxTableLines; {
 		l := &lines[i]
-		row := 1
-		for i+row < len(lines) && sameRow(l, &lines[i+row]) {
-			row++
-		}
+		row := rowLength(lines[i:])
 		if l.table != nil || l.turned || i > 0 && math.Abs(lines[i-1].base-l.base) > 3*l.size {
 			break
 		}
@@ -295,12 +291,11 @@ func (t *pdfTable) narrow() bool {
 	if len(gaps) == 0 {
 		return true
 	}
-	slices.Sort(gaps)
 	wide := 1.1 * t.size
 	if len(t.rows) > 4 {
 		wide = 0.7 * t.size
 	}
-	return gaps[len(gaps)/2] < wide
+	return median(gaps) < wide
 }
 
 // aligned looks for a table at the head of lines each of which is a cell, or a line of one.
@@ -355,7 +350,7 @@ func (t *pdfTable) overhead(l *pdfLine) *pdfRow {
 		l.size > 1.1*t.size || len(l.words) < 2 {
 		return nil
 	}
-	header := &pdfRow{cells: make([][]*pdfLine, len(t.columns))}
+	header := newRow(len(t.columns))
 	last := -1
 	for _, phrase := range phrases(l) {
 		at := columnAt(t.columns, phrase.x0)
@@ -371,7 +366,7 @@ func (t *pdfTable) overhead(l *pdfLine) *pdfRow {
 	if header.filled()*2 <= len(t.columns) || utf8.RuneCountInString(l.text) > 30*len(t.columns) {
 		return nil
 	}
-	return header
+	return &header
 }
 
 // phrases cuts a line where more than a blank parts its words.
@@ -383,6 +378,15 @@ func phrases(l *pdfLine) []pdfLine {
 		}
 	}
 	return l.cut(cuts)
+}
+
+// countPhrases returns how many phrases the lines of a row have.
+func countPhrases(row []*pdfLine) int {
+	n := 0
+	for _, l := range row {
+		n += len(phrases(l))
+	}
+	return n
 }
 
 // cut returns the parts of a line that begin at its start and at the given words.
@@ -449,15 +453,12 @@ func tableExtent(lines []pdfLine) int {
 	end, single := 0, 0
 	var columns [][2]float64
 	for i := 0; i < len(lines) && i < maxTableLines && lines[i].table == nil; {
-		n := 1
-		for i+n < len(lines) && sameRow(&lines[i], &lines[i+n]) {
-			n++
-		}
+		n := rowLength(lines[i:])
 		gap := 0.0
 		if i > 0 {
 			gap = lines[i-1].base - lines[i].base
 		}
-		if gap < -4*lines[i].size || gap > 4*lines[i].size {
+		if math.Abs(gap) > 4*lines[i].size {
 			break
 		}
 		if n > 1 {
@@ -490,15 +491,29 @@ func withinColumn(columns [][2]float64, l *pdfLine) bool {
 	return n == 1
 }
 
+// rowLength returns how many lines from the first on stand side by side with it.
+func rowLength(lines []pdfLine) int {
+	n := 1
+	for n < len(lines) && sameRow(&lines[0], &lines[n]) {
+		n++
+	}
+	return n
+}
+
 // visualRows groups lines by baseline from top to bottom, each row from left to right.
 func visualRows(lines []pdfLine) [][]*pdfLine {
-	sorted := make([]*pdfLine, len(lines))
+	all := make([]*pdfLine, len(lines))
 	for i := range lines {
-		sorted[i] = &lines[i]
+		all[i] = &lines[i]
 	}
-	slices.SortStableFunc(sorted, func(a, b *pdfLine) int { return sign(b.base - a.base) })
+	return groupRows(all)
+}
+
+// groupRows is visualRows for lines in a slice of its own, which it sorts.
+func groupRows(lines []*pdfLine) [][]*pdfLine {
+	slices.SortStableFunc(lines, func(a, b *pdfLine) int { return cmp.Compare(b.base, a.base) })
 	var rows [][]*pdfLine
-	for _, l := range sorted {
+	for _, l := range lines {
 		if last := len(rows) - 1; last >= 0 && sameRow(rows[last][0], l) {
 			rows[last] = append(rows[last], l)
 		} else {
@@ -506,7 +521,7 @@ func visualRows(lines []pdfLine) [][]*pdfLine {
 		}
 	}
 	for _, row := range rows {
-		slices.SortStableFunc(row, func(a, b *pdfLine) int { return sign(a.x0 - b.x0) })
+		slices.SortStableFunc(row, func(a, b *pdfLine) int { return cmp.Compare(a.x0, b.x0) })
 	}
 	return rows
 }
@@ -522,7 +537,7 @@ func columnsOf(rows [][]*pdfLine) [][2]float64 {
 			spans = append(spans, [2]float64{cell.x0, cell.x1})
 		}
 	}
-	slices.SortFunc(spans, func(a, b [2]float64) int { return sign(a[0] - b[0]) })
+	slices.SortFunc(spans, func(a, b [2]float64) int { return cmp.Compare(a[0], b[0]) })
 	var out [][2]float64
 	for _, s := range spans {
 		if last := len(out) - 1; last >= 0 && s[0] < out[last][1]+1 {
@@ -655,14 +670,13 @@ func fillGrid(rows [][]*pdfLine, columns [][2]float64) []pdfRow {
 	var grid []pdfRow
 	last := -1 // index of the row that began the last one of the grid
 	for i, row := range rows {
-		line := pdfRow{cells: make([][]*pdfLine, len(columns))}
+		line := newRow(len(columns))
 		for _, cell := range row {
 			line.add(columnAt(columns, cell.x0), cell)
 		}
 		switch {
-		case i > 0 && isNear(rows[i-1], row) && !spansRows(rows, i-1):
-			grid[len(grid)-1].merge(line)
-		case i > 0 && len(line.cells[0]) == 0 && len(row) < len(rows[last]) && goesOn(rows[i-1], row, leading):
+		case i > 0 && isNear(rows[i-1], row) && !spansRows(rows, i-1),
+			i > 0 && len(line.cells[0]) == 0 && len(row) < len(rows[last]) && goesOn(rows[i-1], row, leading):
 			grid[len(grid)-1].merge(line)
 		default:
 			if i > 0 && spansRows(rows, i-1) {
@@ -713,6 +727,5 @@ func rowLeading(rows [][]*pdfLine) float64 {
 	if len(gaps) == 0 {
 		return 0
 	}
-	slices.Sort(gaps)
-	return gaps[len(gaps)/2]
+	return median(gaps)
 }

@@ -1,7 +1,9 @@
 package extract
 
 import (
+	"cmp"
 	"slices"
+	"strings"
 )
 
 // isTagged reports whether the tags of a page are worth following: most of its text has them, and their paragraphs are not
@@ -31,16 +33,6 @@ func (p *pdfPage) isTagged() bool {
 	return tagged*10 >= all*7 && (longest > 1 || len(p.lines) < few)
 }
 
-// cutUntagged parts the untagged lines at the top and at the bottom of a tagged page from its body: running heads.
-func cutUntagged(p *pdfPage, running map[*pdfLine]bool) {
-	top, bottom := p.edges()
-	for _, l := range append(top, bottom...) {
-		if l.tag == nil {
-			running[l] = true
-		}
-	}
-}
-
 // readTagged makes blocks of lines as their tags say.
 func (l *pageLayout) readTagged(lines []pdfLine) {
 	order := 0
@@ -50,7 +42,7 @@ func (l *pageLayout) readTagged(lines []pdfLine) {
 		}
 		lines[i].order = order
 	}
-	slices.SortStableFunc(lines, func(a, b pdfLine) int { return a.order - b.order })
+	slices.SortStableFunc(lines, func(a, b pdfLine) int { return cmp.Compare(a.order, b.order) })
 	for len(lines) > 0 {
 		n := 1
 		first := lines[0].tag
@@ -81,7 +73,7 @@ func together(a, b *pdfTag) bool {
 func (l *pageLayout) taggedBlock(lines []pdfLine) {
 	tag := lines[0].tag
 	b := Block{Kind: tag.kind, Level: tag.level}
-	if lines[0].tag.label {
+	if tag.label {
 		if marker := lines[0].text; len(lines) > 1 && hasLetters(marker) {
 			b.Marker = marker
 		}
@@ -90,11 +82,7 @@ func (l *pageLayout) taggedBlock(lines []pdfLine) {
 		}
 	}
 	for i := 0; i < len(lines); {
-		row := 1
-		for i+row < len(lines) && besides(&lines[i+row-1], &lines[i+row]) {
-			row++
-		}
-		line := joinRow(lines[i : i+row])
+		line, row := firstRow(lines[i:])
 		if i == 0 {
 			from := 0
 			if marker, text := splitItem(line.text); b.Kind == ListItem && b.Marker == "" && marker != "" {
@@ -113,7 +101,7 @@ func (l *pageLayout) taggedBlock(lines []pdfLine) {
 	}
 }
 
-func hasLetters(s string) bool { return slices.ContainsFunc([]rune(s), isLetterOrDigit) }
+func hasLetters(s string) bool { return strings.ContainsFunc(s, isLetterOrDigit) }
 
 // taggedTable makes a table of the lines of cells.
 func (l *pageLayout) taggedTable(lines []pdfLine) {
@@ -141,7 +129,7 @@ func (l *pageLayout) taggedTable(lines []pdfLine) {
 		tag := lines[i].tag
 		if tag.row != row {
 			row = tag.row
-			t.rows = append(t.rows, pdfRow{cells: make([][]*pdfLine, len(t.columns))})
+			t.rows = append(t.rows, newRow(len(t.columns)))
 		}
 		r := &t.rows[len(t.rows)-1]
 		at, known := column[tag]
@@ -182,7 +170,7 @@ func widestRow(cells []pdfLine) [][2]float64 {
 	}
 	columns := make([][2]float64, most)
 	for i, row := range rows {
-		slices.SortFunc(row, func(a, b *pdfLine) int { return sign(a.x0 - b.x0) })
+		slices.SortFunc(row, func(a, b *pdfLine) int { return cmp.Compare(a.x0, b.x0) })
 		for k, c := range row {
 			if i == 0 {
 				columns[k] = [2]float64{c.x0, c.x1}

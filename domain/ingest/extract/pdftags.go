@@ -66,7 +66,7 @@ func (t *tagReader) element(element uint64, in inTag, depth int) {
 		child := in
 		if in.tag == nil || in.tag.loose {
 			if loose == nil {
-				loose = t.begin(t.kindOf("", in))
+				loose = t.begin(in.kindOf(""))
 				loose.loose = true
 			}
 			child.tag = loose
@@ -99,31 +99,23 @@ func (t *tagReader) mark(content int, tag *pdfTag) {
 
 // enter returns where one is within an element of a type.
 func (t *tagReader) enter(kind string, in inTag) inTag {
-	cell := in.tag != nil && in.tag.table > 0
+	if in.tag != nil && in.tag.table > 0 {
+		return in // all in a cell is of the cell
+	}
 	switch kind {
 	case "Table":
-		if !cell {
-			t.tables++
-			in.table, in.tag = t.tables, nil
-		}
+		t.tables++
+		in.table, in.tag = t.tables, nil
 	case "TR":
-		if !cell {
-			t.rows++
-			in.row, in.tag = t.rows, nil
-		}
+		t.rows++
+		in.row, in.tag = t.rows, nil
 	case "TD", "TH":
-		if !cell {
-			in.tag = t.begin(Table, 0)
-			in.tag.table, in.tag.row = in.table, in.row
-		}
+		in.tag = t.begin(Table, 0)
+		in.tag.table, in.tag.row = in.table, in.row
 	case "L":
-		if !cell {
-			in.list++
-		}
+		in.list++
 	case "LI":
-		if !cell {
-			in.tag = t.begin(ListItem, max(in.list, 1))
-		}
+		in.tag = t.begin(ListItem, max(in.list, 1))
 	case "Lbl":
 		if in.tag != nil && in.tag.kind == ListItem && !in.tag.label {
 			label := *in.tag
@@ -133,15 +125,15 @@ func (t *tagReader) enter(kind string, in inTag) inTag {
 	case "BlockQuote":
 		in.quote = true
 	case "H", "H1", "H2", "H3", "H4", "H5", "H6", "P", "Caption", "Note", "TOCI", "BibEntry", "Title":
-		if cell || in.tag != nil && in.tag.kind == ListItem {
-			break
+		if in.tag == nil || in.tag.kind != ListItem {
+			in.tag = t.begin(in.kindOf(kind))
 		}
-		in.tag = t.begin(t.kindOf(kind, in))
 	}
 	return in
 }
 
-func (t *tagReader) kindOf(kind string, in inTag) (Kind, int) {
+// kindOf returns what a paragraph or a heading of a type is, and its level.
+func (in inTag) kindOf(kind string) (Kind, int) {
 	switch {
 	case len(kind) == 2 && kind[0] == 'H':
 		return Heading, int(kind[1] - '0')

@@ -30,11 +30,7 @@ func (t *pdfText) add(l *pdfLine, from int, newLine bool) {
 			continue
 		}
 		link.start, link.end = start+max(link.start-from, 0), start+link.end-from
-		if last := len(t.links) - 1; last >= 0 && t.links[last].address == link.address && t.links[last].end+1 >= link.start {
-			t.links[last].end = link.end
-		} else {
-			t.links = append(t.links, link)
-		}
+		t.links = appendLink(t.links, link)
 	}
 }
 
@@ -85,13 +81,13 @@ func (t *pdfText) marked() (string, []int) {
 	var out strings.Builder
 	starts := make([]int, 0, len(t.starts))
 	at, line := 0, 0
-	copyTo := func(end, shift int) { // of the plain text, noting the lines that begin in it
+	beginLines := func(end, shift int) { // those that begin before end in the plain text
 		for ; line < len(t.starts) && t.starts[line] < end; line++ {
 			starts = append(starts, out.Len()+t.starts[line]-at+shift)
 		}
 	}
 	for _, l := range t.links {
-		copyTo(l.start, 0)
+		beginLines(l.start, 0)
 		out.Write(t.buf[at:l.start])
 		at = l.start
 		plain := string(t.buf[l.start:l.end])
@@ -104,11 +100,11 @@ func (t *pdfText) marked() (string, []int) {
 			starts = append(starts, out.Len())
 			line++
 		}
-		copyTo(l.end, shift)
+		beginLines(l.end, shift)
 		out.WriteString(text)
 		at = l.end
 	}
-	copyTo(len(t.buf)+1, 0)
+	beginLines(len(t.buf)+1, 0)
 	out.Write(t.buf[at:])
 	text := out.String()
 	points := make([]int, len(starts))

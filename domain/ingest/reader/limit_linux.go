@@ -25,8 +25,8 @@ func isolate(cmd *exec.Cmd) {
 // exitExpired is the exit status of a child that has used up its processor time.
 const exitExpired = 9
 
-// limit sets the limits of this process; allow may later give it up to mostSeconds of processor time. RLIMIT_DATA counts private writable memory: RLIMIT_AS would count the address space
-// that Go and wazero only reserve.
+// limit sets the limits of this process; allow may later give it up to mostSeconds of processor time. RLIMIT_DATA counts private
+// writable memory: RLIMIT_AS would count the address space that Go and wazero only reserve.
 func limit(memory int64, seconds, mostSeconds uint64) error {
 	expired := make(chan os.Signal, 1)
 	signal.Notify(expired, unix.SIGXCPU)

@@ -317,21 +317,27 @@ func (p *process) command(ctx context.Context, req request) (*exec.Cmd, error) {
 		}
 	}
 	cmd := exec.CommandContext(ctx, path, Argument)
-	cmd.Env = []string{"GOTRACEBACK=none", "GOMAXPROCS=2"}
 	names := []string{"BITB_CACHE_DIR", "TMPDIR"}
 	if req.Render == nil {
 		names = append(names, "PATH", "TESSDATA_PREFIX") // to find what recognises text
 	}
-	for _, name := range names {
-		if value := os.Getenv(name); value != "" {
-			cmd.Env = append(cmd.Env, name+"="+value)
-		}
-	}
+	cmd.Env = append(environment(names...), "GOTRACEBACK=none", "GOMAXPROCS=2")
 	cmd.Dir = os.TempDir()
 	cmd.Stderr = &p.stderr
 	cmd.WaitDelay = 2 * time.Second
 	isolate(cmd)
 	return cmd, nil
+}
+
+// environment returns the variables of those names, for a program that gets no others.
+func environment(names ...string) []string {
+	var out []string
+	for _, name := range names {
+		if value := os.Getenv(name); value != "" {
+			out = append(out, name+"="+value)
+		}
+	}
+	return out
 }
 
 // feed copies the input to the child in the background. A child that has seen enough closes its end, which is no error; input

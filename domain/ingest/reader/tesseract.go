@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"slices"
 	"strconv"
@@ -75,12 +74,7 @@ func (t *tesseract) recognize(ctx context.Context, pgm []byte) ([]byte, error) {
 
 func (t *tesseract) run(ctx context.Context, input []byte, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, t.path, args...)
-	cmd.Env = []string{"OMP_THREAD_LIMIT=1"}
-	for _, name := range []string{"PATH", "TESSDATA_PREFIX"} {
-		if value := os.Getenv(name); value != "" {
-			cmd.Env = append(cmd.Env, name+"="+value)
-		}
-	}
+	cmd.Env = append(environment("PATH", "TESSDATA_PREFIX"), "OMP_THREAD_LIMIT=1")
 	cmd.Stdin = bytes.NewReader(input)
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
