@@ -87,10 +87,14 @@ func (j *pdfJob) read(ctx context.Context, r *pdfReader) error {
 	size, broken := 0, 0
 	var trapped error
 	for done := range total {
+		var got pdfResult
+		select {
+		case got = <-j.results:
+		case <-ctx.Done():
+		}
 		if err := ctx.Err(); err != nil {
 			return &Error{Reason: ReasonTimeout, Page: done + 1, Detail: err.Error()}
 		}
-		got := <-j.results
 		var failure *Error
 		if errors.As(got.err, &failure) {
 			return failure

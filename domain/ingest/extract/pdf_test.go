@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -104,6 +105,22 @@ func TestPDFCancelled(t *testing.T) {
 	var e *Error
 	if !errors.As(err, &e) || e.Reason != ReasonTimeout || e.Page != 4 {
 		t.Errorf("got %v", err)
+	}
+}
+
+// It ends at any moment, also while pages are being read.
+func TestPDFDeadline(t *testing.T) {
+	data, err := os.ReadFile("testdata/harbour-handbook.pdf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for after := range 20 {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(after)*2*time.Millisecond)
+		_, err := Extract(ctx, data, "a.pdf", nil)
+		cancel()
+		if e, ok := errors.AsType[*Error](err); err != nil && (!ok || e.Reason != ReasonTimeout) {
+			t.Errorf("after %d ms: %v", 2*after, err)
+		}
 	}
 }
 

@@ -150,17 +150,18 @@ type pdfReader struct {
 
 // page reads page i, counted from 0.
 func (r *pdfReader) page(i int) (page pdfPage, err error) {
+	defer func() { err = r.err }() // of the calls that close the page, too
 	var links []pdfArea
 	ref := r.loadPage(i, func(ref uint64) { links = r.links(ref) })
 	if ref == 0 {
-		return pdfPage{broken: true}, r.err
+		return pdfPage{broken: true}, nil
 	}
 	defer r.call("FPDF_ClosePage", ref)
 	page.objects = r.count("FPDFPage_CountObjects", ref)
 	page.frame = r.frame(ref)
 	text := r.call("FPDFText_LoadPage", ref)
 	if text == 0 {
-		return pdfPage{broken: true}, r.err
+		return pdfPage{broken: true}, nil
 	}
 	defer r.call("FPDFText_ClosePage", text)
 	r.readChars(text)
@@ -178,7 +179,7 @@ func (r *pdfReader) page(i int) (page pdfPage, err error) {
 	page.size = page.bytes()
 	grids, frames := gridsOf(rules)
 	page.lines, page.frames = takeTables(page.lines, grids), frames
-	return page, r.err
+	return page, nil
 }
 
 func (r *pdfReader) frame(page uint64) pdfFrame {
