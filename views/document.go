@@ -256,6 +256,8 @@ func versionState(d document.Document, v document.Version) (kind, word string) {
 		return "ok", "Answers now"
 	case v.Number == d.Version && d.Status.Busy():
 		return "tint", "Being read"
+	case v.Number == d.Version && cancelled(d):
+		return "", "Stopped"
 	case v.Number == d.Version && d.Status == document.Failed:
 		return "bad", "Could not be read"
 	}
