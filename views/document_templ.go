@@ -1217,7 +1217,7 @@ func documentPageShell(p Page, d document.Document, tab string) templ.Component 
 					}
 				}
 				if d.HasChunks() && !d.Off {
-					templ_7745c5c3_Err = menuAction(documentAddress(d.ID)+"/off", nil, "circle-off", "Leave out of answers").Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = menuAction(documentAddress(d.ID)+"/off", nil, "eye-off", "Leave out of answers").Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
