@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -86,7 +87,7 @@ func serve(in *bufio.Reader, w *frameWriter) (err error) {
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			err = &extract.Error{Reason: extract.ReasonCorrupt, Detail: fmt.Sprintf("panic: %.200v", p)}
+			err = panicked(p)
 		}
 	}()
 	if bytes.Contains(data[:min(len(data), 1024)], []byte("%PDF-")) {
@@ -101,6 +102,17 @@ func serve(in *bufio.Reader, w *frameWriter) (err error) {
 		return render(data, req.Render, w)
 	}
 	return read(data, req, w, allowance)
+}
+
+// cannotAllocate is what the kernel's refusal of memory reads like, in Go's runtime and in the interpreter of WebAssembly.
+const cannotAllocate = "cannot allocate memory"
+
+func panicked(p any) *extract.Error {
+	e := &extract.Error{Reason: extract.ReasonCorrupt, Detail: fmt.Sprintf("panic: %.200v", p)}
+	if strings.Contains(e.Detail, cannotAllocate) {
+		e.Reason = extract.ReasonMemory
+	}
+	return e
 }
 
 // allowance is the processor time that the child may use; it grows as the time does that the parent waits.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"regexp"
 	"runtime"
 	"strings"
 	"syscall"
@@ -84,6 +85,10 @@ func peakMemory() int64 {
 	return kilobytes << 10
 }
 
+// collectorFailed is how a Go program dies whose garbage collector was refused memory for its queue of spans: it does not look at
+// what it got (Go 1.26, runtime.spanQueue). A nil pointer in Go code elsewhere is a panic, which begins otherwise.
+var collectorFailed = regexp.MustCompile(`(?m)^SIGSEGV: segmentation violation\nPC=.* addr=0x0$`)
+
 // reasonOf says why a child ended that did not say so itself, or "" when it is damage in the file.
 func reasonOf(exit *exec.ExitError, stderr string) extract.Reason {
 	status, _ := exit.Sys().(syscall.WaitStatus)
@@ -92,8 +97,9 @@ func reasonOf(exit *exec.ExitError, stderr string) extract.Reason {
 		return extract.ReasonTimeout
 	case status.Signaled() && status.Signal() == syscall.SIGKILL: // by the kernel, which had no memory left for it
 		return extract.ReasonMemory
-	case strings.Contains(stderr, "out of memory"), strings.Contains(stderr, "cannot allocate memory"),
-		strings.Contains(stderr, "pthread_create failed"): // there was none for another stack
+	case strings.Contains(stderr, "out of memory"), strings.Contains(stderr, cannotAllocate),
+		strings.Contains(stderr, "pthread_create failed"), // there was none for another stack
+		collectorFailed.MatchString(stderr):
 		return extract.ReasonMemory
 	}
 	return ""
