@@ -90,7 +90,7 @@ func (s *search) weigh(ctx context.Context) error {
 		}
 	}
 	s.words = words.Weigh(s.out.Chunks, df)
-	s.out.Words, s.out.Unknown = s.words.Words, s.words.Words-s.words.Found
+	s.out.Words, s.out.Unknown = len(s.words.Words), len(s.words.Words)-s.words.Found
 	return nil
 }
 
