@@ -20,20 +20,42 @@ const (
 	mostLetters  = 24
 )
 
-// ChunkWords returns the different words of a chunk, its document's title and its headings, in small letters as they are
-// written: what AnalyzeChunk takes the terms from. Words with digits, and those of scripts without spaces, are not there.
-func ChunkWords(title string, headings []string, text string, lang Lang) []string {
-	var words []string
-	seen := map[string]bool{}
+// Entry is a word of a vocabulary.
+type Entry struct {
+	Hash int32
+	Text string // in small letters, as it is written
+	Keys string // by which it is found when it is misspelled, as a PostgreSQL array of integers
+}
+
+// Reader reads the words of one tenant's chunks. It remembers those that it has seen.
+type Reader struct {
+	tenant [16]byte
+	known  map[string]Entry
+}
+
+// NewReader returns a reader of the tenant's chunks.
+func NewReader(tenant [16]byte) Reader { return Reader{tenant, map[string]Entry{}} }
+
+// Words returns the different words of a chunk, its document's title and its headings, that AnalyzeChunk takes the terms
+// from, by their hashes. Words with digits, and those of scripts without spaces, are not there.
+func (r Reader) Words(title string, headings []string, text string, lang Lang) []Entry {
+	var words []Entry
 	for _, part := range []string{text, title, strings.Join(headings, "\n")} {
 		for _, tok := range tokens(part) {
-			if word := tok.surface(lang); word != "" && !seen[word] {
-				seen[word] = true
-				words = append(words, word)
+			word := tok.surface(lang)
+			if word == "" {
+				continue
 			}
+			e, ok := r.known[word]
+			if !ok {
+				e = Entry{Hash(r.tenant, word), word, array(Keys(r.tenant, word))}
+				r.known[word] = e
+			}
+			words = append(words, e)
 		}
 	}
-	return words
+	slices.SortFunc(words, func(a, b Entry) int { return cmp.Compare(a.Hash, b.Hash) })
+	return slices.CompactFunc(words, func(a, b Entry) bool { return a.Hash == b.Hash })
 }
 
 // surface is the word in small letters, "" for what is no word or too short or too long to be one that is misspelled.
@@ -50,7 +72,7 @@ func (t token) surface(lang Lang) string {
 
 func notLetter(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsMark(r) }
 
-// Keys are the hashes by which a word from ChunkWords is found when it is misspelled: of the word without accents, and of that
+// Keys are the hashes by which a word is found when it is misspelled: of the word without accents, and of that
 // with each one letter left out.
 func Keys(tenant [16]byte, word string) []int32 {
 	word = foldWord(word)
@@ -65,7 +87,7 @@ func Keys(tenant [16]byte, word string) []int32 {
 	return keys
 }
 
-// foldWord takes the accents off a word from ChunkWords; words of other scripts are folded there.
+// foldWord takes the accents off a word in small letters; words of other scripts come without.
 func foldWord(word string) string {
 	if isASCII(word) || !isLatin(word) {
 		return word

@@ -66,11 +66,11 @@ type evalWords struct {
 	having map[int32][]string // key → words
 }
 
-func (v evalWords) add(words []string) {
+func (v evalWords) add(words []lexical.Entry) {
 	for _, w := range words {
-		if v.chunks[w]++; v.chunks[w] == 1 {
-			for _, key := range lexical.Keys(evalTenant, w) {
-				v.having[key] = append(v.having[key], w)
+		if v.chunks[w.Text]++; v.chunks[w.Text] == 1 {
+			for _, key := range lexical.Keys(evalTenant, w.Text) {
+				v.having[key] = append(v.having[key], w.Text)
 			}
 		}
 	}

@@ -153,6 +153,7 @@ func newEvalIndex(t *testing.T, docs []evalText) *evalIndex {
 	terms := make([][]string, len(docs))
 	texts := make([]string, len(docs))
 	length := 0
+	reader := lexical.NewReader(evalTenant)
 	for i, d := range docs {
 		lang := lexical.Guess(d.Title + "\n" + d.Text)
 		if !slices.Contains(x.languages, lang) {
@@ -160,7 +161,7 @@ func newEvalIndex(t *testing.T, docs []evalText) *evalIndex {
 		}
 		terms[i], texts[i] = lexical.AnalyzeChunk(d.Title, nil, d.Text, lang), d.Title+"\n"+d.Text
 		length += len(terms[i])
-		x.words.add(lexical.ChunkWords(d.Title, nil, d.Text, lang))
+		x.words.add(reader.Words(d.Title, nil, d.Text, lang))
 	}
 	slices.Sort(x.languages)
 	for i, d := range docs {

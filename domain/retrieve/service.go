@@ -89,6 +89,9 @@ func (s *search) weigh(ctx context.Context) error {
 			return fmt.Errorf("read term frequencies: %w", err)
 		}
 	}
+	if err := s.spell(ctx, &words, df); err != nil {
+		return err
+	}
 	s.words = words.Weigh(s.out.Chunks, df)
 	s.out.Words, s.out.Unknown = len(s.words.Words), len(s.words.Words)-s.words.Found
 	return nil
