@@ -11,7 +11,7 @@ import (
 	"bitb/domain"
 )
 
-// The statements below keep what a search counts with (corpora, search.term_stats) exact: it counts what can be found. Whoever
+// The statements below keep what a search counts with (corpora, search.term_stats, search.vocabulary) exact: it counts what can be found. Whoever
 // changes them takes the tenant's row of corpora first, so that two documents of a tenant end one after the other and never
 // wait for each other in a circle.
 
@@ -35,7 +35,10 @@ func insertIndexed(ctx context.Context, tx pgx.Tx, a Attempt, c Content) error {
 			ids = append(ids, k.ID)
 		}
 	}
-	return count(ctx, tx, a.TenantID, ids, 1)
+	if err := count(ctx, tx, a.TenantID, ids, 1); err != nil {
+		return err
+	}
+	return insertWords(ctx, tx, a.TenantID, c.Chunks)
 }
 
 // count puts chunks that have their part of the index into the figures (sign 1), or takes them out (-1).
@@ -88,15 +91,29 @@ func (s *Service) IndexVectors(ctx context.Context, tenantID domain.ID) (n int, 
 
 // removeChunks takes the document's chunks out of the index, its figures and the table; those of the reading keep stay.
 func removeChunks(ctx context.Context, tx pgx.Tx, tenantID, documentID domain.ID, keep int) error {
-	rows, err := tx.Query(ctx, "select id from chunks where tenant_id = $1 and document_id = $2 and reading <> $3 and indexed", tenantID, documentID, keep)
+	rows, err := tx.Query(ctx, "select id, indexed from chunks where tenant_id = $1 and document_id = $2 and reading <> $3", tenantID, documentID, keep)
 	if err != nil {
 		return err
 	}
-	ids, err := pgx.CollectRows(rows, pgx.RowTo[domain.ID])
+	var all, found []domain.ID
+	var id domain.ID
+	var indexed bool
+	_, err = pgx.ForEachRow(rows, []any{&id, &indexed}, func() error {
+		if all = append(all, id); indexed {
+			found = append(found, id)
+		}
+		return nil
+	})
 	if err != nil {
 		return fmt.Errorf("find the chunks that go: %w", err)
 	}
-	if err := count(ctx, tx, tenantID, ids, -1); err != nil {
+	if err := count(ctx, tx, tenantID, found, -1); err != nil {
+		return err
+	}
+	if err := countWords(ctx, tx, tenantID, found, -1); err != nil {
+		return err
+	}
+	if err := removeWords(ctx, tx, tenantID, all); err != nil {
 		return err
 	}
 	if keep >= 0 {
@@ -168,6 +185,9 @@ func setIndexed(ctx context.Context, tx pgx.Tx, tenantID domain.ID, ids []domain
 		if err := count(ctx, tx, tenantID, ids, -1); err != nil {
 			return err
 		}
+		if err := countWords(ctx, tx, tenantID, ids, -1); err != nil {
+			return err
+		}
 	} else if _, err := tx.Exec(ctx, "select from corpora where tenant_id = $1 for update", tenantID); err != nil {
 		return err
 	}
@@ -185,10 +205,13 @@ func setIndexed(ctx context.Context, tx pgx.Tx, tenantID domain.ID, ids []domain
 	if _, err := tx.Exec(ctx, "update chunks set indexed = $3 where tenant_id = $1 and id = any($2)", tenantID, ids, on); err != nil {
 		return fmt.Errorf("switch chunks: %w", err)
 	}
-	if on {
-		return count(ctx, tx, tenantID, ids, 1)
+	if !on {
+		return nil
 	}
-	return nil
+	if err := count(ctx, tx, tenantID, ids, 1); err != nil {
+		return err
+	}
+	return countWords(ctx, tx, tenantID, ids, 1)
 }
 
 // moveSQL takes names from this file only.
@@ -207,6 +230,14 @@ func replaceIndexed(ctx context.Context, tx pgx.Tx, tenantID domain.ID, k NewChu
 		if err := count(ctx, tx, tenantID, ids, -1); err != nil {
 			return err
 		}
+		if err := countWords(ctx, tx, tenantID, ids, -1); err != nil {
+			return err
+		}
+	} else if _, err := tx.Exec(ctx, "select from corpora where tenant_id = $1 for update", tenantID); err != nil {
+		return err
+	}
+	if err := removeWords(ctx, tx, tenantID, ids); err != nil {
+		return err
 	}
 	k.hidden = !indexed
 	for _, sql := range []string{
@@ -233,7 +264,10 @@ func replaceIndexed(ctx context.Context, tx pgx.Tx, tenantID domain.ID, k NewChu
 	if err := insertVectors(ctx, tx, a, content); err != nil {
 		return err
 	}
-	if err := insertLexemes(ctx, tx, a, content); err != nil || !indexed {
+	if err := insertLexemes(ctx, tx, a, content); err != nil {
+		return err
+	}
+	if err := insertWords(ctx, tx, tenantID, content.Chunks); err != nil || !indexed {
 		return err
 	}
 	return count(ctx, tx, tenantID, ids, 1)
@@ -242,19 +276,20 @@ func replaceIndexed(ctx context.Context, tx pgx.Tx, tenantID domain.ID, k NewChu
 func insertLexemes(ctx context.Context, tx pgx.Tx, a Attempt, c Content) error {
 	for _, hidden := range []bool{false, true} {
 		var ids []domain.ID
-		var terms, weights []string
+		var terms, weights, words []string
 		for _, k := range c.Chunks {
 			if k.hidden == hidden {
-				ids, terms, weights = append(ids, k.ID), append(terms, k.Lexemes), append(weights, k.Weights)
+				ids, terms, weights, words = append(ids, k.ID), append(terms, k.Lexemes), append(weights, k.Weights), append(words, hashes(k.Words))
 			}
 		}
 		if len(ids) == 0 {
 			continue
 		}
 		table := map[bool]string{false: "search.lexemes", true: "search.hidden_lexemes"}[hidden]
-		_, err := tx.Exec(ctx, "insert into "+table+` (tenant_id, chunk_id, terms, weights)
-			select $1, l.id, l.terms::integer[], l.weights::sparsevec from unnest($2::uuid[], $3::text[], $4::text[]) as l (id, terms, weights)`,
-			a.TenantID, ids, terms, weights)
+		_, err := tx.Exec(ctx, "insert into "+table+` (tenant_id, chunk_id, terms, weights, words)
+			select $1, l.id, l.terms::integer[], l.weights::sparsevec, l.words::integer[]
+			from unnest($2::uuid[], $3::text[], $4::text[], $5::text[]) as l (id, terms, weights, words)`,
+			a.TenantID, ids, terms, weights, words)
 		if err != nil {
 			return fmt.Errorf("insert lexemes: %w", err)
 		}

@@ -35,6 +35,7 @@ var fixtures = []struct{ table, insert string }{
 	{"search.hidden_lexemes", "insert into search.hidden_lexemes (tenant_id, chunk_id, terms, weights) values ($1, {chunks}, '{1}', '{1:1}/1000000000')"},
 	{"search.lexemes", "insert into search.lexemes (tenant_id, chunk_id, terms, weights) values ($1, {chunks}, '{1}', '{1:1}/1000000000')"},
 	{"search.term_stats", "insert into search.term_stats (tenant_id, term, chunks) values ($1, 1, 1)"},
+	{"search.vocabulary", "insert into search.vocabulary (tenant_id, hash, word, keys, chunks, held) values ($1, 1, 'x', '{1}', 1, 1)"},
 	{"public.retrievals", "insert into retrievals (tenant_id, id, question, index_version, trace) values ($1, {retrievals}, 'q', 1, '{}')"},
 	{"public.visitors", "insert into visitors (tenant_id, id, bot_id, token_hash) values ($1, {visitors}, {bots}, 'x')"},
 	{"public.conversations", "insert into conversations (tenant_id, id, bot_id, visitor_id) values ($1, {conversations}, {bots}, {visitors})"},

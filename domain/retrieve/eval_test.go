@@ -142,16 +142,18 @@ type evalIndex struct {
 	vectors   [][]float32
 	having    map[int32][]int // term → chunks
 	df        map[int32]int
+	words     evalWords
 }
 
 var evalTenant = domain.ID{1}
 
 func newEvalIndex(t *testing.T, docs []evalText) *evalIndex {
 	t.Helper()
-	x := &evalIndex{having: map[int32][]int{}, df: map[int32]int{}}
+	x := &evalIndex{having: map[int32][]int{}, df: map[int32]int{}, words: evalWords{chunks: map[string]int{}, having: map[int32][]string{}}}
 	terms := make([][]string, len(docs))
 	texts := make([]string, len(docs))
 	length := 0
+	reader := lexical.NewReader(evalTenant)
 	for i, d := range docs {
 		lang := lexical.Guess(d.Title + "\n" + d.Text)
 		if !slices.Contains(x.languages, lang) {
@@ -159,6 +161,7 @@ func newEvalIndex(t *testing.T, docs []evalText) *evalIndex {
 		}
 		terms[i], texts[i] = lexical.AnalyzeChunk(d.Title, nil, d.Text, lang), d.Title+"\n"+d.Text
 		length += len(terms[i])
+		x.words.add(reader.Words(d.Title, nil, d.Text, lang))
 	}
 	slices.Sort(x.languages)
 	for i, d := range docs {
@@ -183,7 +186,9 @@ type evalRanking struct {
 }
 
 func (x *evalIndex) ask(text string) evalRanking {
-	q := lexical.ParseQuery(evalTenant, text, x.languages).Weigh(len(x.ids), x.df)
+	words := lexical.ParseQuery(evalTenant, text, x.languages)
+	words.Spell(x.df, x.words.similar(words.Unknown(x.df)))
+	q := words.Weigh(len(x.ids), x.df)
 	vectors, _, _ := llm.NewHashing().Embed(context.Background(), []string{text})
 	all := make([]hit, len(x.ids))
 	for i := range all {

@@ -64,16 +64,16 @@ func (s Side) Full() bool { return s.Found > 0 && s.Found >= s.Most }
 type Word struct {
 	Text    string   `json:"text"`
 	Small   bool     `json:"small,omitempty"`   // it says little, and weighs little
-	Chunks  int      `json:"chunks"`            // of the tenant that have it; 0: unknown
+	Chunks  int      `json:"chunks"`            // of the tenant that have it, or what it was taken for
 	Weight  float64  `json:"weight,omitempty"`  // in BM25
 	Spelled []string `json:"spelled,omitempty"` // words of the documents that it was taken for
 }
 
-// Unknown counts the words that no chunk has.
+// Unknown counts the words that no chunk has as they were typed.
 func (r Retrieval) Unknown() int {
 	n := 0
 	for _, w := range r.Words {
-		if w.Chunks == 0 {
+		if w.Chunks == 0 || len(w.Spelled) > 0 {
 			n++
 		}
 	}

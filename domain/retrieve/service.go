@@ -188,7 +188,16 @@ func (s *search) weigh(ctx context.Context) error {
 			return fmt.Errorf("read term frequencies: %w", err)
 		}
 	}
+	if s.out.Settings.Spelling {
+		if err := s.spell(ctx, &words, df); err != nil {
+			return err
+		}
+	}
 	s.words = words.Weigh(s.out.Chunks, df)
+	s.out.Words = nil
+	for _, w := range s.words.Words {
+		s.out.Words = append(s.out.Words, Word{Text: w.Text, Small: w.Small, Chunks: w.Chunks, Weight: round(w.Weight), Spelled: w.Spelled})
+	}
 	return nil
 }
 
@@ -228,7 +237,10 @@ func (s *search) find(ctx context.Context) error {
 	s.found = map[domain.ID]*hit{}
 	var batch pgx.Batch
 	if len(s.words.Rarest) > 0 && s.out.Settings.Search != VectorsOnly {
-		args := []any{s.tenant, s.words.Rarest, s.words.Weights.Sparse(), most}
+		args := []any{s.words.Rarest, s.words.Weights.Sparse(), most}
+		if len(s.out.Models) > 0 {
+			args = append(args, s.tenant)
+		}
 		for _, model := range s.out.Models {
 			args = append(args, model, s.vectors[model])
 		}

@@ -34,10 +34,10 @@ const frequenciesSQL = "select term, chunks from search.term_stats where tenant_
 func lexicalSQL(models int) string {
 	var cosines strings.Builder
 	for i := range models {
-		fmt.Fprintf(&cosines, `, (select -(e.embedding <#> $%[2]d::halfvec) from chunk_embeddings e where e.tenant_id = $1 and e.model = $%[1]d
+		fmt.Fprintf(&cosines, `, (select -(e.embedding <#> $%[2]d::halfvec) from chunk_embeddings e where e.tenant_id = $4 and e.model = $%[1]d
 			and e.chunk_id = l.chunk_id and vector_dims(e.embedding) = vector_dims($%[2]d::halfvec))`, 5+2*i, 6+2*i)
 	}
-	return "select l.chunk_id, l.score" + cosines.String() + " from search.lexical($2, $3::sparsevec, $4) l"
+	return "select l.chunk_id, l.score" + cosines.String() + " from search.lexical($1, $2::sparsevec, $3) l"
 }
 
 // passagesSQL is fenced by offset 0: for an average tenant it looks cheaper to go from all documents to all their chunks.
