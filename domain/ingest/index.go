@@ -44,7 +44,7 @@ func (s *Service) Index(ctx context.Context, tenantID domain.ID, title, language
 func weigh(k *document.NewChunk, tenantID domain.ID, title string, lang lexical.Lang, mean float64) {
 	found := lexical.AnalyzeChunk(title, k.Heading, k.Text, lang)
 	weights := lexical.DocWeights(tenantID, found, mean)
-	k.Terms, k.Lexemes, k.Weights = len(found), weights.Terms(), weights.Sparse()
+	k.Terms, k.Lexemes, k.Weights = found.Len(), weights.Terms(), weights.Sparse()
 }
 
 // index makes the chunks of a document findable: with several calls of the embedder at once, and by their words meanwhile.
