@@ -111,6 +111,10 @@ func (t *tokenizer) asIs(term string) {
 
 // run takes one run of letters and digits, held together by joiners.
 func (t *tokenizer) run(run string) {
+	if isSimple(run) {
+		t.word(run)
+		return
+	}
 	parts, joiners := splitRun(run)
 	if len(parts) == 1 {
 		t.word(parts[0])
@@ -163,7 +167,7 @@ func (t *tokenizer) word(word string) {
 
 // latin takes a word of Latin letters and digits. covid19 yields covid19, covid and 19.
 func (t *tokenizer) latin(word string) {
-	spared := !t.shouting && len(word) > 1 && strings.ToUpper(word) == word
+	spared := !t.shouting && len(word) > 1 && (word[0] < 'a' || word[0] > 'z') && strings.ToUpper(word) == word
 	t.out = append(t.out, token{text: word, latin: true, spared: spared})
 	letters, digits := splitDigits(word)
 	if utf8.RuneCountInString(letters) > 1 {
