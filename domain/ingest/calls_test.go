@@ -18,15 +18,15 @@ func (c *calls) queued() int {
 // The document with the least left is next, whoever came first; one that gives up leaves its turn to the others.
 func TestCalls(t *testing.T) {
 	c := &calls{free: 1}
-	if err := c.acquire(t.Context(), 9); err != nil {
+	if err := c.wait(t.Context(), 9); err != nil {
 		t.Fatal(err)
 	}
 	turns, gone := make(chan int), make(chan error)
 	leaving, leave := context.WithCancel(t.Context())
-	go func() { gone <- c.acquire(leaving, 1) }()
+	go func() { gone <- c.wait(leaving, 1) }()
 	for i, left := range []int{7, 3, 5} {
 		go func() {
-			if err := c.acquire(t.Context(), left); err != nil {
+			if err := c.wait(t.Context(), left); err != nil {
 				t.Error(err)
 			}
 			turns <- left

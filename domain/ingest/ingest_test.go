@@ -62,11 +62,15 @@ type quiet struct{}
 func (quiet) Publish(context.Context, string) {}
 func (quiet) Stage(string, time.Duration)     {}
 func (quiet) Ended(string, int)               {}
-func (quiet) RetryAfter(int) time.Duration    { return 0 }
+func (quiet) Reembedded(int)                  {}
+func (quiet) After(context.Context, domain.ID) ([]domain.ID, error) {
+	return nil, nil
+}
+func (quiet) RetryAfter(int) time.Duration { return 0 }
 
 func start(db *postgres.DB, embedder ingest.Embedder, change ...func(*ingest.Config)) (*ingest.Service, *document.Service, error) {
 	config := ingest.Config{DB: db, Log: slog.New(slog.DiscardHandler), Reader: &reader.Child{}, Embedder: embedder,
-		Hints: quiet{}, Metrics: quiet{}, Workers: 2, RetryAfter: quiet{}.RetryAfter, Patience: 20 * time.Second}
+		Hints: quiet{}, Metrics: quiet{}, Tenants: quiet{}, Workers: 2, RetryAfter: quiet{}.RetryAfter, Patience: 20 * time.Second}
 	for _, c := range change {
 		c(&config)
 	}
