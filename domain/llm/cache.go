@@ -50,8 +50,7 @@ func (q *QueryEmbedder) EmbedQuery(ctx context.Context, tenantID domain.ID, mode
 	if err != nil {
 		return nil, err
 	}
-	sum := sha256.Sum256(fmt.Appendf(tenantID[:16:16], "%s\x00%d\x00%s", model, embedder.Dims(), text))
-	key := "embedding:" + tenantID.String() + ":" + hex.EncodeToString(sum[:])
+	key, sum := cacheKey(tenantID, embedder, text)
 	value, found := q.cache.Get(ctx, key)
 	vector, valid := unpack(sum, value)
 	if q.observer != nil {
@@ -64,8 +63,14 @@ func (q *QueryEmbedder) EmbedQuery(ctx context.Context, tenantID domain.ID, mode
 	if err != nil {
 		return nil, err
 	}
+	key, sum = cacheKey(tenantID, embedder, text) // the first answer of a model tells its dimensions
 	q.cache.Set(ctx, key, pack(sum, vectors[0]), embeddingTTL)
 	return vectors[0], nil
+}
+
+func cacheKey(tenantID domain.ID, e Embedder, text string) (key string, sum [sha256.Size]byte) {
+	sum = sha256.Sum256(fmt.Appendf(tenantID[:16:16], "%s\x00%d\x00%s", e.Model(), e.Dims(), text))
+	return "embedding:" + tenantID.String() + ":" + hex.EncodeToString(sum[:]), sum
 }
 
 // pack puts what the value is for before the numbers, tenant, model and question in one hash, so that a value that comes

@@ -12,6 +12,7 @@ import (
 
 	"bitb/domain"
 	"bitb/domain/dbtest"
+	"bitb/domain/postgres"
 	"bitb/domain/retrieve"
 )
 
@@ -104,6 +105,47 @@ func TestApproximateSearch(t *testing.T) {
 	}
 }
 
+// TestDimensions searches vectors of the largest model, and of one with no index of its own dimensions, exactly and by the index.
+func TestDimensions(t *testing.T) {
+	db := dbtest.New(t)
+	v := newVocabulary(500)
+	search := retrieve.NewService(db.DB)
+	for _, dimensions := range []int{postgres.MaxVectorDims, 100} {
+		vectors, tenant := newTopics(dimensions, 12), fill(t, db.Super(t), v, 120)
+		vectors.embed(t, db.Super(t), tenant)
+		found, wanted := 0, 0
+		for range 5 {
+			q := retrieve.Query{Text: "qqq", Vector: vectors.pick(), Model: "topics"}
+			exact, err := search.Retrieve(t.Context(), tenant, q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			restore := retrieve.SetExactTo(50)
+			near, err := search.Retrieve(t.Context(), tenant, q)
+			restore()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if exact.Vectors != retrieve.VectorsExact || near.Vectors != retrieve.VectorsHNSW || exact.ByVector != 50 || near.ByVector != 50 {
+				t.Fatalf("%d dimensions: %d found %s, %d found %s", dimensions, exact.ByVector, exact.Vectors, near.ByVector, near.Vectors)
+			}
+			for _, p := range exact.Passages {
+				wanted++
+				if slices.ContainsFunc(near.Passages, func(n retrieve.Passage) bool { return n.ChunkID == p.ChunkID }) {
+					found++
+				}
+			}
+		}
+		if recall := float64(found) / float64(wanted); wanted == 0 || recall < 0.98 {
+			t.Errorf("%d dimensions: recall %.3f", dimensions, recall)
+		}
+	}
+	tooLarge, err := search.Retrieve(t.Context(), fill(t, db.Super(t), v, 20), retrieve.Query{Text: v.words[0], Vector: newTopics(postgres.MaxVectorDims+1, 1).pick(), Model: "topics"})
+	if err != nil || tooLarge.Vectors != retrieve.VectorsOff {
+		t.Errorf("a question of too many dimensions: %s, %v", tooLarge.Vectors, err)
+	}
+}
+
 // TestFewVectorsInTheIndex leaves a tenant with less than a page of vectors among others: all of them must come.
 func TestFewVectorsInTheIndex(t *testing.T) {
 	db := dbtest.New(t)
@@ -184,7 +226,7 @@ func (v *topics) embed(t testing.TB, conn *pgx.Conn, tenant domain.ID) {
 	}
 	texts := make([]string, len(ids))
 	for i := range texts {
-		texts[i] = halfvec(v.pick())
+		texts[i] = postgres.VectorText(v.pick())
 	}
 	var batch pgx.Batch
 	batch.Queue(`insert into chunk_embeddings (tenant_id, chunk_id, model, embedding, near)
