@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os/exec"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -19,6 +22,7 @@ import (
 	"bitb/domain/llm"
 	"bitb/domain/llm/llmtest"
 	"bitb/domain/postgres"
+	"bitb/domain/retrieve"
 )
 
 // Tests of a tenant whose documents an earlier model embedded (the built-in one, as dbtest stores them), and of the model that
@@ -128,6 +132,66 @@ func TestReembedded(t *testing.T) {
 	}
 }
 
+// Whoever asks while the documents are embedded anew finds every one of them at every moment: by the model of its vectors, or, when
+// the server has the earlier model no more, by its words.
+func TestAskedWhileReembedded(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		models map[string]int
+		search retrieve.Settings
+	}{
+		"both models": {map[string]int{"old-model": 300, "new-model": 100}, retrieve.Settings{Search: retrieve.VectorsOnly, Limit: 8}},
+		"one gone":    {map[string]int{"new-model": 100}, retrieve.Settings{Search: retrieve.Both, Limit: 8}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db, before, srv := dbtest.New(t), llmtest.New(t), llmtest.New(t)
+			before.Embed.Dims, srv.Embed.Models = 300, c.models
+			tenantID := db.Tenant(t)
+			const n = 16
+			for i := range n {
+				db.Document(t, tenantID, fmt.Sprintf("d%d.txt", i), fmt.Sprintf("canoe number%d green", i))
+			}
+			allEmbedded(t, db, takeOver(t, db.DB, embedder(t, before, "old-model"), tenantID), tenantID, "old-model")
+			e := embedder(t, srv, "new-model")
+			search := retrieve.NewService(retrieve.Config{DB: db.DB, Log: slog.New(slog.DiscardHandler),
+				Embedder: llm.Cached(e, dbtest.NoCache{}, nil).WithFormer(llm.OpenAI{BaseURL: srv.URL, Key: srv.Key})})
+			documents := takeOver(t, db.DB, &slow{e}, tenantID)
+			mixed := 0
+			for asked := 0; ; asked++ {
+				has, err := documents.HasOutdated(t.Context(), tenantID, "new-model")
+				if err != nil {
+					t.Fatal(err)
+				}
+				i := asked % n
+				r, err := search.Retrieve(t.Context(), tenantID, retrieve.Query{Text: fmt.Sprintf("canoe number%d green", i), Settings: &c.search})
+				if err != nil {
+					t.Fatal(err)
+				}
+				at := slices.IndexFunc(r.Passages, func(p retrieve.Passage) bool { return p.DocumentName == fmt.Sprintf("d%d.txt", i) })
+				switch {
+				case at < 0:
+					t.Fatalf("question %d by %v: document %d is not found", asked, r.Models, i)
+				case c.search.Search == retrieve.VectorsOnly && at > 1: // by each model one is the best
+					t.Fatalf("question %d by %v: document %d is only number %d", asked, r.Models, i, at+1)
+				case c.search.Search == retrieve.Both && r.Passages[at].LexicalRank != 1:
+					t.Fatalf("question %d by %v: document %d is only number %d by words", asked, r.Models, i, r.Passages[at].LexicalRank)
+				}
+				if len(r.Models) == 2 {
+					mixed++
+				}
+				if !has {
+					break
+				}
+			}
+			allEmbedded(t, db, documents, tenantID, "new-model")
+			if want := name == "both models"; (mixed > 0) != want {
+				t.Errorf("%d questions were asked by two models: this tested something else", mixed)
+			}
+		})
+	}
+}
+
 // meanwhile lets a test do something while a document is embedded.
 type meanwhile struct {
 	llm.Embedder
@@ -189,6 +253,37 @@ func TestReembeddedMeanwhile(t *testing.T) {
 			}
 		})
 	}
+}
+
+// renamed is another model as far as documents know.
+type renamed struct{ llm.Embedder }
+
+func (renamed) Model() string { return "renamed" }
+
+// Processes that embed anew are killed with SIGKILL at no particular moment: what they did stays, and the rest follows.
+func TestReembeddingKilled(t *testing.T) {
+	t.Parallel()
+	db := dbtest.New(t)
+	tenantID := db.Tenant(t)
+	seedDocuments(t, db, tenantID, 24)
+	another := func() *exec.Cmd { return worker(t, db.URL, "INGEST_TEST_REEMBED="+tenantID.String()) }
+	done := func() int { return db.Count(t, "select count(*) from documents where embedding_model = 'renamed'") }
+	for range 5 {
+		was, killed := done(), another()
+		dbtest.Eventually(t, 20*time.Second, "a document to be embedded", func() bool { return done() > was })
+		time.Sleep(time.Duration(rand.IntN(60)) * time.Millisecond) // the moment is what is tested
+		if err := killed.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = killed.Wait()
+		db.CheckIndex(t, tenantID)
+	}
+	if n := done(); n == 24 {
+		t.Error("all was done before the last was killed: this tested nothing")
+	}
+	another()
+	documents := document.NewService(db.DB, dbtest.NoQueue)
+	allEmbedded(t, db, documents, tenantID, "renamed")
 }
 
 // An outage delays and loses nothing, and a text that the model refuses keeps its old vectors and holds up no other.

@@ -17,7 +17,7 @@ func TestEmbeddersByName(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	q := llm.Cached(llm.NewEmbedders(current, &server), shelf{}, nil)
+	q := llm.Cached(current, shelf{}, nil).WithFormer(server)
 	if q.Model() != "new-model" {
 		t.Errorf("the present model is %s", q.Model())
 	}
@@ -47,7 +47,7 @@ func TestEmbeddersByName(t *testing.T) {
 	srv.FailNext(llmtest.Status(503))
 	embed("old-model", "refunds", true, 1) // a person waits: it is tried once
 
-	alone := llm.Cached(llm.NewEmbedders(llm.NewHashing(), nil), shelf{}, nil)
+	alone := llm.Cached(llm.NewHashing(), shelf{}, nil)
 	if _, err := alone.EmbedQuery(t.Context(), domain.ID{1}, "old-model", "prices"); domain.CodeOf(err) != domain.Unavailable {
 		t.Errorf("without a server: %v", err)
 	}

@@ -70,79 +70,61 @@ func TestApproximateSearch(t *testing.T) {
 	}
 	// Some came so late that the index does not have them yet.
 	db.Exec(t, "update chunk_embeddings set near = false where get_byte(uuid_send(chunk_id), 15) % 5 = 0")
-	ask := func(tenant domain.ID, vector []float32) retrieve.Retrieval {
-		t.Helper()
-		r, err := searchBy(db, always("topics", vector)).Retrieve(t.Context(), tenant, retrieve.Query{Text: "qqq"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return r
-	}
 	for name, tenant := range map[string]domain.ID{"large": large, "small": small} {
-		found, wanted := 0, 0
-		for range 20 {
-			q := vectors.pick()
-			exact := ask(tenant, q)
-			restore := retrieve.SetExactTo(50)
-			near := ask(tenant, q)
-			restore()
-			if exact.Vectors != retrieve.VectorsExact || near.Vectors != retrieve.VectorsHNSW {
-				t.Fatalf("%s: searched %s and %s", name, exact.Vectors, near.Vectors)
-			}
-			if exact.ByVector.Found != 100 || near.ByVector.Found != 100 {
-				t.Fatalf("%s: %d rows exactly, %d by the index", name, exact.ByVector.Found, near.ByVector.Found)
-			}
-			for _, p := range exact.Passages {
-				wanted++
-				if slices.ContainsFunc(near.Passages, func(n retrieve.Passage) bool { return n.ChunkID == p.ChunkID }) {
-					found++
-				}
-			}
-		}
-		if recall := float64(found) / float64(wanted); recall < 0.98 {
+		if recall := recallOfIndex(t, db, tenant, vectors, 20); recall < 0.98 {
 			t.Errorf("%s: recall %.3f", name, recall)
 		}
 	}
 }
 
-// TestDimensions searches vectors of the largest model, and of one with no index of its own dimensions, exactly and by the index.
+// recallOfIndex is the share of what comparing all vectors lists that the index lists too.
+func recallOfIndex(t *testing.T, db *dbtest.Database, tenant domain.ID, vectors *topics, questions int) float64 {
+	t.Helper()
+	found, wanted := 0, 0
+	for range questions {
+		search := searchBy(db, always("topics", vectors.pick()))
+		exact, err := search.Retrieve(t.Context(), tenant, retrieve.Query{Text: "qqq"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		restore := retrieve.SetExactTo(50)
+		near, err := search.Retrieve(t.Context(), tenant, retrieve.Query{Text: "qqq"})
+		restore()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if exact.Vectors != retrieve.VectorsExact || near.Vectors != retrieve.VectorsHNSW {
+			t.Fatalf("searched %s and %s", exact.Vectors, near.Vectors)
+		}
+		if exact.ByVector.Found != 100 || near.ByVector.Found != 100 {
+			t.Fatalf("%d rows exactly, %d by the index", exact.ByVector.Found, near.ByVector.Found)
+		}
+		for _, p := range exact.Passages {
+			wanted++
+			if slices.ContainsFunc(near.Passages, func(n retrieve.Passage) bool { return n.ChunkID == p.ChunkID }) {
+				found++
+			}
+		}
+	}
+	return float64(found) / float64(wanted)
+}
+
+// TestDimensions searches vectors of the largest model, and of one with no index for just its dimensions.
 func TestDimensions(t *testing.T) {
 	db := dbtest.New(t)
 	v := newVocabulary(500)
-	search := retrieve.NewService(db.DB)
+	tenant := fill(t, db.Super(t), v, 150)
 	for _, dimensions := range []int{postgres.MaxVectorDims, 100} {
-		vectors, tenant := newTopics(dimensions, 12), fill(t, db.Super(t), v, 120)
+		vectors := newTopics(dimensions, 12)
+		db.Exec(t, "delete from chunk_embeddings")
 		vectors.embed(t, db.Super(t), tenant)
-		found, wanted := 0, 0
-		for range 5 {
-			q := retrieve.Query{Text: "qqq", Vector: vectors.pick(), Model: "topics"}
-			exact, err := search.Retrieve(t.Context(), tenant, q)
-			if err != nil {
-				t.Fatal(err)
-			}
-			restore := retrieve.SetExactTo(50)
-			near, err := search.Retrieve(t.Context(), tenant, q)
-			restore()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if exact.Vectors != retrieve.VectorsExact || near.Vectors != retrieve.VectorsHNSW || exact.ByVector != 50 || near.ByVector != 50 {
-				t.Fatalf("%d dimensions: %d found %s, %d found %s", dimensions, exact.ByVector, exact.Vectors, near.ByVector, near.Vectors)
-			}
-			for _, p := range exact.Passages {
-				wanted++
-				if slices.ContainsFunc(near.Passages, func(n retrieve.Passage) bool { return n.ChunkID == p.ChunkID }) {
-					found++
-				}
-			}
-		}
-		if recall := float64(found) / float64(wanted); wanted == 0 || recall < 0.98 {
+		if recall := recallOfIndex(t, db, tenant, vectors, 5); recall < 0.98 {
 			t.Errorf("%d dimensions: recall %.3f", dimensions, recall)
 		}
 	}
-	tooLarge, err := search.Retrieve(t.Context(), fill(t, db.Super(t), v, 20), retrieve.Query{Text: v.words[0], Vector: newTopics(postgres.MaxVectorDims+1, 1).pick(), Model: "topics"})
-	if err != nil || tooLarge.Vectors != retrieve.VectorsOff {
-		t.Errorf("a question of too many dimensions: %s, %v", tooLarge.Vectors, err)
+	r, err := searchBy(db, always("topics", newTopics(postgres.MaxVectorDims+1, 1).pick())).Retrieve(t.Context(), tenant, retrieve.Query{Text: v.words[0]})
+	if err != nil || r.Vectors != retrieve.VectorsOff || r.ByWords.Found == 0 {
+		t.Errorf("a question of too many dimensions: %s, %d found by words, %v", r.Vectors, r.ByWords.Found, err)
 	}
 }
 
