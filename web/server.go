@@ -58,19 +58,19 @@ func newServer(ctx context.Context, c Config, log *slog.Logger) (*server, error)
 	if err != nil {
 		return nil, err
 	}
-	rewriter, err := s.newRewriter()
-	if err != nil {
+	s.tenants = tenant.NewService(s.db, chat.FirstBot)
+	if err := s.newQueue(embedder); err != nil {
 		return nil, err
 	}
-	if err := s.newQueue(embedder); err != nil {
+	rewriter, err := s.newRewriter()
+	if err != nil {
 		return nil, err
 	}
 	reranker, err := s.newReranker()
 	if err != nil {
 		return nil, err
 	}
-	search := retrieve.NewService(retrieve.Config{DB: s.db, Log: log, Embedder: llm.Cached(embedder, s.redis, s.metrics), Reranker: reranker})
-	s.tenants = tenant.NewService(s.db, chat.FirstBot)
+	search := retrieve.NewService(retrieve.Config{DB: s.db, Log: log, Embedder: s.questions(embedder), Reranker: reranker})
 	s.chat = chat.NewService(chat.Config{DB: s.db, Log: log, Retrieve: search, Model: answerer, Quoter: llm.Extractive{Observer: s.metrics},
 		Rewriter: rewriter, Cache: s.redis, Metrics: s.metrics})
 	static, err := fs.Sub(bitb.Static, "static")
@@ -127,11 +127,20 @@ func (s *server) newRewriter() (llm.Chat, error) {
 	return llm.NewChat(llm.OpenAI{BaseURL: c.OpenAIBaseURL, Key: string(c.OpenAIKey), Model: c.ChatModel, Observer: s.metrics})
 }
 
+// questions embeds questions with the present model and, where a server is set up, with those that it had before.
+func (s *server) questions(current llm.Embedder) *llm.QueryEmbedder {
+	c, q := s.config, llm.Cached(current, s.redis, s.metrics)
+	if c.OpenAIKey == "" && c.OpenAIBaseURL == "" {
+		return q
+	}
+	return q.WithFormer(llm.OpenAI{BaseURL: c.OpenAIBaseURL, Key: string(c.OpenAIKey), Observer: s.metrics})
+}
+
 // newQueue ties the knot: documents are put in line by the queue, and the queue works on documents.
 func (s *server) newQueue(embedder llm.Embedder) error {
 	var err error
 	s.queue, err = ingest.NewService(ingest.Config{DB: s.db, Log: s.log, Embedder: embedder, Workers: s.config.Workers,
-		Reader: &reader.Child{}, Hints: s.redis, Metrics: s.metrics})
+		Reader: &reader.Child{}, Tenants: s.tenants, Hints: s.redis, Metrics: s.metrics})
 	if err != nil {
 		return err
 	}

@@ -105,6 +105,9 @@ func failureOf(err error, try int) (f document.Failure, ended bool) {
 		return document.Failure{Code: "embedding", Title: "Embedding stopped",
 			Message: "The embedding service did not answer for a long time. Your file is fine; try again later."}, true
 	}
+	if e, ok := errors.AsType[*domain.Error](err); ok && errors.Is(err, errTooLarge) {
+		return document.Failure{Code: "embedding", Title: "Embedding stopped", Message: e.Message + " Your file is fine."}, true
+	}
 	if try < mostTries {
 		return f, false
 	}

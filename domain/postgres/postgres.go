@@ -1,5 +1,5 @@
 // Package postgres is the only way to the database: a pool that nobody else holds, and three doors through which every
-// transaction goes. InTenant sees one tenant's rows and is what all features use; AsSystem sees the few tables that come
+// transaction goes. InTenant (or Snapshot, to read) sees one tenant's rows and is what all features use; AsSystem sees the few tables that come
 // before a tenant is known; AsSupport reads one tenant's rows and writes nothing. Row-level security makes it so, not the
 // code behind the doors. Statements stand in the packages that own the tables.
 package postgres
@@ -81,6 +81,17 @@ func (db *DB) QueuePool() *pgxpool.Pool { return db.queue }
 // No network call belongs into fn: a slow model must not hold a connection. Driver errors come back as domain errors.
 func (db *DB) InTenant(ctx context.Context, tenant domain.ID, fn func(pgx.Tx) error) error {
 	return db.in(ctx, pgx.TxOptions{}, func(tx pgx.Tx) error {
+		if err := SetTenant(ctx, tx, tenant); err != nil {
+			return err
+		}
+		return fn(tx)
+	})
+}
+
+// Snapshot runs fn in a read-only transaction that sees the rows of one tenant as they are at one moment, through all its
+// statements: what is moved from one place to another meanwhile is in one of the two.
+func (db *DB) Snapshot(ctx context.Context, tenant domain.ID, fn func(pgx.Tx) error) error {
+	return db.in(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
 		if err := SetTenant(ctx, tx, tenant); err != nil {
 			return err
 		}

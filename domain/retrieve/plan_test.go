@@ -12,6 +12,7 @@ import (
 
 	"bitb/domain"
 	"bitb/domain/dbtest"
+	"bitb/domain/postgres"
 	"bitb/domain/retrieve"
 )
 
@@ -69,38 +70,61 @@ func TestApproximateSearch(t *testing.T) {
 	}
 	// Some came so late that the index does not have them yet.
 	db.Exec(t, "update chunk_embeddings set near = false where get_byte(uuid_send(chunk_id), 15) % 5 = 0")
-	ask := func(tenant domain.ID, vector []float32) retrieve.Retrieval {
-		t.Helper()
-		r, err := searchBy(db, always("topics", vector)).Retrieve(t.Context(), tenant, retrieve.Query{Text: "qqq"})
+	for name, tenant := range map[string]domain.ID{"large": large, "small": small} {
+		if recall := recallOfIndex(t, db, tenant, vectors, 20); recall < 0.98 {
+			t.Errorf("%s: recall %.3f", name, recall)
+		}
+	}
+}
+
+// recallOfIndex is the share of what comparing all vectors lists that the index lists too.
+func recallOfIndex(t *testing.T, db *dbtest.Database, tenant domain.ID, vectors *topics, questions int) float64 {
+	t.Helper()
+	found, wanted := 0, 0
+	for range questions {
+		search := searchBy(db, always("topics", vectors.pick()))
+		exact, err := search.Retrieve(t.Context(), tenant, retrieve.Query{Text: "qqq"})
 		if err != nil {
 			t.Fatal(err)
 		}
-		return r
+		restore := retrieve.SetExactTo(50)
+		near, err := search.Retrieve(t.Context(), tenant, retrieve.Query{Text: "qqq"})
+		restore()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if exact.Vectors != retrieve.VectorsExact || near.Vectors != retrieve.VectorsHNSW {
+			t.Fatalf("searched %s and %s", exact.Vectors, near.Vectors)
+		}
+		if exact.ByVector.Found != 100 || near.ByVector.Found != 100 {
+			t.Fatalf("%d rows exactly, %d by the index", exact.ByVector.Found, near.ByVector.Found)
+		}
+		for _, p := range exact.Passages {
+			wanted++
+			if slices.ContainsFunc(near.Passages, func(n retrieve.Passage) bool { return n.ChunkID == p.ChunkID }) {
+				found++
+			}
+		}
 	}
-	for name, tenant := range map[string]domain.ID{"large": large, "small": small} {
-		found, wanted := 0, 0
-		for range 20 {
-			q := vectors.pick()
-			exact := ask(tenant, q)
-			restore := retrieve.SetExactTo(50)
-			near := ask(tenant, q)
-			restore()
-			if exact.Vectors != retrieve.VectorsExact || near.Vectors != retrieve.VectorsHNSW {
-				t.Fatalf("%s: searched %s and %s", name, exact.Vectors, near.Vectors)
-			}
-			if exact.ByVector.Found != 100 || near.ByVector.Found != 100 {
-				t.Fatalf("%s: %d rows exactly, %d by the index", name, exact.ByVector.Found, near.ByVector.Found)
-			}
-			for _, p := range exact.Passages {
-				wanted++
-				if slices.ContainsFunc(near.Passages, func(n retrieve.Passage) bool { return n.ChunkID == p.ChunkID }) {
-					found++
-				}
-			}
+	return float64(found) / float64(wanted)
+}
+
+// TestDimensions searches vectors of the largest model, and of one with no index for just its dimensions.
+func TestDimensions(t *testing.T) {
+	db := dbtest.New(t)
+	v := newVocabulary(500)
+	tenant := fill(t, db.Super(t), v, 150)
+	for _, dimensions := range []int{postgres.MaxVectorDims, 100} {
+		vectors := newTopics(dimensions, 12)
+		db.Exec(t, "delete from chunk_embeddings")
+		vectors.embed(t, db.Super(t), tenant)
+		if recall := recallOfIndex(t, db, tenant, vectors, 5); recall < 0.98 {
+			t.Errorf("%d dimensions: recall %.3f", dimensions, recall)
 		}
-		if recall := float64(found) / float64(wanted); recall < 0.98 {
-			t.Errorf("%s: recall %.3f", name, recall)
-		}
+	}
+	r, err := searchBy(db, always("topics", newTopics(postgres.MaxVectorDims+1, 1).pick())).Retrieve(t.Context(), tenant, retrieve.Query{Text: v.words[0]})
+	if err != nil || r.Vectors != retrieve.VectorsOff || r.ByWords.Found == 0 {
+		t.Errorf("a question of too many dimensions: %s, %d found by words, %v", r.Vectors, r.ByWords.Found, err)
 	}
 }
 
@@ -184,7 +208,7 @@ func (v *topics) embed(t testing.TB, conn *pgx.Conn, tenant domain.ID) {
 	}
 	texts := make([]string, len(ids))
 	for i := range texts {
-		texts[i] = halfvec(v.pick())
+		texts[i] = postgres.VectorText(v.pick())
 	}
 	var batch pgx.Batch
 	batch.Queue(`insert into chunk_embeddings (tenant_id, chunk_id, model, embedding, near)

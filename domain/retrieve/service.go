@@ -124,7 +124,7 @@ func (s *search) candidates(ctx context.Context) error {
 			return err
 		}
 		missing = nil
-		err := s.db.InTenant(ctx, s.tenant, func(tx pgx.Tx) (err error) {
+		err := s.db.Snapshot(ctx, s.tenant, func(tx pgx.Tx) (err error) {
 			s.tx = tx
 			if err := s.stage("statistics", func() error { return s.weigh(ctx) }); err != nil {
 				return err
