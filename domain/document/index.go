@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -115,11 +116,44 @@ func removeChunks(ctx context.Context, tx pgx.Tx, tenantID, documentID domain.ID
 	if err := removeWords(ctx, tx, tenantID, all); err != nil {
 		return err
 	}
+	if keep >= 0 {
+		if err := keepRevisions(ctx, tx, tenantID, byReading, "c.document_id = $3 and c.reading <> $4", documentID, keep); err != nil {
+			return err
+		}
+	}
 	// vectors and lexemes go with them
 	if _, err := tx.Exec(ctx, "delete from chunks where tenant_id = $1 and document_id = $2 and reading <> $3", tenantID, documentID, keep); err != nil {
 		return fmt.Errorf("remove chunks: %w", err)
 	}
 	return nil
+}
+
+// What takes the place of a chunk's words.
+const (
+	byEdit    = "edit"
+	byReading = "reading"
+)
+
+// keepRevisions keeps chunks as they are before they are replaced, so that an answer can be explained with the words it was
+// made from. which is a condition from this package, on the chunk c.
+func keepRevisions(ctx context.Context, tx pgx.Tx, tenantID domain.ID, by, which string, args ...any) error {
+	_, err := tx.Exec(ctx, `insert into chunk_revisions
+			(tenant_id, chunk_id, revision, document_id, version, ordinal, heading, page_from, page_to, text, tokens, replaced_by)
+		select c.tenant_id, c.id, c.revision, c.document_id, d.live_version, c.ordinal, c.heading, c.page_from, c.page_to, c.text, c.tokens, $2
+		from chunks c join documents d on d.tenant_id = c.tenant_id and d.id = c.document_id
+		where c.tenant_id = $1 and `+which, append([]any{tenantID, by}, args...)...)
+	if err != nil {
+		return fmt.Errorf("keep chunks as they were: %w", err)
+	}
+	return nil
+}
+
+// ForgetRevisions removes what was kept of chunks that were replaced before a time: no trace is left that could name them.
+func (s *Service) ForgetRevisions(ctx context.Context, tenantID domain.ID, before time.Time) error {
+	return s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, "delete from chunk_revisions where tenant_id = $1 and replaced_at < $2", tenantID, before)
+		return err
+	})
 }
 
 // matchIndex brings the index in line with the switches of a document and its chunks.
@@ -214,10 +248,13 @@ func replaceIndexed(ctx context.Context, tx pgx.Tx, tenantID domain.ID, k NewChu
 			return fmt.Errorf("take a chunk out of the index: %w", err)
 		}
 	}
+	if err := keepRevisions(ctx, tx, tenantID, byEdit, "c.id = $3", k.ID); err != nil {
+		return err
+	}
 	_, err := tx.Exec(ctx, `update documents d set token_count = d.token_count + $3 - c.tokens from chunks c
 		where c.tenant_id = $1 and c.id = $2 and d.tenant_id = $1 and d.id = c.document_id`, tenantID, k.ID, k.Tokens)
 	if err == nil {
-		_, err = tx.Exec(ctx, "update chunks set text = $3, tokens = $4, terms = $5 where tenant_id = $1 and id = $2", tenantID, k.ID, k.Text, k.Tokens, k.Terms)
+		_, err = tx.Exec(ctx, "update chunks set text = $3, tokens = $4, terms = $5, revision = revision + 1 where tenant_id = $1 and id = $2", tenantID, k.ID, k.Text, k.Tokens, k.Terms)
 	}
 	if err != nil {
 		return fmt.Errorf("rewrite a chunk: %w", err)

@@ -30,6 +30,7 @@ var fixtures = []struct{ table, insert string }{
 	{"public.chunks", "insert into chunks (tenant_id, id, document_id, ordinal, text, tokens, start_offset, end_offset) values ($1, {chunks}, {documents}, 1, 'x', 1, 0, 1)"},
 	{"public.chunk_embeddings", "insert into chunk_embeddings (tenant_id, chunk_id, model, embedding) values ($1, {chunks}, 'm', '[1,0]')"},
 	{"public.chunk_edits", "insert into chunk_edits (tenant_id, id, document_id, quote, start_offset, original, off) values ($1, {edits}, {documents}, 'x', 0, 'x', true)"},
+	{"public.chunk_revisions", "insert into chunk_revisions (tenant_id, chunk_id, revision, document_id, version, ordinal, heading, page_from, page_to, text, tokens, replaced_by) values ($1, {chunks}, 1, {documents}, 1, 1, '{}', 0, 0, 'x', 1, 'edit')"},
 	{"public.hidden_embeddings", "insert into hidden_embeddings (tenant_id, chunk_id, model, embedding) values ($1, {chunks}, 'm', '[1,0]')"},
 	{"search.hidden_lexemes", "insert into search.hidden_lexemes (tenant_id, chunk_id, terms, weights) values ($1, {chunks}, '{1}', '{1:1}/1000000000')"},
 	{"search.lexemes", "insert into search.lexemes (tenant_id, chunk_id, terms, weights) values ($1, {chunks}, '{1}', '{1:1}/1000000000')"},

@@ -204,8 +204,8 @@ func (x *evalIndex) ask(text string) evalRanking {
 			}
 		}
 	}
-	byWords := best(all, byWords, func(h hit) float64 { return h.bm25 })
-	byVector := best(all, byVector, func(h hit) float64 { return h.cosine })
+	byWords := best(all, most, func(h hit) float64 { return h.bm25 })
+	byVector := best(all, most, func(h hit) float64 { return h.cosine })
 	found := slices.Clone(byWords)
 	for _, h := range byVector {
 		if !slices.ContainsFunc(found, func(f hit) bool { return f.chunk == h.chunk }) {
@@ -215,7 +215,7 @@ func (x *evalIndex) ask(text string) evalRanking {
 	}
 	fuse(found, q.Possible, llm.NewHashing().Model())
 	out := evalRanking{byWords: x.names(byWords), byVector: x.names(byVector), fused: x.names(found)}
-	if len(found) == 0 || found[0].fused < Threshold {
+	if len(found) == 0 || found[0].fused < builtinThreshold {
 		out.refused = 1
 	}
 	return out

@@ -13,7 +13,8 @@ import (
 type hit struct {
 	chunk       domain.ID
 	bm25        float64 // 0: not found by words
-	cosine      float64 // 0 where the chunk has no vector of the model
+	cosine      float64 // 0 where the chunk has no vector
+	model       int     // that made the vector, among the tenant's
 	lexicalRank int     // from 1; 0: not found by words
 	vectorRank  int     // from 1; 0: not among the nearest vectors
 	lexical     float64 // bm25 on a scale of 0 to 1
@@ -46,12 +47,24 @@ func fuse(hits []hit, possible float64, model string) {
 	for i := range hits {
 		hits[i].fused = score(hits[i], top)
 	}
-	slices.SortFunc(hits, func(a, b hit) int {
-		return cmp.Or(cmp.Compare(b.fused, a.fused), bytes.Compare(a.chunk[:], b.chunk[:]))
-	})
+	sortFused(hits)
 	for i := range hits {
 		hits[i].lexical, hits[i].fused = min(1, hits[i].lexical), min(1, hits[i].fused)
 	}
+}
+
+func sortFused(hits []hit) {
+	slices.SortFunc(hits, func(a, b hit) int {
+		return cmp.Or(cmp.Compare(b.fused, a.fused), bytes.Compare(a.chunk[:], b.chunk[:]))
+	})
+}
+
+// fuseVectors scores and orders hits by their vectors alone.
+func fuseVectors(hits []hit) {
+	for i := range hits {
+		hits[i].fused = min(1, max(0, hits[i].cosine))
+	}
+	sortFused(hits)
 }
 
 // looks adds to BM25 what the built-in model says, in proportion to the best BM25 score, so that the order does not

@@ -8,6 +8,7 @@ import (
 
 	"bitb/domain"
 	"bitb/domain/lexical"
+	"bitb/domain/retrieve"
 )
 
 func TestMisspelled(t *testing.T) {
@@ -26,10 +27,10 @@ func TestMisspelled(t *testing.T) {
 		"infromación":          "La información",
 	} {
 		r := f.ask(t, tenant, question)
-		if len(r.Passages) == 0 || !strings.HasPrefix(r.Passages[0].Text, want) || !r.Passages[0].Used || r.Passages[0].LexicalRank != 1 {
+		if len(r.Passages) == 0 || !strings.HasPrefix(r.Passages[0].Text, want) || r.Passages[0].Lost != retrieve.Kept || r.Passages[0].LexicalRank != 1 {
 			t.Errorf("%q: %+v", question, r.Passages)
 		}
-		if r := f.ask(t, other, question); r.ByWords > 0 {
+		if r := f.ask(t, other, question); r.ByWords.Found > 0 {
 			t.Errorf("%q finds the words of another tenant", question)
 		}
 	}
@@ -44,7 +45,7 @@ func TestVocabularyFollowsTheChunks(t *testing.T) {
 	known := func(word string) bool {
 		t.Helper()
 		f.CheckIndex(t, tenant)
-		return f.ask(t, tenant, word).ByWords > 0
+		return f.ask(t, tenant, word).ByWords.Found > 0
 	}
 	if !known("safron") || !known("peper") {
 		t.Fatal("not found to begin with")
