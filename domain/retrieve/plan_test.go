@@ -16,7 +16,7 @@ import (
 	"bitb/domain/retrieve"
 )
 
-// TestPlanOfALargeTenant reads the plan of the statement inside the definer function, from the server's own messages.
+// TestPlanOfALargeTenant reads the plans of the statements inside the definer functions, from the server's own messages.
 func TestPlanOfALargeTenant(t *testing.T) {
 	db := dbtest.New(t)
 	v := newVocabulary(2000)
@@ -25,7 +25,27 @@ func TestPlanOfALargeTenant(t *testing.T) {
 		fill(t, db.Super(t), v, 20)
 	}
 	db.Exec(t, "analyze")
+	for _, c := range []struct{ index, sql, table string }{
+		{"lexemes_terms", "select count(*) from search.lexical((select array_agg(term) from (select term from search.term_stats order by chunks limit 3) s), '{1:1}/1000000000', 10)", "lexemes"},
+		{"vocabulary_keys", "select count(*) from search.neighbours((select keys from search.vocabulary order by hash limit 1), 10)", "vocabulary"},
+	} {
+		plan := plansOf(t, db, large, c.sql)
+		if !strings.Contains(plan, "Bitmap Index Scan on "+c.index) {
+			t.Errorf("%s is not used:\n%s", c.index, plan)
+		}
+		_, inside, _ := strings.Cut(plan, "Bitmap Heap Scan on "+c.table) // the statement inside the function comes first
+		inside, _, _ = strings.Cut(inside, "Query Text")
+		for _, bad := range []string{"Seq Scan on " + c.table, c.table + "_pkey"} {
+			if strings.Contains(inside, bad) {
+				t.Errorf("%s:\n%s", bad, plan)
+			}
+		}
+	}
+}
 
+// plansOf runs a statement as the tenant and returns its plan, with the plans of the statements in the functions that it calls.
+func plansOf(t *testing.T, db *dbtest.Database, tenant domain.ID, sql string) string {
+	t.Helper()
 	config, err := pgx.ParseConfig(db.OwnerURL)
 	if err != nil {
 		t.Fatal(err)
@@ -40,22 +60,13 @@ func TestPlanOfALargeTenant(t *testing.T) {
 	for _, sql := range []string{
 		"load 'auto_explain'", "set auto_explain.log_min_duration = 0", "set auto_explain.log_nested_statements = on",
 		"set auto_explain.log_analyze = on", "set client_min_messages = log", "set role bitb_app",
-		"select set_config('app.tenant_id', '" + large.String() + "', false)",
-		"select count(*) from search.lexical((select array_agg(term) from (select term from search.term_stats order by chunks limit 3) s), '{1:1}/1000000000', 10)",
+		"select set_config('app.tenant_id', '" + tenant.String() + "', false)", sql,
 	} {
 		if _, err := conn.Exec(t.Context(), sql); err != nil {
 			t.Fatalf("%s: %v", sql, err)
 		}
 	}
-	plan := plans.String()
-	if !strings.Contains(plan, "Bitmap Index Scan on lexemes_terms") {
-		t.Errorf("the index of terms is not used:\n%s", plan)
-	}
-	for _, bad := range []string{"Seq Scan on lexemes", "lexemes_pkey"} {
-		if strings.Contains(plan, bad) {
-			t.Errorf("%s:\n%s", bad, plan)
-		}
-	}
+	return plans.String()
 }
 
 // TestApproximateSearch compares the two ways through vectors of a real model's size: a tenant that takes the index must get
