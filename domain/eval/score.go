@@ -34,11 +34,29 @@ type tally struct {
 	unanswerable []float64
 }
 
-// add counts what was found for a question, the best first.
-func (t *tally) add(q Question, found []string, best float64, took time.Duration) {
+// found is what was found for a question.
+type found struct {
+	ids  []string // of the documents, the best first
+	best float64  // score of the best passage, 0 when there is none
+	took time.Duration
+}
+
+// append adds documents that are not there yet.
+func (f *found) append(ids []string) {
+	for _, id := range ids {
+		if !slices.Contains(f.ids, id) {
+			f.ids = append(f.ids, id)
+		}
+	}
+}
+
+// add counts what was found for a question, and what is found further when more is looked for.
+func (t *tally) add(q Question, f, further found) {
 	t.n++
-	t.took = append(t.took, took)
-	t.answerable = append(t.answerable, best)
+	t.took = append(t.took, f.took)
+	t.answerable = append(t.answerable, f.best)
+	f.append(further.ids)
+	found := f.ids
 	t.sum.NDCG10 += ndcg(found, q.gains, 10)
 	t.sum.Recall5 += recall(found, q.gains, 5)
 	t.sum.Recall20 += recall(found, q.gains, 20)
