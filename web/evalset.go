@@ -179,11 +179,14 @@ func (l *laboratory) Store(ctx context.Context, tenantID domain.ID, entries []ev
 	return ids, nil
 }
 
+// nameless is the name of all uploads. A document without a title is found by its name, in which the sets have nothing.
+const nameless = "–.md"
+
 func (l *laboratory) storeOne(ctx context.Context, tenantID domain.ID, e eval.Entry, reader int64) (domain.ID, error) {
 	if e.Blank() {
 		return domain.ID{}, nil
 	}
-	kept, err := l.documents.Store(ctx, tenantID, document.Upload{Name: e.ID + ".md", Format: "markdown", Content: e.Markdown()})
+	kept, err := l.documents.Store(ctx, tenantID, document.Upload{Name: nameless, Format: "markdown", Content: e.Markdown()})
 	if err != nil || kept.Duplicate {
 		return kept.ID, err
 	}

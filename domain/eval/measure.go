@@ -54,6 +54,9 @@ func (set *Judged) Measure(ctx context.Context, library Library, asker Asker, pr
 	m = Measured{Set: set.Name, Documents: len(set.entries), Questions: len(set.questions), Unanswerable: len(set.unanswerable)}
 	run := &run{Judged: set, asker: asker, progress: progress, tenants: map[string]*corpus{}}
 	defer func() {
+		if ctx.Err() != nil {
+			err = errors.New("stopped before it was measured")
+		}
 		err = errors.Join(err, run.erase(ctx, library))
 	}()
 	began := time.Now()
@@ -101,6 +104,9 @@ func (r *run) load(ctx context.Context, library Library) error {
 			return fmt.Errorf("store documents: %w", err)
 		}
 		for i, document := range documents {
+			if document == (domain.ID{}) {
+				continue
+			}
 			c.entries[document] = append(c.entries[document], entries[name][i].ID)
 		}
 		before += len(entries[name])
@@ -152,8 +158,12 @@ func (r *run) search(ctx context.Context, q Question, history bool, depth int) (
 		return f, fmt.Errorf("ask the question %s: %w", shorten(q.ID), err)
 	}
 	for _, p := range passages {
+		ids, own := c.entries[p.DocumentID]
+		if !own {
+			return f, fmt.Errorf("the question %s found a document of another tenant", shorten(q.ID))
+		}
 		f.best = max(f.best, p.Score)
-		f.append(c.entries[p.DocumentID])
+		f.append(ids)
 	}
 	return f, nil
 }

@@ -161,6 +161,9 @@ func TestAnalyzeChunk(t *testing.T) {
 	if want := "pay back guid refund guid refund guid refund"; got != want {
 		t.Errorf("%s, not %s", got, want)
 	}
+	if titled := strings.Join(AnalyzeChunk("Guide", []string{"Guide", "Refunds"}, "Pay back.", English), " "); titled != got {
+		t.Errorf("with the title as first heading %s, not %s", titled, got)
+	}
 }
 
 func TestHashDiffersByTenant(t *testing.T) {
