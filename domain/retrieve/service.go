@@ -280,6 +280,10 @@ func (s *search) fuse() {
 			h.cosine *= top[0] / top[h.model]
 		}
 	}
+	if s.out.Settings.Search == VectorsOnly {
+		fuseVectors(s.hits)
+		return
+	}
 	fuse(s.hits, s.words.Possible, leading)
 }
 
