@@ -10,10 +10,8 @@ import (
 	"log/slog"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
 
 	"bitb/domain"
@@ -80,7 +78,6 @@ type laboratory struct {
 	queue     *ingest.Service
 	search    *retrieve.Service
 	readers   int
-	lacking   atomic.Bool // see noTurns
 }
 
 func newLaboratory(ctx context.Context, c Config) (*laboratory, error) {
@@ -91,40 +88,24 @@ func newLaboratory(ctx context.Context, c Config) (*laboratory, error) {
 		return nil, err
 	}
 	l := &laboratory{readers: max(1, c.Workers)}
-	// What is erased in the end need not outlive a crash.
-	soft := func(config *pgx.ConnConfig) { config.RuntimeParams["synchronous_commit"] = "off" }
-	if l.db, err = postgres.Open(ctx, postgres.Config{URL: string(c.DatabaseURL), AllowPrivileged: !c.Production, Configure: soft}); err != nil {
+	if l.db, err = postgres.Open(ctx, postgres.Config{URL: string(c.DatabaseURL), AllowPrivileged: !c.Production, AsyncCommit: true}); err != nil {
 		return nil, err
 	}
-	l.queue, err = ingest.NewService(ingest.Config{DB: l.db, Log: log, Embedder: embedder, Reader: reader.Here{}, Hints: noHints{}, Metrics: s.metrics})
+	l.queue, err = ingest.NewService(ingest.Config{DB: l.db, Log: log, Embedder: embedder, Reader: reader.Here{}, Hints: noHints{}, Metrics: s.metrics,
+		Alone: true})
 	if err != nil {
 		l.db.Close()
 		return nil, err
 	}
 	l.tenants = tenant.NewService(l.db, nil)
 	l.search = retrieve.NewService(retrieve.Config{DB: l.db, Log: log, Embedder: llm.Cached(embedder, noCache{}, nil)})
-	l.documents = document.NewService(l.db, noTurns{l.queue, &l.lacking})
+	l.documents = document.NewService(l.db, l.queue)
 	if err := l.queue.Use(l.documents); err != nil {
 		l.db.Close()
 		return nil, err
 	}
 	return l, nil
 }
-
-// noTurns is a line that nobody is called to: the laboratory reads what stands in it itself, before a server can.
-type noTurns struct {
-	*ingest.Service
-	lacking *atomic.Bool // the approximate index lacks vectors that searches look for in it
-}
-
-// Wake does nothing.
-func (noTurns) Wake(context.Context, pgx.Tx, domain.ID, int) error { return nil }
-
-// WakeAt does nothing.
-func (noTurns) WakeAt(context.Context, pgx.Tx, domain.ID, time.Time) error { return nil }
-
-// KeepUp leaves it to Store, which does it when all is stored.
-func (n noTurns) KeepUp(context.Context, pgx.Tx, domain.ID) error { n.lacking.Store(true); return nil }
 
 // noHints tells nobody.
 type noHints struct{}
@@ -169,14 +150,16 @@ func (l *laboratory) Store(ctx context.Context, tenantID domain.ID, entries []ev
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	for n := 1; l.lacking.Load() && n > 0; {
-		var err error
-		if n, err = l.documents.IndexVectors(ctx, tenantID); err != nil {
-			return nil, err
-		}
+	return ids, l.keepUp(ctx, tenantID)
+}
+
+// keepUp gives the approximate index what it lacks, if searches look into it.
+func (l *laboratory) keepUp(ctx context.Context, tenantID domain.ID) error {
+	chunks, _, err := l.documents.Corpus(ctx, tenantID)
+	for n := 1; err == nil && n > 0 && chunks > document.ApproximateFrom; {
+		n, err = l.documents.IndexVectors(ctx, tenantID)
 	}
-	l.lacking.Store(false)
-	return ids, nil
+	return err
 }
 
 // nameless is the name of all uploads. A document without a title is found by its name, in which the sets have nothing.
