@@ -1,5 +1,5 @@
-// Package llm is the one place that talks to language models: it embeds texts and streams answers, through any
-// OpenAI-compatible server or with the built-in pair that needs no server at all. What a prompt says, which passages
+// Package llm is the one place that talks to language models: it embeds texts, re-ranks them and streams answers, through
+// any OpenAI-compatible server or with the built-in pair that needs no server at all. What a prompt says, which passages
 // go into it and what a citation means is left to package chat; what a vector is stored in, to its callers.
 package llm
 
@@ -89,7 +89,7 @@ const (
 
 // Call is what an Observer learns of one call of a model, retries included.
 type Call struct {
-	Kind       string // "chat" or "embed"
+	Kind       string // "chat", "embed" or "rerank"
 	Model      string
 	Outcome    string
 	Duration   time.Duration
