@@ -14,6 +14,7 @@ import (
 // Query is one question.
 type Query struct {
 	Text     string    // what is searched for
+	Context  []string  // what the same person asked before, the last first, where Text may mean little without it
 	Asked    string    // the person's own words, where Text is a rewriting of them; "": Text
 	By       string    // what made Text of Asked: the name of a model, or Carried
 	BotID    domain.ID // zero: none

@@ -163,7 +163,7 @@ func (s *search) unembedded() []string {
 // round trip is saved.
 func (s *search) weigh(ctx context.Context) error {
 	df := map[int32]int{}
-	likely := lexical.ParseQuery(s.tenant, s.query.Text, []lexical.Lang{lexical.Guess(s.query.Text), lexical.English}).Hashes()
+	likely := lexical.ParseQuery(s.tenant, s.query.Text, []lexical.Lang{lexical.Guess(s.query.Text), lexical.English}).Carry(s.query.Context).Hashes()
 	var batch pgx.Batch
 	batch.Queue(corpusSQL, s.tenant, s.embedder.Model()).Query(s.readCorpus)
 	batch.Queue(frequenciesSQL, s.tenant, likely).Query(readFrequencies(df))
@@ -177,7 +177,7 @@ func (s *search) weigh(ctx context.Context) error {
 	for i, l := range s.out.Languages {
 		langs[i] = lexical.Lang(l)
 	}
-	words := lexical.ParseQuery(s.tenant, s.query.Text, langs)
+	words := lexical.ParseQuery(s.tenant, s.query.Text, langs).Carry(s.query.Context)
 	missing := slices.DeleteFunc(words.Hashes(), func(term int32) bool { return slices.Contains(likely, term) })
 	if len(missing) > 0 {
 		rows, err := s.tx.Query(ctx, frequenciesSQL, s.tenant, missing)
