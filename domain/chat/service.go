@@ -23,13 +23,16 @@ type Retriever interface {
 	Get(ctx context.Context, tenantID, id domain.ID) (retrieve.Retrieval, error)
 }
 
-// Config is what a Service is made of. Model answers; Quoter stands in when it cannot.
+// Config is what a Service is made of. Model answers; Quoter stands in when it cannot. Rewriter puts follow-up questions so
+// that they can be searched for; nil carries words over instead. It is not Model itself, so that one which is too slow for
+// this is given up on without a word of its own being lost.
 type Config struct {
 	DB       *postgres.DB
 	Log      *slog.Logger
 	Retrieve Retriever
 	Model    llm.Chat
 	Quoter   llm.Chat
+	Rewriter llm.Chat
 	Cache    llm.Cache
 	Metrics  Metrics
 }
@@ -136,6 +139,7 @@ type turn struct {
 	events       Events
 	conversation domain.ID
 	history      []Message
+	rewriting    Rewriting
 	retrieval    retrieve.Retrieval
 	given        []retrieve.Passage // to the model, numbered from 1
 	message      Message
@@ -222,10 +226,20 @@ func repeated(messages []Message, q Question) (*Message, error) {
 	return nil, nil
 }
 
+// rewrite makes of the question what is searched for.
+func (t *turn) rewrite(ctx context.Context) {
+	from := time.Now()
+	t.rewriting = t.Standalone(ctx, t.history, t.question.Text)
+	if t.Rewriter != nil && t.rewriting.By != "" {
+		t.clock.note("rewrite", from)
+	}
+}
+
 // search finds the passages, and leaves those that fit into a prompt.
 func (t *turn) search(ctx context.Context) (err error) {
+	t.rewrite(ctx)
 	from := time.Now()
-	t.retrieval, err = t.Retrieve.Retrieve(ctx, t.question.TenantID, retrieve.Query{Text: t.question.Text, BotID: t.question.Bot.ID})
+	t.retrieval, err = t.Retrieve.Retrieve(ctx, t.question.TenantID, t.rewriting.query(t.question))
 	t.clock.include(from, t.retrieval.Timings)
 	t.Metrics.Retrieved(time.Since(from))
 	if err != nil {
@@ -240,7 +254,8 @@ func (t *turn) search(ctx context.Context) (err error) {
 
 // answer fills message, from the cache, the model, the quotes or the fallback. It never fails: each way down is an answer.
 func (t *turn) answer(ctx context.Context) {
-	t.message = Message{ID: domain.NewID(), ReplyTo: t.question.ID, Author: Answer, RetrievalID: t.retrieval.ID}
+	t.message = Message{ID: domain.NewID(), ReplyTo: t.question.ID, Author: Answer, RetrievalID: t.retrieval.ID,
+		TokensIn: t.rewriting.Usage.In, TokensOut: t.rewriting.Usage.Out}
 	if len(t.given) == 0 {
 		t.fallback()
 		return

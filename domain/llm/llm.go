@@ -31,10 +31,11 @@ type Embedder interface {
 // Message is one turn of a prompt. Role is "system", "user" or "assistant".
 type Message struct{ Role, Content string }
 
-// Request is one question to a Chat. A model that writes reads Messages; one that quotes reads Question and Passages.
+// Request is one question to a Chat. A model that writes reads Messages; one that quotes reads Question, Before and Passages.
 type Request struct {
 	Messages  []Message
 	Question  string
+	Before    string    // the question before it, where Question may mean little without; its words count less
 	Passages  []Passage // numbered from 1, the best first
 	MaxTokens int       // of the answer; 0 leaves it to the server, up to Limits.Tokens
 }

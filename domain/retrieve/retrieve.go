@@ -32,7 +32,7 @@ type Retrieval struct {
 	BotID        domain.ID // zero: none
 	Question     string    // as the person asked
 	Searched     string    // what was searched for
-	SearchedBy   string    // what made Searched of Question, "" when they are the same
+	SearchedBy   string    // what made Searched of Question, or Carried; "" when they are the same
 	Settings     Settings  // it was made with
 	Passages     []Passage // that were looked at closely, the best first
 	Others       []Passage // found, but not among the best; without their words
@@ -42,7 +42,7 @@ type Retrieval struct {
 
 	Chunks      int        // that the tenant has
 	Languages   []string   // of the documents, in which the question was read
-	Words       []Word     // of the question, in order
+	Words       []Word     // of the question, in order; then those carried over
 	Vectors     VectorPlan // how the vectors were searched
 	Models      []string   // that made them, the present one first; none with VectorsOff
 	VectorsLost string     // why there are none, when there should have been
@@ -69,6 +69,7 @@ type Word struct {
 	Chunks  int      `json:"chunks"`            // of the tenant that have it, or what it was taken for
 	Weight  float64  `json:"weight,omitempty"`  // in BM25
 	Spelled []string `json:"spelled,omitempty"` // words of the documents that it was taken for
+	Carried bool     `json:"carried,omitempty"` // of what was asked before
 }
 
 // Unknown counts the words that no chunk has as they were typed.

@@ -85,8 +85,9 @@ func (s *Service) newSearch(tenantID domain.ID, q Query) *search {
 	q.Text, q.Asked = storable(q.Text), storable(q.Asked)
 	r := &search{Service: s, tenant: tenantID, query: q, vectors: map[string]*string{}}
 	r.out = Retrieval{ID: domain.NewID(), BotID: q.BotID, Question: q.Text, Searched: q.Text, CreatedAt: time.Now()}
-	if q.Asked != "" && q.Asked != q.Text {
-		r.out.Question, r.out.SearchedBy = q.Asked, q.By
+	r.out.Question = cmp.Or(q.Asked, q.Text)
+	if r.out.Question != q.Text || len(q.Context) > 0 {
+		r.out.SearchedBy = q.By
 	}
 	return r
 }
@@ -196,7 +197,7 @@ func (s *search) weigh(ctx context.Context) error {
 	s.words = words.Weigh(s.out.Chunks, df)
 	s.out.Words = nil
 	for _, w := range s.words.Words {
-		s.out.Words = append(s.out.Words, Word{Text: w.Text, Small: w.Small, Chunks: w.Chunks, Weight: round(w.Weight), Spelled: w.Spelled})
+		s.out.Words = append(s.out.Words, Word{Text: w.Text, Small: w.Small, Chunks: w.Chunks, Weight: round(w.Weight), Spelled: w.Spelled, Carried: w.Carried})
 	}
 	return nil
 }
