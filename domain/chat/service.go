@@ -21,6 +21,7 @@ import (
 type Retriever interface {
 	Retrieve(ctx context.Context, tenantID domain.ID, q retrieve.Query) (retrieve.Retrieval, error)
 	Get(ctx context.Context, tenantID, id domain.ID) (retrieve.Retrieval, error)
+	Settings(ctx context.Context, tenantID domain.ID) (retrieve.Settings, error)
 }
 
 // Config is what a Service is made of. Model answers; Quoter stands in when it cannot. Rewriter puts follow-up questions so
@@ -226,18 +227,29 @@ func repeated(messages []Message, q Question) (*Message, error) {
 	return nil, nil
 }
 
-// rewrite makes of the question what is searched for.
-func (t *turn) rewrite(ctx context.Context) {
+// rewrite makes of the question what is searched for, unless the tenant searches each question by itself.
+func (t *turn) rewrite(ctx context.Context) error {
+	t.rewriting = Rewriting{Text: t.question.Text}
+	if len(t.history) == 0 {
+		return nil
+	}
+	settings, err := t.Retrieve.Settings(ctx, t.question.TenantID)
+	if err != nil || !settings.FollowUps {
+		return err
+	}
 	from := time.Now()
 	t.rewriting = t.Standalone(ctx, t.history, t.question.Text)
 	if t.Rewriter != nil && t.rewriting.By != "" {
 		t.clock.note("rewrite", from)
 	}
+	return nil
 }
 
 // search finds the passages, and leaves those that fit into a prompt.
 func (t *turn) search(ctx context.Context) (err error) {
-	t.rewrite(ctx)
+	if err := t.rewrite(ctx); err != nil {
+		return fmt.Errorf("rewrite the question: %w", err)
+	}
 	from := time.Now()
 	t.retrieval, err = t.Retrieve.Retrieve(ctx, t.question.TenantID, t.rewriting.query(t.question))
 	t.clock.include(from, t.retrieval.Timings)

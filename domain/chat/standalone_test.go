@@ -10,6 +10,7 @@ import (
 	"bitb/domain/chat"
 	"bitb/domain/llm"
 	"bitb/domain/llm/llmtest"
+	"bitb/domain/retrieve"
 )
 
 var talk = []chat.Message{
@@ -117,6 +118,30 @@ func TestFollowUpFindsItsSubject(t *testing.T) {
 		}
 		if noted != rewriter {
 			t.Errorf("rewriter %v: timings %+v", rewriter, answer.Timings)
+		}
+	}
+}
+
+// A tenant may have each question searched by itself.
+func TestFollowUpsSwitchedOff(t *testing.T) {
+	d := newDesk(t)
+	d.Rewriter = d.Model
+	search := d.Retrieve.(*retrieve.Service)
+	settings := search.Defaults()
+	settings.FollowUps = false
+	if err := search.SaveSettings(t.Context(), d.tenant, settings); err != nil {
+		t.Fatal(err)
+	}
+	d.model.Chat.Reply("It costs 19 euros [1].")
+	d.ask(t, question)
+	answer, _ := d.ask(t, "And a helmet?")
+	kept, err := search.Get(t.Context(), d.tenant, answer.RetrievalID)
+	if err != nil || kept.SearchedBy != "" || kept.Context != nil || kept.Searched != "And a helmet?" {
+		t.Errorf("searched for %q with %q, %v", kept.Searched, kept.Context, err)
+	}
+	for _, r := range d.model.Chat.Requests() {
+		if _, ok := r.FollowUp(); ok {
+			t.Error("a question was rewritten")
 		}
 	}
 }

@@ -12,9 +12,11 @@ import (
 const (
 	carriedWeight = 1.0 / 3
 	carriedFade   = 0.5 // from question to question, backwards
-	carriedTurns  = 3
-	carriedWords  = 5 // that weigh most
+	carriedWords  = 5   // that weigh most
 )
+
+// CarriedTurns is how many earlier questions words are carried over from.
+const CarriedTurns = 3
 
 // Carry adds words of what the same person asked before, the last question first: "and for students?" says too little by
 // itself. Only the rarest of them come to count, and less than the question's own.
@@ -25,7 +27,7 @@ func (q Query) Carry(earlier []string) Query {
 	}
 	q.words = slices.Clip(q.words)
 	factor := carriedWeight
-	for _, text := range earlier[:min(carriedTurns, len(earlier))] {
+	for _, text := range earlier[:min(CarriedTurns, len(earlier))] {
 		for _, w := range ParseQuery(q.tenant, text, q.langs).words {
 			known := slices.ContainsFunc(w.terms, func(h int32) bool { return seen[h] })
 			if w.small || known || len(q.words) >= maxWords {

@@ -23,6 +23,14 @@ type Query struct {
 	Depth    int       // passages that are looked at closely, for measurements; 0: as many as a model may need
 }
 
+// whole is the question for a model that reads it at once: after the one before it, where it was not rewritten.
+func (q Query) whole() string {
+	if q.By == Carried && len(q.Context) > 0 {
+		return q.Context[0] + "\n" + q.Text
+	}
+	return q.Text
+}
+
 // Carried is Query.By where words of earlier turns were carried over.
 const Carried = "terms"
 
@@ -33,6 +41,7 @@ type Retrieval struct {
 	Question     string    // as the person asked
 	Searched     string    // what was searched for
 	SearchedBy   string    // what made Searched of Question, or Carried; "" when they are the same
+	Context      []string  // what was said before of which words were carried over, the last first
 	Settings     Settings  // it was made with
 	Passages     []Passage // that were looked at closely, the best first
 	Others       []Passage // found, but not among the best; without their words

@@ -82,12 +82,19 @@ func (s *Service) newSearch(tenantID domain.ID, q Query) *search {
 	storable := func(text string) string { // PostgreSQL stores neither
 		return strings.ReplaceAll(strings.ToValidUTF8(text, " "), "\x00", " ")
 	}
+	if q.Settings != nil && !q.Settings.FollowUps {
+		q.Text, q.Context, q.By = cmp.Or(q.Asked, q.Text), nil, ""
+	}
 	q.Text, q.Asked = storable(q.Text), storable(q.Asked)
+	q.Context = slices.Clone(q.Context[:min(lexical.CarriedTurns, len(q.Context))])
+	for i, text := range q.Context {
+		q.Context[i] = storable(text)
+	}
 	r := &search{Service: s, tenant: tenantID, query: q, vectors: map[string]*string{}}
 	r.out = Retrieval{ID: domain.NewID(), BotID: q.BotID, Question: q.Text, Searched: q.Text, CreatedAt: time.Now()}
 	r.out.Question = cmp.Or(q.Asked, q.Text)
 	if r.out.Question != q.Text || len(q.Context) > 0 {
-		r.out.SearchedBy = q.By
+		r.out.SearchedBy, r.out.Context = q.By, q.Context
 	}
 	return r
 }
@@ -140,7 +147,7 @@ func (s *search) candidates(ctx context.Context) error {
 func (s *search) embed(ctx context.Context, models []string) {
 	for _, model := range models {
 		s.vectors[model] = nil
-		vector, err := s.embedder.EmbedQuery(ctx, s.tenant, model, s.query.Text)
+		vector, err := s.vectorBy(ctx, model)
 		switch {
 		case err != nil && ctx.Err() == nil:
 			s.log.WarnContext(ctx, "question not embedded; searching by words alone", "model", model, "error", err)
@@ -406,7 +413,7 @@ func (s *search) rerank(ctx context.Context) {
 	}
 	var scores []float64
 	err := s.stage("rerank", func() (err error) {
-		scores, err = s.reranker.Rerank(ctx, s.query.Text, texts)
+		scores, err = s.reranker.Rerank(ctx, s.query.whole(), texts)
 		return err
 	})
 	if err != nil {
