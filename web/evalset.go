@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bitb/domain"
+	"bitb/domain/chat"
 	"bitb/domain/document"
 	"bitb/domain/eval"
 	"bitb/domain/ingest"
@@ -77,6 +78,7 @@ type laboratory struct {
 	documents *document.Service
 	queue     *ingest.Service
 	search    *retrieve.Service
+	chat      *chat.Service
 	readers   int
 }
 
@@ -84,6 +86,14 @@ func newLaboratory(ctx context.Context, c Config) (*laboratory, error) {
 	log := slog.New(handlers.LogHandler{Handler: slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: max(c.LogLevel, slog.LevelWarn)})})
 	s := &server{config: c, log: log, metrics: newMetrics()}
 	_, embedder, err := s.newModels()
+	if err != nil {
+		return nil, err
+	}
+	rewriter, err := s.newRewriter()
+	if err != nil {
+		return nil, err
+	}
+	reranker, err := s.newReranker()
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +108,8 @@ func newLaboratory(ctx context.Context, c Config) (*laboratory, error) {
 		return nil, err
 	}
 	l.tenants = tenant.NewService(l.db, nil)
-	l.search = retrieve.NewService(retrieve.Config{DB: l.db, Log: log, Embedder: llm.Cached(embedder, noCache{}, nil)})
+	l.search = retrieve.NewService(retrieve.Config{DB: l.db, Log: log, Embedder: llm.Cached(embedder, noCache{}, nil), Reranker: reranker})
+	l.chat = chat.NewService(chat.Config{DB: l.db, Log: log, Retrieve: l.search, Rewriter: rewriter})
 	l.documents = document.NewService(l.db, l.queue)
 	if err := l.queue.Use(l.documents); err != nil {
 		l.db.Close()
@@ -180,16 +191,31 @@ func (l *laboratory) storeOne(ctx context.Context, tenantID domain.ID, e eval.En
 	return kept.ID, err
 }
 
-// Ask searches as an answer does. A search that had to do without its models would be another one, so it is an error.
-func (l *laboratory) Ask(ctx context.Context, tenantID domain.ID, _ []eval.Turn, question string, depth int) ([]eval.Passage, error) {
-	q := retrieve.Query{Text: question, Depth: depth}
-	if depth > 0 { // a re-ranking model is paid for each passage, and has had the best already
+// Ask searches as an answer does, for a follow-up too. further searches for the same once more, as deep as it is told.
+func (l *laboratory) Ask(ctx context.Context, tenantID domain.ID, history []eval.Turn, question string) (passages []eval.Passage, further func(depth int) ([]eval.Passage, error), err error) {
+	messages := make([]chat.Message, len(history))
+	for i, turn := range history {
+		messages[i] = chat.Message{Author: chat.Answer, Text: turn.Text}
+		if turn.Role == "user" {
+			messages[i].Author = chat.Person
+		}
+	}
+	r := l.chat.Standalone(ctx, messages, question)
+	q := retrieve.Query{Text: r.Text, Context: r.Context, Asked: question, By: cmp.Or(r.Model, r.By)}
+	passages, err = l.retrieve(ctx, tenantID, q)
+	return passages, func(depth int) ([]eval.Passage, error) {
 		settings, err := l.search.Settings(ctx, tenantID)
 		if err != nil {
 			return nil, err
 		}
-		settings.Rerank, q.Settings = false, &settings
-	}
+		// A re-ranking model is paid for each passage, and has had the best already.
+		settings.Rerank, q.Settings, q.Depth = false, &settings, depth
+		return l.retrieve(ctx, tenantID, q)
+	}, err
+}
+
+// retrieve searches. A search that had to do without its models would be another one, so it is an error.
+func (l *laboratory) retrieve(ctx context.Context, tenantID domain.ID, q retrieve.Query) ([]eval.Passage, error) {
 	found, err := l.search.Retrieve(ctx, tenantID, q)
 	if err != nil {
 		return nil, err

@@ -63,7 +63,7 @@ func TestEvalSets(t *testing.T) {
 	if shops.Set != "shops" || shops.P50 <= 0 || shops.P95 < shops.P50 || shops.AUC == nil || *shops.AUC != 1 || shops.Refused == nil || *shops.Refused != 1 || shops.LastTurn != nil {
 		t.Errorf("%s", lines[0])
 	}
-	if talk.Set != "talk" || talk.AUC != nil || talk.LastTurn == nil || talk.LastTurn.Success1 != .5 {
+	if talk.Set != "talk" || talk.AUC != nil || talk.Success1 != 1 || talk.LastTurn == nil || talk.LastTurn.Success1 != .5 {
 		t.Errorf("%s", lines[1])
 	}
 	if n := db.Count(t, "select count(*) from tenants"); n != 1 {

@@ -17,7 +17,7 @@ import (
 // shelf is a library and an asker whose answers are written down: for each question the documents, and the score of the first.
 type shelf struct {
 	answers map[string][]string // question → ids, in the order of their passages
-	further map[string][]string // with a depth
+	further map[string][]string // when more is looked for
 	scores  map[string]float64
 	ids     map[string]domain.ID // of documents
 	made    map[domain.ID]string
@@ -48,23 +48,21 @@ func (s *shelf) Erase(ctx context.Context, id domain.ID) error {
 	return ctx.Err()
 }
 
-func (s *shelf) Ask(_ context.Context, tenantID domain.ID, history []Turn, question string, depth int) ([]Passage, error) {
+func (s *shelf) Ask(_ context.Context, tenantID domain.ID, history []Turn, question string) ([]Passage, func(int) ([]Passage, error), error) {
 	if len(history) > 0 {
 		question = history[0].Text + " / " + question
 	}
 	s.heard = append(s.heard, s.made[tenantID]+": "+question)
 	if question == s.fail {
-		return nil, errors.New("no answer")
+		return nil, nil, errors.New("no answer")
 	}
-	answers := s.answers[question]
-	if depth > 0 {
-		answers = append(answers, s.further[question]...)
+	passages := func(ids []string) (found []Passage) {
+		for _, id := range ids {
+			found = append(found, Passage{DocumentID: s.ids[id], Score: s.scores[question]})
+		}
+		return found
 	}
-	var found []Passage
-	for _, id := range answers {
-		found = append(found, Passage{DocumentID: s.ids[id], Score: s.scores[question]})
-	}
-	return found, nil
+	return passages(s.answers[question]), func(int) ([]Passage, error) { return passages(s.further[question]), nil }, nil
 }
 
 func newShelf() *shelf {
@@ -170,7 +168,7 @@ func TestTenantsAndHistory(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	heard := strings.Join(s.heard, ", ")
-	with := "set N: before / one, set N: before / one, set M: two, set M: two, set M: none, set N: nothing"
+	with := "set N: before / one, set M: two, set M: none, set N: nothing"
 	if want := with + ", " + strings.ReplaceAll(with, "before / ", ""); heard != want {
 		t.Errorf("heard %s", heard)
 	}
@@ -214,7 +212,7 @@ func TestErasedWhateverHappens(t *testing.T) {
 		t.Errorf("%v, erased %q", err, s.erased)
 	}
 	s.fail, s.answers["one"] = "", []string{"of nobody"}
-	if _, err := set.Measure(t.Context(), s, s, quiet); err == nil || err.Error() != "the question 1 found a document of another tenant" {
+	if _, err := set.Measure(t.Context(), s, s, quiet); err == nil || err.Error() != "ask the question 1: a document of another tenant was found" {
 		t.Errorf("%v", err)
 	}
 }

@@ -50,12 +50,11 @@ func (f *found) append(ids []string) {
 	}
 }
 
-// add counts what was found for a question, and what is found further when more is looked for.
-func (t *tally) add(q Question, f, further found) {
+// add counts what was found for a question that some document answers.
+func (t *tally) add(q Question, f found) {
 	t.n++
 	t.took = append(t.took, f.took)
 	t.answerable = append(t.answerable, f.best)
-	f.append(further.ids)
 	found := f.ids
 	t.sum.NDCG10 += ndcg(found, q.gains, 10)
 	t.sum.Recall5 += recall(found, q.gains, 5)
