@@ -80,7 +80,8 @@ type Config struct {
 	Metrics  Metrics
 	Workers  int // documents worked on at once by this process
 
-	// Alone leaves the queue as it is: nobody is called to a line, and who puts documents into it calls ReadNext.
+	// Alone is without the queue and without anybody who looks on: nobody is called to a line, and who puts documents into it
+	// calls ReadNext.
 	Alone bool
 
 	// RetryAfter is how long a document waits after its n-th failed try; nil: 2 s, 8 s, 32 s, 2 min.

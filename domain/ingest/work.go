@@ -247,6 +247,9 @@ func setText(c *document.Chunk, text string) {
 
 // reporter writes progress now and then. What cannot be written is not missed, and watch ends what is not wanted any more.
 func (w *worker) reporter(ctx context.Context, a document.Attempt, stage document.Status) func(done, total int) {
+	if w.Alone {
+		return func(int, int) {}
+	}
 	var last time.Time
 	return func(done, total int) {
 		if time.Since(last) < progressStep && done < total {
