@@ -200,8 +200,7 @@ func (l *laboratory) Ask(ctx context.Context, tenantID domain.ID, history []eval
 			messages[i].Author = chat.Person
 		}
 	}
-	r := l.chat.Standalone(ctx, messages, question)
-	q := retrieve.Query{Text: r.Text, Context: r.Context, Asked: question, By: cmp.Or(r.Model, r.By)}
+	q := l.chat.Standalone(ctx, messages, question).Query(question)
 	passages, err = l.retrieve(ctx, tenantID, q)
 	return passages, func(depth int) ([]eval.Passage, error) {
 		settings, err := l.search.Settings(ctx, tenantID)

@@ -69,9 +69,9 @@ func (s *Service) Standalone(ctx context.Context, history []Message, question st
 	return r
 }
 
-// query is what is searched for q.
-func (r Rewriting) query(q Question) retrieve.Query {
-	return retrieve.Query{Text: r.Text, Context: r.Context, Asked: q.Text, By: cmp.Or(r.Model, r.By), BotID: q.Bot.ID}
+// Query searches for what the person asked.
+func (r Rewriting) Query(asked string) retrieve.Query {
+	return retrieve.Query{Text: r.Text, Context: r.Context, Asked: asked, By: cmp.Or(r.Model, r.By)}
 }
 
 // toQuote is the question that quotes are chosen by, and the one before it where it was not rewritten.

@@ -251,7 +251,9 @@ func (t *turn) search(ctx context.Context) (err error) {
 		return fmt.Errorf("rewrite the question: %w", err)
 	}
 	from := time.Now()
-	t.retrieval, err = t.Retrieve.Retrieve(ctx, t.question.TenantID, t.rewriting.query(t.question))
+	query := t.rewriting.Query(t.question.Text)
+	query.BotID = t.question.Bot.ID
+	t.retrieval, err = t.Retrieve.Retrieve(ctx, t.question.TenantID, query)
 	t.clock.include(from, t.retrieval.Timings)
 	t.Metrics.Retrieved(time.Since(from))
 	if err != nil {
