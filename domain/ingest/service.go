@@ -87,6 +87,10 @@ type Config struct {
 	Metrics  Metrics
 	Workers  int // documents worked on at once by this process
 
+	// Alone is without the queue and without anybody who looks on: nobody is called to a line, and who puts documents into it
+	// calls ReadNext.
+	Alone bool
+
 	// RetryAfter is how long a document waits after its n-th failed try; nil: 2 s, 8 s, 32 s, 2 min.
 	RetryAfter func(try int) time.Duration
 	// Patience is how long a document waits for an embedding model that does not answer before it fails; 0: an hour.
@@ -188,6 +192,9 @@ func (s *Service) Use(documents *document.Service) error {
 
 // Wake makes sure, within the transaction, that so many turns of the tenant run or are in the queue.
 func (s *Service) Wake(ctx context.Context, tx pgx.Tx, tenantID domain.ID, jobs int) error {
+	if s.Alone {
+		return nil
+	}
 	params := make([]river.InsertManyParams, jobs)
 	for lane := range params {
 		params[lane] = river.InsertManyParams{Args: job{TenantID: tenantID, Lane: lane}, InsertOpts: &river.InsertOpts{
@@ -201,6 +208,9 @@ func (s *Service) Wake(ctx context.Context, tx pgx.Tx, tenantID domain.ID, jobs 
 
 // WakeAt queues a turn that comes at a time.
 func (s *Service) WakeAt(ctx context.Context, tx pgx.Tx, tenantID domain.ID, at time.Time) error {
+	if s.Alone {
+		return nil
+	}
 	_, err := s.client.InsertTx(ctx, tx, job{TenantID: tenantID, Lane: timer, At: at.UnixMilli()},
 		&river.InsertOpts{ScheduledAt: at, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: unfinished}})
 	if err != nil {
@@ -211,6 +221,9 @@ func (s *Service) WakeAt(ctx context.Context, tx pgx.Tx, tenantID domain.ID, at 
 
 // KeepUp queues the upkeep of the tenant's vectors.
 func (s *Service) KeepUp(ctx context.Context, tx pgx.Tx, tenantID domain.ID) error {
+	if s.Alone {
+		return nil
+	}
 	_, err := s.client.InsertTx(ctx, tx, upkeep{TenantID: tenantID},
 		&river.InsertOpts{Queue: upkeepKind, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: unfinished}})
 	if err != nil {

@@ -29,6 +29,9 @@ type Config struct {
 
 	MaxConns int32 // 0: four for each processor, ten at least
 
+	// AsyncCommit has commits return before they are on disk. For what is thrown away in the end.
+	AsyncCommit bool
+
 	// Configure changes how connections are made; nil: not at all. Tests break them with it.
 	Configure func(*pgx.ConnConfig)
 }
@@ -162,6 +165,9 @@ func newPool(ctx context.Context, c Config, become string, maxConns int32, state
 		"lock_timeout":                        "10000",
 	} {
 		config.ConnConfig.RuntimeParams[name] = value
+	}
+	if c.AsyncCommit {
+		config.ConnConfig.RuntimeParams["synchronous_commit"] = "off"
 	}
 	if become != "" {
 		config.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
