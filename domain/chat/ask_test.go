@@ -61,8 +61,9 @@ func newDesk(t *testing.T) *desk {
 		t.Fatal(err)
 	}
 	cache := &memory{}
-	d.Service = chat.NewService(chat.Config{DB: d.db.DB, Log: slog.New(slog.DiscardHandler), Retrieve: retrieve.NewService(d.db.DB), Model: model,
-		Quoter: llm.Extractive{}, Embedder: llm.Cached(llm.NewHashing(), cache, nil), Cache: cache, Metrics: uncounted{}})
+	d.Service = chat.NewService(chat.Config{DB: d.db.DB, Log: slog.New(slog.DiscardHandler), Model: model,
+		Retrieve: retrieve.NewService(retrieve.Config{DB: d.db.DB, Log: slog.New(slog.DiscardHandler), Embedder: llm.Cached(llm.NewHashing(), cache, nil)}),
+		Quoter:   llm.Extractive{}, Cache: cache, Metrics: uncounted{}})
 	d.tenant = d.db.Tenant(t)
 	err = d.db.AsSystem(t.Context(), func(tx pgx.Tx) error {
 		_, err := tx.Exec(t.Context(), "select set_config('app.tenant_id', $1, true)", d.tenant.String())

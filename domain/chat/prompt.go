@@ -13,20 +13,23 @@ import (
 
 // The budget of a prompt. A passage that alone is over it is cut; passages can never push the rules out, which come first.
 const (
-	maxPassages      = 8
 	maxPassageTokens = 4000
 	maxHistoryTurns  = 6
 	maxHistoryTokens = 1200
 )
 
-// fit takes the best passages that go into the budget, in order.
-func fit(passages []retrieve.Passage) []retrieve.Passage {
+// fit takes the best passages that go into the budget, in order, and notes in the retrieval which do not.
+func fit(r *retrieve.Retrieval) []retrieve.Passage {
 	var chosen []retrieve.Passage
 	left := maxPassageTokens
-	for _, p := range passages[:min(maxPassages, len(passages))] {
-		p.Text = cutTo(p.Text, left)
-		if p.Text == "" {
-			break
+	for i := range r.Passages {
+		if r.Passages[i].Lost != retrieve.Kept {
+			continue
+		}
+		p := r.Passages[i]
+		if p.Text = cutTo(p.Text, left); p.Text == "" {
+			r.Passages[i].Lost = retrieve.LostBudget
+			continue
 		}
 		left -= llm.EstimateTokens(p.Text)
 		chosen = append(chosen, p)

@@ -59,6 +59,7 @@ func AnalyzeChunk(title string, headings []string, text string, lang Lang) []str
 // token is one word, or one thing to be found as it is.
 type token struct {
 	text   string // a Latin word as written, to be stemmed as the language has it; else the term
+	word   string // of a script other than Latin: the term before its endings were taken off, "" for what is no word
 	latin  bool
 	spared bool // in capitals among small letters: the IT department is not "it"
 	small  bool // a small word of a script other than Latin
@@ -147,7 +148,8 @@ func (t *tokenizer) word(word string) {
 	default:
 		lower := strings.ToLower(word)
 		_, small := smallWords[otherScripts][lower]
-		t.out = append(t.out, token{text: stemScript(lower), small: small})
+		folded := foldScript(lower)
+		t.out = append(t.out, token{text: stemScript(folded), word: folded, small: small})
 	}
 }
 

@@ -111,7 +111,7 @@ func TestQueryInSeveralLanguages(t *testing.T) {
 	if w.Weights.Dot(doc) == 0 {
 		t.Error("a German word is not found among English and German documents")
 	}
-	if len(w.Rarest) != 1 || w.Words != 1 || w.Found != 1 {
+	if len(w.Rarest) != 1 || len(w.Words) != 1 || w.Found != 1 {
 		t.Errorf("candidates from %d terms", len(w.Rarest))
 	}
 }

@@ -142,16 +142,18 @@ type evalIndex struct {
 	vectors   [][]float32
 	having    map[int32][]int // term → chunks
 	df        map[int32]int
+	words     evalWords
 }
 
 var evalTenant = domain.ID{1}
 
 func newEvalIndex(t *testing.T, docs []evalText) *evalIndex {
 	t.Helper()
-	x := &evalIndex{having: map[int32][]int{}, df: map[int32]int{}}
+	x := &evalIndex{having: map[int32][]int{}, df: map[int32]int{}, words: evalWords{chunks: map[string]int{}, having: map[int32][]string{}}}
 	terms := make([][]string, len(docs))
 	texts := make([]string, len(docs))
 	length := 0
+	reader := lexical.NewReader(evalTenant)
 	for i, d := range docs {
 		lang := lexical.Guess(d.Title + "\n" + d.Text)
 		if !slices.Contains(x.languages, lang) {
@@ -159,6 +161,7 @@ func newEvalIndex(t *testing.T, docs []evalText) *evalIndex {
 		}
 		terms[i], texts[i] = lexical.AnalyzeChunk(d.Title, nil, d.Text, lang), d.Title+"\n"+d.Text
 		length += len(terms[i])
+		x.words.add(reader.Words(d.Title, nil, d.Text, lang))
 	}
 	slices.Sort(x.languages)
 	for i, d := range docs {
@@ -183,7 +186,9 @@ type evalRanking struct {
 }
 
 func (x *evalIndex) ask(text string) evalRanking {
-	q := lexical.ParseQuery(evalTenant, text, x.languages).Weigh(len(x.ids), x.df)
+	words := lexical.ParseQuery(evalTenant, text, x.languages)
+	words.Spell(x.df, x.words.similar(words.Unknown(x.df)))
+	q := words.Weigh(len(x.ids), x.df)
 	vectors, _, _ := llm.NewHashing().Embed(context.Background(), []string{text})
 	all := make([]hit, len(x.ids))
 	for i := range all {
@@ -199,8 +204,8 @@ func (x *evalIndex) ask(text string) evalRanking {
 			}
 		}
 	}
-	byWords := best(all, byWords, func(h hit) float64 { return h.bm25 })
-	byVector := best(all, byVector, func(h hit) float64 { return h.cosine })
+	byWords := best(all, most, func(h hit) float64 { return h.bm25 })
+	byVector := best(all, most, func(h hit) float64 { return h.cosine })
 	found := slices.Clone(byWords)
 	for _, h := range byVector {
 		if !slices.ContainsFunc(found, func(f hit) bool { return f.chunk == h.chunk }) {
@@ -210,7 +215,7 @@ func (x *evalIndex) ask(text string) evalRanking {
 	}
 	fuse(found, q.Possible, llm.NewHashing().Model())
 	out := evalRanking{byWords: x.names(byWords), byVector: x.names(byVector), fused: x.names(found)}
-	if len(found) == 0 || found[0].fused < Threshold {
+	if len(found) == 0 || found[0].fused < builtinThreshold {
 		out.refused = 1
 	}
 	return out

@@ -13,7 +13,8 @@ import (
 type hit struct {
 	chunk       domain.ID
 	bm25        float64 // 0: not found by words
-	cosine      float64 // 0 where the chunk has no vector of the model
+	cosine      float64 // 0 where the chunk has no vector
+	model       int     // that made the vector, among the tenant's
 	lexicalRank int     // from 1; 0: not found by words
 	vectorRank  int     // from 1; 0: not among the nearest vectors
 	lexical     float64 // bm25 on a scale of 0 to 1
