@@ -79,7 +79,7 @@ func share100(n, of int) string {
 	if of == 0 {
 		return "–"
 	}
-	return fmt.Sprintf("%.1f %%", 100*float64(n)/float64(of))
+	return fmt.Sprintf("%.1f\u00a0%%", 100*float64(n)/float64(of))
 }
 
 // tooMany reports whether a share of answers is worth a look.

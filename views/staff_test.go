@@ -120,7 +120,7 @@ func caseExamples(add func(string, string, bool, templ.Component), c, evil tenan
 func auditExamples(add func(string, string, bool, templ.Component), c, evil tenant.Case) {
 	p := somebody(domain.Owner, "/settings/audit")
 	over := aCase()
-	over.ID, over.Left, over.ClosedAt = nth(902), 0, now.Add(-time.Hour)
+	over.ID, over.Left, over.OpenedAt, over.ClosedAt = nth(902), 0, now.Add(-90*time.Minute), now.Add(-time.Hour)
 	over.Reason = "Die Frage nach der " + german
 	entry := func(action, route string, object domain.ID) tenant.AuditEntry {
 		return tenant.AuditEntry{At: now, Actor: "Ada Lind", CaseID: c.ID, Action: action, Route: route, ObjectID: object, RequestID: nth(903).String()}
