@@ -38,8 +38,8 @@ func (noQueue) Index(ctx context.Context, tenantID domain.ID, title, language st
 	}
 	terms := lexical.AnalyzeChunk(title, c.Heading, c.Text, lexical.Lang(language))
 	weights := lexical.DocWeights(tenantID, terms, lexical.MeanLength(0, 0))
-	c.EmbeddingModel, c.Tokens = embedder.Model(), len(terms)
-	return document.NewChunk{Chunk: c, Terms: len(terms), Lexemes: weights.Terms(), Weights: weights.Sparse(), Vector: vectors[0],
+	c.EmbeddingModel, c.Tokens = embedder.Model(), terms.Len()
+	return document.NewChunk{Chunk: c, Terms: terms.Len(), Lexemes: weights.Terms(), Weights: weights.Sparse(), Vector: vectors[0],
 		Words: Words(tenantID, title, c.Heading, c.Text, lexical.Lang(language))}, nil
 }
 

@@ -44,7 +44,7 @@ func (s *Service) Index(ctx context.Context, tenantID domain.ID, title, language
 func weigh(k *document.NewChunk, tenantID domain.ID, reader lexical.Reader, title string, lang lexical.Lang, mean float64) {
 	found := lexical.AnalyzeChunk(title, k.Heading, k.Text, lang)
 	weights := lexical.DocWeights(tenantID, found, mean)
-	k.Terms, k.Lexemes, k.Weights = len(found), weights.Terms(), weights.Sparse()
+	k.Terms, k.Lexemes, k.Weights = found.Len(), weights.Terms(), weights.Sparse()
 	k.Words = nil
 	for _, w := range reader.Words(title, k.Heading, k.Text, lang) {
 		k.Words = append(k.Words, document.Word(w))

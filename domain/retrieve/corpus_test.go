@@ -104,7 +104,7 @@ func fillDocument(t testing.TB, exec func(string, ...any), v *vocabulary, tenant
 	texts, terms, weights, vectors := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
 	for i := range n {
 		words, vector := v.pick(80 + v.random.IntN(80))
-		w := lexical.DocWeights(tenant, v.stems(words), 120)
+		w := lexical.DocWeights(tenant, lexical.Terms{Text: v.stems(words)}, 120)
 		ids[i], ordinals[i], texts[i] = domain.NewID(), from+i+1, strings.Join(words, " ")
 		terms[i], weights[i], vectors[i] = w.Terms(), w.Sparse(), halfvec(vector)
 		length += len(words)

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"bitb/domain"
+	"bitb/domain/postgres"
 )
 
 // Health is how a tenant fares, without a word of what it is about. Answers are those of the last seven days.
@@ -105,7 +106,7 @@ func readHealth(ctx context.Context, tx pgx.Tx, tenants []Health) error {
 	var batch pgx.Batch
 	for i := range tenants {
 		h := &tenants[i]
-		batch.Queue("select set_config('app.tenant_id', $1, true)", h.TenantID.String()).Exec(func(pgconn.CommandTag) error { return nil })
+		batch.Queue(postgres.SetTenantSQL, h.TenantID.String()).Exec(func(pgconn.CommandTag) error { return nil })
 		batch.Queue(healthSQL, h.TenantID).QueryRow(func(row pgx.Row) error {
 			var active *time.Time
 			err := row.Scan(&h.Documents, &h.Failed, &h.Answers, &h.Errors, &h.Unanswered, &active)
