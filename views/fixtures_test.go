@@ -433,6 +433,7 @@ func examples() []example {
 
 	documentExamples(add)
 	chatExamples(add)
+	staffExamples(add)
 
 	owner := somebody(domain.Owner, "/settings")
 	models := Models{Answer: "extractive-1", Embedding: "hashing-1024", Dimensions: 1024, BuiltIn: true}

@@ -167,7 +167,7 @@ func (l *laboratory) Store(ctx context.Context, tenantID domain.ID, entries []ev
 // keepUp gives the approximate index what it lacks, if searches look into it.
 func (l *laboratory) keepUp(ctx context.Context, tenantID domain.ID) error {
 	chunks, _, err := l.documents.Corpus(ctx, tenantID)
-	for n := 1; err == nil && n > 0 && chunks > document.ApproximateFrom; {
+	for n := 1; err == nil && n > 0 && chunks > postgres.ApproximateFrom; {
 		n, err = l.documents.IndexVectors(ctx, tenantID)
 	}
 	return err

@@ -349,7 +349,7 @@ func (t *turn) readAnswer(ctx context.Context, tx pgx.Tx) error {
 	if err != nil {
 		return err
 	}
-	stored, err := pgx.CollectRows(rows, scanMessage)
+	stored, err := pgx.CollectRows(rows, scanMessage(ctx))
 	if err != nil || len(stored) == 0 {
 		return err
 	}

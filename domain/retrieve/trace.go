@@ -148,6 +148,7 @@ func (s *Service) Get(ctx context.Context, tenantID, id domain.ID) (Retrieval, e
 		(&chooser{passages: r.Passages, joined: r.joined()}).join()
 		return nil
 	})
+	r.forReader(ctx)
 	return r, err
 }
 
