@@ -1,7 +1,7 @@
 // Package postgres is the only way to the database: a pool that nobody else holds, and three doors through which every
-// transaction goes. InTenant (or Snapshot, to read) sees one tenant's rows and is what all features use; AsSystem sees the few tables that come
-// before a tenant is known; AsSupport reads one tenant's rows and writes nothing. Row-level security makes it so, not the
-// code behind the doors. Statements stand in the packages that own the tables.
+// transaction goes. InTenant (or Snapshot, to read) sees one tenant's rows and is what all features use; AsSystem sees the
+// few tables that come before a tenant is known; AsSupport reads one tenant's rows and writes nothing. Row-level security
+// makes it so, not the code behind the doors. Statements stand in the packages that own the tables.
 package postgres
 
 import (
