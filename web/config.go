@@ -56,7 +56,7 @@ type Config struct {
 	Production    bool       `env:"BITB_PRODUCTION"`
 	LogLevel      slog.Level `env:"BITB_LOG_LEVEL" envDefault:"INFO"`
 	TraceDays     int        `env:"BITB_TRACE_DAYS" envDefault:"30"` // that an answer can be explained
-	Workers       int        `env:"BITB_WORKERS" envDefault:"2"` // documents read at once by this process; 0: none
+	Workers       int        `env:"BITB_WORKERS" envDefault:"2"`     // documents read at once by this process; 0: none
 
 	DemoListen string `env:"BITB_DEMO_LISTEN" envDefault:"127.0.0.1:8090"` // of the demo customer's site
 }
