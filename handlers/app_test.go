@@ -81,11 +81,11 @@ func newApp(t *testing.T) *app {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
-	search := retrieve.NewService(a.db.DB)
+	search := retrieve.NewService(retrieve.Config{DB: a.db.DB, Log: log, Embedder: llm.Cached(llm.NewHashing(), store, noMetrics{})})
 	a.tenants = tenant.NewService(a.db.DB, chat.FirstBot)
 	a.documents = document.NewService(a.db.DB, dbtest.NoQueue)
 	a.chat = chat.NewService(chat.Config{DB: a.db.DB, Log: log, Retrieve: search, Model: llm.Extractive{}, Quoter: llm.Extractive{},
-		Embedder: llm.Cached(llm.NewHashing(), store, noMetrics{}), Cache: store, Metrics: noMetrics{}})
+		Cache: store, Metrics: noMetrics{}})
 	static, err := fs.Sub(bitb.Static, "static")
 	if err != nil {
 		t.Fatal(err)

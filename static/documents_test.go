@@ -68,7 +68,8 @@ func newDashboard(t *testing.T) *dashboard {
 	if err != nil {
 		t.Fatal(err)
 	}
-	search, tenants := retrieve.NewService(d.db.DB), tenant.NewService(d.db.DB, chat.FirstBot)
+	search := retrieve.NewService(retrieve.Config{DB: d.db.DB, Log: log, Embedder: llm.Cached(llm.NewHashing(), d.hints, noMetrics{})})
+	tenants := tenant.NewService(d.db.DB, chat.FirstBot)
 	d.documents = document.NewService(d.db.DB, dbtest.NoQueue)
 	stop, end := context.WithCancel(context.Background())
 	server := httptest.NewUnstartedServer(nil)
@@ -77,7 +78,7 @@ func newDashboard(t *testing.T) *dashboard {
 		Log: log, PublicURL: d.url, Static: static, Tenants: tenants, Sessions: tenant.NewSessions(d.db.DB), Documents: d.documents,
 		Retrieve: search, Limiter: d.hints, Hints: d.hints, Cache: d.hints, Metrics: noMetrics{}, Models: views.Models{Answer: "builtin", BuiltIn: true},
 		Chat: chat.NewService(chat.Config{DB: d.db.DB, Log: log, Retrieve: search, Model: llm.Extractive{}, Quoter: llm.Extractive{},
-			Embedder: llm.Cached(llm.NewHashing(), d.hints, noMetrics{}), Cache: d.hints, Metrics: noMetrics{}}),
+			Cache: d.hints, Metrics: noMetrics{}}),
 		Sniff: sniff, Unzip: unzip, RenderPage: d.draw, Ready: d.db.Ping, ClientIP: echo.ExtractIPDirect(),
 	})
 	if err != nil {

@@ -306,8 +306,11 @@ func hostileChunks() ChunksView {
 
 func someRetrieval() retrieve.Retrieval {
 	r := retrieve.Retrieval{
-		ID: nth(500), Question: "How long may I keep a rented canoe?", Threshold: 0.45, CreatedAt: now, Chunks: 6842, Words: 4, Unknown: 1,
-		Vectors: retrieve.VectorsExact, ByWords: 38, ByVector: 50, Timings: []retrieve.Timing{{Stage: "statistics", Millis: 0.4}, {Stage: "search", Start: 0.4, Millis: 11.2}},
+		ID: nth(500), Question: "How long may I keep a rented canoe?", Searched: "How long may I keep a rented canoe?", CreatedAt: now, Chunks: 6842,
+		Settings: retrieve.Settings{Threshold: 0.45, Limit: 8, Search: retrieve.Both},
+		Words:    []retrieve.Word{{Text: "long", Chunks: 812, Weight: 2.1}, {Text: "keep", Chunks: 93, Weight: 4.3}, {Text: "rented", Chunks: 12, Weight: 6.2}, {Text: "canoo", Spelled: []string{"canoe"}}},
+		Vectors:  retrieve.VectorsExact, Models: []string{"builtin-hash-v1"}, ByWords: retrieve.Side{Found: 38, Most: 100, Last: .04}, ByVector: retrieve.Side{Found: 100, Most: 100, Last: .2},
+		Timings: []retrieve.Timing{{Stage: "statistics", Millis: 0.4}, {Stage: "search", Start: 0.4, Millis: 11.2}},
 	}
 	scores := [][3]float64{{0.91, 0.84, 0.93}, {0.88, 0.79, 0.86}, {0.42, 0.81, 0.71}, {0.57, 0.62, 0.52}, {0.08, 0.58, 0.38}, {0.21, 0.33, 0.24}}
 	names := []string{"Rental terms and prices, spring and summer 2026.pdf", "Lost and damaged equipment.pdf", arabic, "How to get back into a canoe.md", german, "Opening hours.html"}
@@ -315,7 +318,10 @@ func someRetrieval() retrieve.Retrieval {
 		p := retrieve.Passage{
 			ChunkID: nth(310 + i), DocumentID: nth(105), DocumentName: names[i], Ordinal: 40 + i, Heading: []string{"2 Returning a boat"},
 			PageFrom: 3 + i, PageTo: 3 + i, Text: strings.Repeat("A boat is returned to the jetty by 19:00 on the day it was booked for. ", 3),
-			Lexical: s[0], Vector: s[1], Fused: s[2], LexicalRank: i + 1, VectorRank: 6 - i, Used: s[2] >= 0.45,
+			Lexical: s[0], Vector: s[1], Fused: s[2], Score: s[2], LexicalRank: i + 1, VectorRank: 6 - i, FusedRank: i + 1,
+		}
+		if s[2] < r.Settings.Threshold {
+			p.Lost = retrieve.LostThreshold
 		}
 		r.Passages = append(r.Passages, p)
 	}

@@ -58,7 +58,7 @@ func passageNumber(r retrieve.Retrieval, i int, cited map[domain.ID]int) int {
 	}
 	n := 0
 	for _, found := range r.Passages[:i+1] {
-		if found.Used {
+		if found.Lost == retrieve.Kept {
 			n++
 		}
 	}
@@ -66,13 +66,7 @@ func passageNumber(r retrieve.Retrieval, i int, cited map[domain.ID]int) int {
 }
 
 func passageFact(r retrieve.Retrieval) string {
-	used := 0
-	for _, found := range r.Passages {
-		if found.Used {
-			used++
-		}
-	}
-	return number(used) + " of " + number(len(r.Passages)) + " reached the model"
+	return number(len(r.Used())) + " of " + number(len(r.Passages)+len(r.Others)) + " reached the model"
 }
 
 // searchFacts says what was searched, how much came of it and how long it took.
@@ -82,36 +76,47 @@ func searchFacts(r retrieve.Retrieval) string {
 		last := r.Timings[len(r.Timings)-1]
 		facts += " in " + millis(last.Start+last.Millis)
 	}
-	facts += ": " + number(r.ByWords) + " found by words"
+	facts += ": " + number(r.ByWords.Found) + " found by words"
 	if r.Vectors == retrieve.VectorsExact || r.Vectors == retrieve.VectorsHNSW {
-		facts += ", " + number(r.ByVector) + " by vectors"
+		facts += ", " + number(r.ByVector.Found) + " by vectors"
 	}
-	if r.Unknown > 0 {
+	if n := r.Unknown(); n > 0 {
 		verb := " are"
-		if r.Unknown == 1 {
+		if n == 1 {
 			verb = " is"
 		}
-		facts += ". " + number(r.Unknown) + " of the question’s " + count(r.Words, "word", "words") + verb + " in no document"
+		facts += ". " + number(n) + " of the question’s " + count(len(r.Words), "word", "words") + verb + " in no document"
 	}
 	return facts + "."
 }
 
 // crosses reports whether the threshold lies right above the i-th passage.
 func crosses(r retrieve.Retrieval, i int) bool {
-	under := r.Passages[i].Fused < r.Threshold
-	return under && (i == 0 || r.Passages[i-1].Fused >= r.Threshold)
+	under := r.Passages[i].Score < r.Settings.Threshold
+	return under && (i == 0 || r.Passages[i-1].Score >= r.Settings.Threshold)
 }
 
-// unusedNote says why a passage did not reach the model.
-func unusedNote(r retrieve.Retrieval, found retrieve.Passage) string {
-	if found.Fused < r.Threshold {
+// lostNote says why a passage did not reach the model.
+func lostNote(lost retrieve.Loss) string {
+	switch lost {
+	case retrieve.LostRank:
+		return "Not among the best that are looked at closely"
+	case retrieve.LostThreshold:
 		return "Under the threshold"
+	case retrieve.LostDuplicate:
+		return "A better passage says the same"
+	case retrieve.LostLimit:
+		return "Not among the first that the model is given"
+	case retrieve.Joined:
+		return "Joined to its neighbour above"
+	case retrieve.LostBudget:
+		return "No room was left in the prompt"
 	}
-	return "Not among the first that the model is given"
+	return "Reached the model"
 }
 
 func fusedKind(found retrieve.Passage) string {
-	if found.Used {
+	if found.Lost == retrieve.Kept {
 		return "fused"
 	}
 	return "under"
@@ -180,14 +185,16 @@ func stageName(stage string) string {
 	switch stage {
 	case "embed":
 		return "Embed question"
-	case "retrieve":
+	case "statistics":
+		return "Weigh words"
+	case "search":
 		return "Search"
-	case "lexical":
-		return "Lexical search"
-	case "vector":
-		return "Vector search"
-	case "fuse":
-		return "Fuse"
+	case "passages":
+		return "Read passages"
+	case "rerank":
+		return "Re-rank"
+	case "choose":
+		return "Choose"
 	case "wait":
 		return "Wait for model"
 	case "write":

@@ -971,9 +971,9 @@ func retrievalPanel(r retrieve.Retrieval, cited map[domain.ID]int) templ.Compone
 					return templ_7745c5c3_Err
 				}
 				var templ_7745c5c3_Var39 string
-				templ_7745c5c3_Var39, templ_7745c5c3_Err = templ.JoinStringErrs(score(r.Threshold))
+				templ_7745c5c3_Var39, templ_7745c5c3_Err = templ.JoinStringErrs(score(r.Settings.Threshold))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `playground.templ`, Line: 234, Col: 35}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `playground.templ`, Line: 234, Col: 44}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var39))
 				if templ_7745c5c3_Err != nil {
@@ -1039,7 +1039,7 @@ func passage(r retrieve.Retrieval, found retrieve.Passage, n int, cited map[doma
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		if found.Used {
+		if found.Lost == retrieve.Kept {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 86, "<a class=\"cite top-0! shrink-0\"")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -1112,7 +1112,7 @@ func passage(r retrieve.Retrieval, found retrieve.Passage, n int, cited map[doma
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var46 string
-			templ_7745c5c3_Var46, templ_7745c5c3_Err = templ.JoinStringErrs(unusedNote(r, found))
+			templ_7745c5c3_Var46, templ_7745c5c3_Err = templ.JoinStringErrs(lostNote(found.Lost))
 			if templ_7745c5c3_Err != nil {
 				return templ.Error{Err: templ_7745c5c3_Err, FileName: `playground.templ`, Line: 250, Col: 82}
 			}
@@ -1208,7 +1208,7 @@ func passage(r retrieve.Retrieval, found retrieve.Passage, n int, cited map[doma
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		var templ_7745c5c3_Var51 = []any{"mt-1 line-clamp-3 text-sm wrap-anywhere", templ.KV("text-muted-foreground", !found.Used)}
+		var templ_7745c5c3_Var51 = []any{"mt-1 line-clamp-3 text-sm wrap-anywhere", templ.KV("text-muted-foreground", found.Lost != retrieve.Kept)}
 		templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var51...)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
@@ -1276,7 +1276,7 @@ func passage(r retrieve.Retrieval, found retrieve.Passage, n int, cited map[doma
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = scoreBar("Fused", found.Fused, "", fusedKind(found), r.Threshold).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = scoreBar("Fused", found.Fused, "", fusedKind(found), r.Settings.Threshold).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -61,10 +61,10 @@ func newServer(ctx context.Context, c Config, log *slog.Logger) (*server, error)
 	if err := s.newQueue(embedder); err != nil {
 		return nil, err
 	}
-	search := retrieve.NewService(s.db)
+	search := retrieve.NewService(retrieve.Config{DB: s.db, Log: log, Embedder: llm.Cached(embedder, s.redis, s.metrics)})
 	s.tenants = tenant.NewService(s.db, chat.FirstBot)
 	s.chat = chat.NewService(chat.Config{DB: s.db, Log: log, Retrieve: search, Model: answerer, Quoter: llm.Extractive{Observer: s.metrics},
-		Embedder: llm.Cached(embedder, s.redis, s.metrics), Cache: s.redis, Metrics: s.metrics})
+		Cache: s.redis, Metrics: s.metrics})
 	static, err := fs.Sub(bitb.Static, "static")
 	if err != nil {
 		return nil, err

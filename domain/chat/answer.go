@@ -13,17 +13,6 @@ import (
 // maxAnswerTokens bounds what a model may write.
 const maxAnswerTokens = 1024
 
-// passages are those of the retrieval that reach the model, the best first, numbered from 1.
-func (t *turn) passages() []retrieve.Passage {
-	var used []retrieve.Passage
-	for _, p := range t.retrieval.Passages {
-		if p.Used {
-			used = append(used, p)
-		}
-	}
-	return fit(used)
-}
-
 // stream has a model answer, drops citations of what it was not given, and fills message with what was said.
 func (t *turn) stream(ctx context.Context, model llm.Chat, passages []retrieve.Passage) error {
 	from := time.Now()

@@ -20,12 +20,7 @@ import (
 // Retriever finds passages; see retrieve.Service.
 type Retriever interface {
 	Retrieve(ctx context.Context, tenantID domain.ID, q retrieve.Query) (retrieve.Retrieval, error)
-}
-
-// QueryEmbedder turns a question into a vector for one tenant, from a cache where it can; see llm.Cached.
-type QueryEmbedder interface {
-	Model() string
-	EmbedQuery(ctx context.Context, tenantID domain.ID, text string) ([]float32, error)
+	Get(ctx context.Context, tenantID, id domain.ID) (retrieve.Retrieval, error)
 }
 
 // Config is what a Service is made of. Model answers; Quoter stands in when it cannot.
@@ -33,7 +28,6 @@ type Config struct {
 	DB       *postgres.DB
 	Log      *slog.Logger
 	Retrieve Retriever
-	Embedder QueryEmbedder
 	Model    llm.Chat
 	Quoter   llm.Chat
 	Cache    llm.Cache
@@ -143,6 +137,7 @@ type turn struct {
 	conversation domain.ID
 	history      []Message
 	retrieval    retrieve.Retrieval
+	given        []retrieve.Passage // to the model, numbered from 1
 	message      Message
 	cached       bool
 	clock        clock
@@ -157,6 +152,13 @@ type clock struct {
 
 func (c *clock) note(stage string, from time.Time) {
 	c.timings = append(c.timings, Timing{Stage: stage, Start: millis(from.Sub(c.began)), Millis: millis(time.Since(from))})
+}
+
+// include notes the stages of something that began at from.
+func (c *clock) include(from time.Time, stages []retrieve.Timing) {
+	for _, s := range stages {
+		c.timings = append(c.timings, Timing{Stage: s.Stage, Start: millis(from.Sub(c.began)) + s.Start, Millis: s.Millis})
+	}
 }
 
 func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
@@ -220,26 +222,16 @@ func repeated(messages []Message, q Question) (*Message, error) {
 	return nil, nil
 }
 
-// search embeds the question and retrieves. Without the embedding service it goes on with words alone.
-func (t *turn) search(ctx context.Context) error {
+// search finds the passages, and leaves those that fit into a prompt.
+func (t *turn) search(ctx context.Context) (err error) {
 	from := time.Now()
-	vector, err := t.Embedder.EmbedQuery(ctx, t.question.TenantID, t.question.Text)
-	t.clock.note("embed", from)
-	if err != nil {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		t.Log.WarnContext(ctx, "question not embedded; searching by words alone", "error", err)
-		vector = nil
-	}
-	from = time.Now()
-	t.retrieval, err = t.Retrieve.Retrieve(ctx, t.question.TenantID, retrieve.Query{
-		Text: t.question.Text, Vector: vector, Model: t.Embedder.Model(), BotID: t.question.Bot.ID})
-	t.clock.note("retrieve", from)
+	t.retrieval, err = t.Retrieve.Retrieve(ctx, t.question.TenantID, retrieve.Query{Text: t.question.Text, BotID: t.question.Bot.ID})
+	t.clock.include(from, t.retrieval.Timings)
 	t.Metrics.Retrieved(time.Since(from))
 	if err != nil {
 		return fmt.Errorf("retrieve: %w", err)
 	}
+	t.given = fit(&t.retrieval)
 	if t.events.Retrieved != nil {
 		t.events.Retrieved(t.retrieval)
 	}
@@ -249,8 +241,7 @@ func (t *turn) search(ctx context.Context) error {
 // answer fills message, from the cache, the model, the quotes or the fallback. It never fails: each way down is an answer.
 func (t *turn) answer(ctx context.Context) {
 	t.message = Message{ID: domain.NewID(), ReplyTo: t.question.ID, Author: Answer, RetrievalID: t.retrieval.ID}
-	passages := t.passages()
-	if len(passages) == 0 {
+	if len(t.given) == 0 {
 		t.fallback()
 		return
 	}
@@ -258,7 +249,7 @@ func (t *turn) answer(ctx context.Context) {
 		return
 	}
 	t.events.stage("writing")
-	err := t.stream(ctx, t.Model, passages)
+	err := t.stream(ctx, t.Model, t.given)
 	switch {
 	case err == nil:
 		t.intoCache(ctx)
@@ -269,7 +260,7 @@ func (t *turn) answer(ctx context.Context) {
 		t.Log.WarnContext(ctx, "answer broke off", "model", t.Model.Model(), "error", err)
 	default:
 		t.Log.WarnContext(ctx, "model did not answer; quoting instead", "model", t.Model.Model(), "error", err)
-		if err := t.stream(ctx, t.Quoter, passages); err != nil {
+		if err := t.stream(ctx, t.Quoter, t.given); err != nil {
 			t.fallback()
 			return
 		}
@@ -292,7 +283,7 @@ func (t *turn) emit(delta string) error {
 	return t.events.delta(delta)
 }
 
-// keepAnswer stores the answer with its citations. Should another request have answered the same question first, its
+// keepAnswer stores the answer with its citations and the trace of its search. Should another request have answered the same question first, its
 // answer stands.
 func (t *turn) keepAnswer(ctx context.Context) error {
 	q := t.question
@@ -310,6 +301,9 @@ func (t *turn) keepAnswer(ctx context.Context) error {
 		}
 		if tag.RowsAffected() == 0 {
 			return t.readAnswer(ctx, tx)
+		}
+		if err := retrieve.Keep(ctx, tx, q.TenantID, t.retrieval); err != nil {
+			return err
 		}
 		for _, c := range m.Citations {
 			if err := insertCitation(ctx, tx, q.TenantID, m.ID, c); err != nil {

@@ -57,6 +57,15 @@ func New(t testing.TB) *Database {
 // RedisURL is the address of the test Redis. Tests share it: keys begin with a tenant's id, which is never used twice.
 func RedisURL(t testing.TB) string { return setting(t, "BITB_TEST_REDIS_URL", "REDIS_URL") }
 
+// NoCache is a cache that keeps nothing.
+type NoCache struct{}
+
+// Get finds nothing.
+func (NoCache) Get(context.Context, string) ([]byte, bool) { return nil, false }
+
+// Set does nothing.
+func (NoCache) Set(context.Context, string, []byte, time.Duration) {}
+
 // Exec runs SQL as a superuser.
 func (d *Database) Exec(t testing.TB, sql string, args ...any) {
 	t.Helper()

@@ -23,6 +23,11 @@ func (d *Database) CheckIndex(t testing.TB, tenantID domain.ID) {
 		"lengths counted wrongly": `select abs(terms - (select coalesce(sum(terms), 0) from chunks where tenant_id = $1 and indexed)) from corpora where tenant_id = $1`,
 		"terms counted wrongly": `select count(*) from (select term, count(*) n from search.lexemes l, unnest(l.terms) term where tenant_id = $1 group by term) real
 			full join (select term, chunks from search.term_stats where tenant_id = $1 and chunks <> 0) kept using (term) where n is distinct from chunks`,
+		"words counted wrongly": `select count(*) from (select hash, count(*) filter (where found) n, count(*) h from (
+				select words, true found from search.lexemes where tenant_id = $1 union all select words, false from search.hidden_lexemes where tenant_id = $1) l,
+				unnest(words) hash group by hash) real
+			full join (select hash, chunks, held from search.vocabulary where tenant_id = $1) kept using (hash) where (n, h) is distinct from (chunks, held)`,
+		"chunks without words": `select count(*) from search.lexemes l join chunks c on c.tenant_id = l.tenant_id and c.id = l.chunk_id where l.tenant_id = $1 and words = '{}' and c.text ~ '[a-z]{4}'`,
 		"documents counted wrongly": `select count(*) from documents d where tenant_id = $1 and (chunk_count, token_count) is distinct from
 			(select (count(*)::int, coalesce(sum(tokens), 0)::int) from chunks c where c.tenant_id = $1 and c.document_id = d.id)`,
 		"documents with chunks of two readings": `select count(*) from (select from chunks where tenant_id = $1 group by document_id having count(distinct reading) > 1) d`,

@@ -39,5 +39,14 @@ func (noQueue) Index(ctx context.Context, tenantID domain.ID, title, language st
 	terms := lexical.AnalyzeChunk(title, c.Heading, c.Text, lexical.Lang(language))
 	weights := lexical.DocWeights(tenantID, terms, lexical.MeanLength(0, 0))
 	c.EmbeddingModel, c.Tokens = embedder.Model(), terms.Len()
-	return document.NewChunk{Chunk: c, Terms: terms.Len(), Lexemes: weights.Terms(), Weights: weights.Sparse(), Vector: vectors[0]}, nil
+	return document.NewChunk{Chunk: c, Terms: terms.Len(), Lexemes: weights.Terms(), Weights: weights.Sparse(), Vector: vectors[0],
+		Words: Words(tenantID, title, c.Heading, c.Text, lexical.Lang(language))}, nil
+}
+
+// Words are those of a chunk.
+func Words(tenantID domain.ID, title string, heading []string, text string, lang lexical.Lang) (words []document.Word) {
+	for _, w := range lexical.NewReader(tenantID).Words(title, heading, text, lang) {
+		words = append(words, document.Word(w))
+	}
+	return words
 }

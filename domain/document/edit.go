@@ -114,6 +114,9 @@ func (s *Service) RemoveAddition(ctx context.Context, tenantID, id domain.ID) (d
 		if err := switchChunk(ctx, tx, tenantID, c, true); err != nil {
 			return err
 		}
+		if err := removeWords(ctx, tx, tenantID, []domain.ID{id}); err != nil {
+			return err
+		}
 		var batch pgx.Batch
 		batch.Queue("delete from chunks where tenant_id = $1 and id = $2", tenantID, id)
 		batch.Queue("delete from chunk_edits where tenant_id = $1 and id = $2", tenantID, c.Edit.ID)

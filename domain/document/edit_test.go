@@ -3,6 +3,7 @@ package document_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -13,6 +14,7 @@ import (
 	"bitb/domain"
 	"bitb/domain/dbtest"
 	"bitb/domain/document"
+	"bitb/domain/llm"
 	"bitb/domain/retrieve"
 )
 
@@ -93,7 +95,7 @@ func texts(chunks []document.Chunk) string {
 // found reports whether a search by words finds the chunk.
 func (d *desk) found(id domain.ID, words string) bool {
 	d.Helper()
-	r, err := retrieve.NewService(d.db.DB).Retrieve(d.Context(), d.tenant, retrieve.Query{Text: words})
+	r, err := retrieve.NewService(retrieve.Config{DB: d.db.DB, Log: slog.New(slog.DiscardHandler), Embedder: llm.Cached(llm.NewHashing(), dbtest.NoCache{}, nil)}).Retrieve(d.Context(), d.tenant, retrieve.Query{Text: words})
 	d.must(err)
 	return slices.ContainsFunc(r.Passages, func(p retrieve.Passage) bool {
 		return p.ChunkID == id && strings.Contains(strings.ToLower(p.Text), strings.ToLower(words))

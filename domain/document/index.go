@@ -4,13 +4,14 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"bitb/domain"
 )
 
-// The statements below keep what a search counts with (corpora, search.term_stats) exact: it counts what can be found. Whoever
+// The statements below keep what a search counts with (corpora, search.term_stats, search.vocabulary) exact: it counts what can be found. Whoever
 // changes them takes the tenant's row of corpora first, so that two documents of a tenant end one after the other and never
 // wait for each other in a circle.
 
@@ -34,7 +35,10 @@ func insertIndexed(ctx context.Context, tx pgx.Tx, a Attempt, c Content) error {
 			ids = append(ids, k.ID)
 		}
 	}
-	return count(ctx, tx, a.TenantID, ids, 1)
+	if err := count(ctx, tx, a.TenantID, ids, 1); err != nil {
+		return err
+	}
+	return insertWords(ctx, tx, a.TenantID, c.Chunks)
 }
 
 // count puts chunks that have their part of the index into the figures (sign 1), or takes them out (-1).
@@ -87,22 +91,69 @@ func (s *Service) IndexVectors(ctx context.Context, tenantID domain.ID) (n int, 
 
 // removeChunks takes the document's chunks out of the index, its figures and the table; those of the reading keep stay.
 func removeChunks(ctx context.Context, tx pgx.Tx, tenantID, documentID domain.ID, keep int) error {
-	rows, err := tx.Query(ctx, "select id from chunks where tenant_id = $1 and document_id = $2 and reading <> $3 and indexed", tenantID, documentID, keep)
+	rows, err := tx.Query(ctx, "select id, indexed from chunks where tenant_id = $1 and document_id = $2 and reading <> $3", tenantID, documentID, keep)
 	if err != nil {
 		return err
 	}
-	ids, err := pgx.CollectRows(rows, pgx.RowTo[domain.ID])
+	var all, found []domain.ID
+	var id domain.ID
+	var indexed bool
+	_, err = pgx.ForEachRow(rows, []any{&id, &indexed}, func() error {
+		if all = append(all, id); indexed {
+			found = append(found, id)
+		}
+		return nil
+	})
 	if err != nil {
 		return fmt.Errorf("find the chunks that go: %w", err)
 	}
-	if err := count(ctx, tx, tenantID, ids, -1); err != nil {
+	if err := count(ctx, tx, tenantID, found, -1); err != nil {
 		return err
+	}
+	if err := countWords(ctx, tx, tenantID, found, -1); err != nil {
+		return err
+	}
+	if err := removeWords(ctx, tx, tenantID, all); err != nil {
+		return err
+	}
+	if keep >= 0 {
+		if err := keepRevisions(ctx, tx, tenantID, byReading, "c.document_id = $3 and c.reading <> $4", documentID, keep); err != nil {
+			return err
+		}
 	}
 	// vectors and lexemes go with them
 	if _, err := tx.Exec(ctx, "delete from chunks where tenant_id = $1 and document_id = $2 and reading <> $3", tenantID, documentID, keep); err != nil {
 		return fmt.Errorf("remove chunks: %w", err)
 	}
 	return nil
+}
+
+// What takes the place of a chunk's words.
+const (
+	byEdit    = "edit"
+	byReading = "reading"
+)
+
+// keepRevisions keeps chunks as they are before they are replaced, so that an answer can be explained with the words it was
+// made from. which is a condition from this package, on the chunk c.
+func keepRevisions(ctx context.Context, tx pgx.Tx, tenantID domain.ID, by, which string, args ...any) error {
+	_, err := tx.Exec(ctx, `insert into chunk_revisions
+			(tenant_id, chunk_id, revision, document_id, version, ordinal, heading, page_from, page_to, text, tokens, replaced_by)
+		select c.tenant_id, c.id, c.revision, c.document_id, d.live_version, c.ordinal, c.heading, c.page_from, c.page_to, c.text, c.tokens, $2
+		from chunks c join documents d on d.tenant_id = c.tenant_id and d.id = c.document_id
+		where c.tenant_id = $1 and `+which, append([]any{tenantID, by}, args...)...)
+	if err != nil {
+		return fmt.Errorf("keep chunks as they were: %w", err)
+	}
+	return nil
+}
+
+// ForgetRevisions removes what was kept of chunks that were replaced before a time: no trace is left that could name them.
+func (s *Service) ForgetRevisions(ctx context.Context, tenantID domain.ID, before time.Time) error {
+	return s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, "delete from chunk_revisions where tenant_id = $1 and replaced_at < $2", tenantID, before)
+		return err
+	})
 }
 
 // matchIndex brings the index in line with the switches of a document and its chunks.
@@ -134,6 +185,9 @@ func setIndexed(ctx context.Context, tx pgx.Tx, tenantID domain.ID, ids []domain
 		if err := count(ctx, tx, tenantID, ids, -1); err != nil {
 			return err
 		}
+		if err := countWords(ctx, tx, tenantID, ids, -1); err != nil {
+			return err
+		}
 	} else if _, err := tx.Exec(ctx, "select from corpora where tenant_id = $1 for update", tenantID); err != nil {
 		return err
 	}
@@ -151,10 +205,13 @@ func setIndexed(ctx context.Context, tx pgx.Tx, tenantID domain.ID, ids []domain
 	if _, err := tx.Exec(ctx, "update chunks set indexed = $3 where tenant_id = $1 and id = any($2)", tenantID, ids, on); err != nil {
 		return fmt.Errorf("switch chunks: %w", err)
 	}
-	if on {
-		return count(ctx, tx, tenantID, ids, 1)
+	if !on {
+		return nil
 	}
-	return nil
+	if err := count(ctx, tx, tenantID, ids, 1); err != nil {
+		return err
+	}
+	return countWords(ctx, tx, tenantID, ids, 1)
 }
 
 // moveSQL takes names from this file only.
@@ -173,6 +230,14 @@ func replaceIndexed(ctx context.Context, tx pgx.Tx, tenantID domain.ID, k NewChu
 		if err := count(ctx, tx, tenantID, ids, -1); err != nil {
 			return err
 		}
+		if err := countWords(ctx, tx, tenantID, ids, -1); err != nil {
+			return err
+		}
+	} else if _, err := tx.Exec(ctx, "select from corpora where tenant_id = $1 for update", tenantID); err != nil {
+		return err
+	}
+	if err := removeWords(ctx, tx, tenantID, ids); err != nil {
+		return err
 	}
 	k.hidden = !indexed
 	for _, sql := range []string{
@@ -183,10 +248,13 @@ func replaceIndexed(ctx context.Context, tx pgx.Tx, tenantID domain.ID, k NewChu
 			return fmt.Errorf("take a chunk out of the index: %w", err)
 		}
 	}
+	if err := keepRevisions(ctx, tx, tenantID, byEdit, "c.id = $3", k.ID); err != nil {
+		return err
+	}
 	_, err := tx.Exec(ctx, `update documents d set token_count = d.token_count + $3 - c.tokens from chunks c
 		where c.tenant_id = $1 and c.id = $2 and d.tenant_id = $1 and d.id = c.document_id`, tenantID, k.ID, k.Tokens)
 	if err == nil {
-		_, err = tx.Exec(ctx, "update chunks set text = $3, tokens = $4, terms = $5 where tenant_id = $1 and id = $2", tenantID, k.ID, k.Text, k.Tokens, k.Terms)
+		_, err = tx.Exec(ctx, "update chunks set text = $3, tokens = $4, terms = $5, revision = revision + 1 where tenant_id = $1 and id = $2", tenantID, k.ID, k.Text, k.Tokens, k.Terms)
 	}
 	if err != nil {
 		return fmt.Errorf("rewrite a chunk: %w", err)
@@ -196,7 +264,10 @@ func replaceIndexed(ctx context.Context, tx pgx.Tx, tenantID domain.ID, k NewChu
 	if err := insertVectors(ctx, tx, a, content); err != nil {
 		return err
 	}
-	if err := insertLexemes(ctx, tx, a, content); err != nil || !indexed {
+	if err := insertLexemes(ctx, tx, a, content); err != nil {
+		return err
+	}
+	if err := insertWords(ctx, tx, tenantID, content.Chunks); err != nil || !indexed {
 		return err
 	}
 	return count(ctx, tx, tenantID, ids, 1)
@@ -205,19 +276,20 @@ func replaceIndexed(ctx context.Context, tx pgx.Tx, tenantID domain.ID, k NewChu
 func insertLexemes(ctx context.Context, tx pgx.Tx, a Attempt, c Content) error {
 	for _, hidden := range []bool{false, true} {
 		var ids []domain.ID
-		var terms, weights []string
+		var terms, weights, words []string
 		for _, k := range c.Chunks {
 			if k.hidden == hidden {
-				ids, terms, weights = append(ids, k.ID), append(terms, k.Lexemes), append(weights, k.Weights)
+				ids, terms, weights, words = append(ids, k.ID), append(terms, k.Lexemes), append(weights, k.Weights), append(words, hashes(k.Words))
 			}
 		}
 		if len(ids) == 0 {
 			continue
 		}
 		table := map[bool]string{false: "search.lexemes", true: "search.hidden_lexemes"}[hidden]
-		_, err := tx.Exec(ctx, "insert into "+table+` (tenant_id, chunk_id, terms, weights)
-			select $1, l.id, l.terms::integer[], l.weights::sparsevec from unnest($2::uuid[], $3::text[], $4::text[]) as l (id, terms, weights)`,
-			a.TenantID, ids, terms, weights)
+		_, err := tx.Exec(ctx, "insert into "+table+` (tenant_id, chunk_id, terms, weights, words)
+			select $1, l.id, l.terms::integer[], l.weights::sparsevec, l.words::integer[]
+			from unnest($2::uuid[], $3::text[], $4::text[], $5::text[]) as l (id, terms, weights, words)`,
+			a.TenantID, ids, terms, weights, words)
 		if err != nil {
 			return fmt.Errorf("insert lexemes: %w", err)
 		}

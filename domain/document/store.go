@@ -112,9 +112,17 @@ type NewChunk struct {
 	Terms   int       // its length in terms, BM25's len
 	Lexemes string    // its terms as hashes, an array of integers as PostgreSQL writes it; see lexical.Weights
 	Weights string    // BM25's part of the chunk by the same hashes, a sparsevec as pgvector writes it
+	Words   []Word    // its different words, by their hashes; see lexical.Reader
 	Vector  []float32 // of unit length
 
 	hidden bool
+}
+
+// Word is a word as chunks have it, which misspelled words of a question are taken for.
+type Word struct {
+	Hash int32
+	Text string
+	Keys string // that it shares with misspellings, an array of integers as PostgreSQL writes it
 }
 
 // ErrEdited says that somebody edited a chunk of the document since the attempt took it up: it has to be cut anew.

@@ -36,15 +36,19 @@ func (s *Service) Index(ctx context.Context, tenantID domain.ID, title, language
 		return k, err
 	}
 	k.Vector, k.EmbeddingModel = vectors[0], s.Embedder.Model()
-	weigh(&k, tenantID, title, lexical.Lang(language), lexical.MeanLength(chunks, terms))
+	weigh(&k, tenantID, lexical.NewReader(tenantID), title, lexical.Lang(language), lexical.MeanLength(chunks, terms))
 	return k, nil
 }
 
 // weigh works out what finds a chunk by its words.
-func weigh(k *document.NewChunk, tenantID domain.ID, title string, lang lexical.Lang, mean float64) {
+func weigh(k *document.NewChunk, tenantID domain.ID, reader lexical.Reader, title string, lang lexical.Lang, mean float64) {
 	found := lexical.AnalyzeChunk(title, k.Heading, k.Text, lang)
 	weights := lexical.DocWeights(tenantID, found, mean)
 	k.Terms, k.Lexemes, k.Weights = found.Len(), weights.Terms(), weights.Sparse()
+	k.Words = nil
+	for _, w := range reader.Words(title, k.Heading, k.Text, lang) {
+		k.Words = append(k.Words, document.Word(w))
+	}
 }
 
 // index makes the chunks of a document findable: with several calls of the embedder at once, and by their words meanwhile.
@@ -60,8 +64,9 @@ func (w *worker) index(ctx context.Context, a document.Attempt, content *documen
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(w.atOnce + 1)
 	group.Go(func() error { // while the embedder is waited for
+		reader := lexical.NewReader(a.TenantID)
 		for i := range content.Chunks {
-			weigh(&content.Chunks[i], a.TenantID, content.Title, lexical.Lang(content.Language), mean)
+			weigh(&content.Chunks[i], a.TenantID, reader, content.Title, lexical.Lang(content.Language), mean)
 		}
 		return nil
 	})

@@ -5,7 +5,6 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"strings"
 )
 
 // The parameters of BM25 (Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009).
@@ -73,15 +72,18 @@ func IDF(n, df int) float64 {
 
 // Terms returns the hashes in order, as a PostgreSQL array of integers.
 func (w Weights) Terms() string {
-	var b strings.Builder
-	for i, hash := range slices.Sorted(maps.Keys(w)) {
-		b.WriteByte("{,"[min(i, 1)])
-		b.WriteString(strconv.Itoa(int(hash)))
+	return array(slices.Sorted(maps.Keys(w)))
+}
+
+func array(hashes []int32) string {
+	out := append(make([]byte, 0, 11*len(hashes)+2), '{')
+	for i, hash := range hashes {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = strconv.AppendInt(out, int64(hash), 10)
 	}
-	if len(w) == 0 {
-		return "{}"
-	}
-	return b.String() + "}"
+	return string(append(out, '}'))
 }
 
 // maxNonZero is how many elements other than zero pgvector takes in a sparse vector.

@@ -67,6 +67,7 @@ func AnalyzeChunk(title string, headings []string, text string, lang Lang) Terms
 // token is one word, or one thing to be found as it is.
 type token struct {
 	text   string // a Latin word as written, to be stemmed as the language has it; else the term
+	word   string // of a script other than Latin: the term before its endings were taken off, "" for what is no word
 	latin  bool
 	spared bool // in capitals among small letters: the IT department is not "it"
 	small  bool // a small word of a script other than Latin
@@ -159,8 +160,9 @@ func (t *tokenizer) word(word string) {
 	default:
 		lower := strings.ToLower(word)
 		_, small := smallWords[otherScripts][lower]
-		if stem := stemScript(lower); stem != "" { // letters of marks alone have none
-			t.out = append(t.out, token{text: stem, small: small})
+		folded := foldScript(lower)
+		if stem := stemScript(folded); stem != "" { // marks alone have none
+			t.out = append(t.out, token{text: stem, word: folded, small: small})
 		}
 	}
 }

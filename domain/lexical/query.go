@@ -7,11 +7,18 @@ import (
 
 // Query is a question, word by word. A word has several terms where the documents are in several languages, because a
 // question is too short for its own language to be told for sure.
-type Query struct{ words []queryWord }
+type Query struct {
+	tenant [16]byte
+	langs  []Lang
+	words  []queryWord
+}
 
 type queryWord struct {
-	terms []int32 // hashes of what stands for the word
-	small bool
+	text    string  // as it was typed
+	surface string  // in small letters; "" for what is not looked up in the vocabulary
+	terms   []int32 // hashes of what stands for the word
+	small   bool
+	spelled []spelling // what it is taken for when no chunk has it
 }
 
 // ParseQuery analyses a question to a tenant's documents in langs (its own if there are none). Which words are small is decided
@@ -23,10 +30,10 @@ func ParseQuery(tenant [16]byte, text string, langs []Lang) Query {
 	} else if !slices.Contains(langs, own) {
 		own = langs[0]
 	}
-	var q Query
+	q := Query{tenant: tenant, langs: langs}
 	seen := map[int32]bool{}
 	for _, tok := range tokens(text) {
-		word := queryWord{small: tok.isSmall(own)}
+		word := queryWord{text: cmp.Or(tok.word, tok.text), surface: tok.surface(own), small: tok.isSmall(own)}
 		for _, lang := range langs {
 			if h := Hash(tenant, tok.term(lang)); !seen[h] {
 				seen[h] = true
@@ -63,8 +70,18 @@ type Weighed struct {
 	// was measured with.
 	Possible float64
 
-	Words int // of the question
-	Found int // of these, words that some chunk has
+	Words []Word // of the question
+	Found int    // of these, words that some chunk has
+}
+
+// Word is one word of a question as it was searched for.
+type Word struct {
+	Text    string
+	Small   bool     // it says little
+	Terms   []int32  // of what some chunk has
+	Chunks  int      // that have one of them, or a few less
+	Weight  float64  // 0: in no chunk
+	Spelled []string // words of the tenant's that it was taken for, as no chunk has it
 }
 
 const (
@@ -82,55 +99,91 @@ const (
 
 // Weigh weighs each word by its rarity among n chunks. df counts the chunks with a term; a term that it lacks is in none.
 func (q Query) Weigh(n int, df map[int32]int) Weighed {
-	var found []foundWord
-	var weights []float64
+	out := Weighed{Weights: Weights{}}
+	var found []Word
+	var possible []float64
 	for _, w := range q.words {
-		var f foundWord
-		for _, h := range w.terms {
-			if df[h] > 0 {
-				f.chunks += df[h]
-				f.terms = append(f.terms, h)
-			}
+		word, could := w.weigh(n, df, out.Weights)
+		out.Words = append(out.Words, word)
+		possible = append(possible, could)
+		if word.Chunks > 0 {
+			found = append(found, word)
 		}
-		f.weight = IDF(n+priorChunks, f.chunks)
-		if w.small {
-			f.weight *= smallWeight
-		}
-		weights = append(weights, f.weight)
-		if f.chunks > 0 {
-			found = append(found, f)
+		if word.Chunks > 0 && word.Spelled == nil {
+			out.Found++
 		}
 	}
-	slices.SortFunc(weights, func(a, b float64) int { return cmp.Compare(b, a) })
-	slices.SortStableFunc(found, func(a, b foundWord) int { return cmp.Compare(b.weight, a.weight) })
-	out := Weighed{Weights: Weights{}, Rarest: candidates(found), Words: len(q.words), Found: len(found)}
-	for _, f := range found {
-		for _, h := range f.terms {
-			out.Weights[h] = float32(f.weight)
-		}
-	}
-	for _, w := range weights[:min(sureWords, len(weights))] {
+	slices.SortFunc(possible, func(a, b float64) int { return cmp.Compare(b, a) })
+	slices.SortStableFunc(found, func(a, b Word) int { return cmp.Compare(b.Weight, a.Weight) })
+	out.Rarest = candidates(found)
+	for _, w := range possible[:min(sureWords, len(possible))] {
 		out.Possible += w * (k1 + 1 + nearShare)
 	}
 	return out
 }
 
-// foundWord is a word of a question that some chunk has.
-type foundWord struct {
-	terms  []int32
-	chunks int
-	weight float64
+// weigh puts the weights of the word's terms into weights. possible is what the word would weigh if it was spelled right.
+func (w queryWord) weigh(n int, df map[int32]int, weights Weights) (word Word, possible float64) {
+	word = Word{Text: w.text, Small: w.small}
+	word.add(w.terms, df)
+	possible = idf(n, word.Chunks, w.small)
+	if word.Chunks > 0 || len(w.spelled) == 0 {
+		if word.Chunks > 0 {
+			word.Weight = possible
+			weights.raise(word.Terms, possible)
+		}
+		return word, possible
+	}
+	for _, s := range w.spelled {
+		var other Word
+		other.add(s.terms, df)
+		if other.Chunks == 0 {
+			continue
+		}
+		meant := idf(n, other.Chunks, s.small)
+		possible += s.sure * (meant - possible)
+		weights.raise(other.Terms, meant*s.sure)
+		word.add(s.terms, df)
+		word.Spelled = append(word.Spelled, s.word)
+		word.Weight = max(word.Weight, meant*s.sure)
+	}
+	return word, possible
+}
+
+// add takes those of the terms that some chunk has.
+func (w *Word) add(terms []int32, df map[int32]int) {
+	for _, h := range terms {
+		if df[h] > 0 && !slices.Contains(w.Terms, h) {
+			w.Chunks += df[h]
+			w.Terms = append(w.Terms, h)
+		}
+	}
+}
+
+func idf(n, chunks int, small bool) float64 {
+	weight := IDF(n+priorChunks, chunks)
+	if small {
+		weight *= smallWeight
+	}
+	return weight
+}
+
+// raise gives terms a weight, unless they have a higher one.
+func (w Weights) raise(terms []int32, weight float64) {
+	for _, h := range terms {
+		w[h] = max(w[h], float32(weight))
+	}
 }
 
 // candidates returns the terms of the first words, which weigh most.
-func candidates(words []foundWord) []int32 {
+func candidates(words []Word) []int32 {
 	var terms []int32
 	chunks := 0
 	for i, w := range words {
-		if chunks += w.chunks; i > 0 && chunks > candidateBudget {
+		if chunks += w.Chunks; i > 0 && chunks > candidateBudget {
 			break
 		}
-		terms = append(terms, w.terms...)
+		terms = append(terms, w.Terms...)
 	}
 	return terms
 }

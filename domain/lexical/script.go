@@ -11,26 +11,43 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// stemScript stems a word in small letters whose script is neither Latin nor unspaced.
+// foldScript writes a word in small letters, whose script is neither Latin nor unspaced, without what people leave out or
+// write in several ways.
+func foldScript(word string) string {
+	first, _ := utf8.DecodeRuneInString(word)
+	switch {
+	case unicode.Is(unicode.Arabic, first):
+		return arabicLetters.Replace(dropMarks(word))
+	case unicode.Is(unicode.Cyrillic, first):
+		return strings.ReplaceAll(word, "ё", "е")
+	case unicode.Is(unicode.Greek, first):
+		return strings.ReplaceAll(foldAccents(word), "ς", "σ")
+	case unicode.Is(unicode.Devanagari, first):
+		return foldHindi.Replace(word)
+	case unicode.Is(unicode.Hebrew, first):
+		return dropMarks(word)
+	}
+	return word
+}
+
+// stemScript stems what foldScript returns.
 func stemScript(word string) string {
 	first, _ := utf8.DecodeRuneInString(word)
 	switch {
 	case unicode.Is(unicode.Arabic, first):
 		return stemArabic(word)
 	case unicode.Is(unicode.Cyrillic, first):
-		env := snowballstem.NewEnv(strings.ReplaceAll(word, "ё", "е"))
+		env := snowballstem.NewEnv(word)
 		russian.Stem(env)
 		return env.Current()
 	case unicode.Is(unicode.Greek, first):
-		return stemSuffix(strings.ReplaceAll(foldAccents(word), "ς", "σ"), greekEndings, 3)
+		return stemSuffix(word, greekEndings, 3)
 	case unicode.Is(unicode.Devanagari, first):
-		return stemSuffix(foldHindi.Replace(word), hindiEndings, 2)
+		return stemSuffix(word, hindiEndings, 2)
 	case unicode.Is(unicode.Tamil, first):
 		env := snowballstem.NewEnv(word)
 		tamil.Stem(env)
 		return env.Current()
-	case unicode.Is(unicode.Hebrew, first):
-		return dropMarks(word)
 	}
 	return word
 }
@@ -51,10 +68,9 @@ func dropMarks(word string) string {
 	}, word)
 }
 
-// stemArabic unifies the ways to write a letter and takes off articles, conjunctions and common endings: the "light10"
-// stemmer of Larkey, Ballesteros and Connell, "Improving stemming for Arabic information retrieval" (SIGIR 2002).
+// stemArabic takes off articles, conjunctions and common endings: the "light10" stemmer of Larkey, Ballesteros and Connell,
+// "Improving stemming for Arabic information retrieval" (SIGIR 2002).
 func stemArabic(word string) string {
-	word = arabicLetters.Replace(dropMarks(word))
 	size := utf8.RuneCountInString(word)
 	if rest, ok := strings.CutPrefix(word, "و"); ok && size > 3 {
 		word, size = rest, size-1

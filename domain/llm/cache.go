@@ -34,12 +34,21 @@ func Cached(embedder Embedder, cache Cache, observer Observer) *QueryEmbedder {
 	return &QueryEmbedder{embedder: embedder, cache: cache, observer: observer}
 }
 
-// Model names the model of the vectors.
+// Model names the model by which documents are embedded from now on.
 func (q *QueryEmbedder) Model() string { return q.embedder.Model() }
 
-// EmbedQuery returns the vector of one question, of unit length.
-func (q *QueryEmbedder) EmbedQuery(ctx context.Context, tenantID domain.ID, text string) ([]float32, error) {
-	sum := sha256.Sum256(fmt.Appendf(tenantID[:16:16], "%s\x00%d\x00%s", q.embedder.Model(), q.embedder.Dims(), text))
+// EmbedQuery returns the vector of one question by a model, of unit length. Besides the present model there is the built-in one,
+// by which documents may have been embedded before.
+func (q *QueryEmbedder) EmbedQuery(ctx context.Context, tenantID domain.ID, model, text string) ([]float32, error) {
+	embedder := q.embedder
+	switch model {
+	case embedder.Model():
+	case hashingModel:
+		embedder = NewHashing()
+	default:
+		return nil, fmt.Errorf("no embedding model %q is set up", model)
+	}
+	sum := sha256.Sum256(fmt.Appendf(tenantID[:16:16], "%s\x00%d\x00%s", model, embedder.Dims(), text))
 	key := "embedding:" + tenantID.String() + ":" + hex.EncodeToString(sum[:])
 	value, found := q.cache.Get(ctx, key)
 	vector, valid := unpack(sum, value)
@@ -49,7 +58,7 @@ func (q *QueryEmbedder) EmbedQuery(ctx context.Context, tenantID domain.ID, text
 	if found && valid {
 		return vector, nil
 	}
-	vectors, _, err := q.embedder.Embed(ctx, []string{text})
+	vectors, _, err := embedder.Embed(ctx, []string{text})
 	if err != nil {
 		return nil, err
 	}

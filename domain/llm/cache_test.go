@@ -39,7 +39,7 @@ func TestQueryEmbedderCaches(t *testing.T) {
 	a, b := domain.NewID(), domain.NewID()
 	ask := func(tenant domain.ID, text string, want float32) {
 		t.Helper()
-		if v, err := q.EmbedQuery(t.Context(), tenant, text); err != nil || len(v) != 1 || v[0] != want {
+		if v, err := q.EmbedQuery(t.Context(), tenant, q.Model(), text); err != nil || len(v) != 1 || v[0] != want {
 			t.Errorf("%q: got %v, %v, want %v", text, v, err, want)
 		}
 	}
@@ -67,14 +67,14 @@ func TestQueryEmbedderDistrustsCache(t *testing.T) {
 	} {
 		cache, e := shelf{}, &counting{dims: 1}
 		q := llm.Cached(e, cache, nil)
-		q.EmbedQuery(t.Context(), b, "how long")
+		q.EmbedQuery(t.Context(), b, q.Model(), "how long")
 		others := slices.Collect(maps.Values(cache))[0]
 		clear(cache)
-		q.EmbedQuery(t.Context(), a, "how long")
+		q.EmbedQuery(t.Context(), a, q.Model(), "how long")
 		for key, right := range cache {
 			cache[key] = spoil(right, others)
 		}
-		if v, err := q.EmbedQuery(t.Context(), a, "how long"); err != nil || v[0] != 3 {
+		if v, err := q.EmbedQuery(t.Context(), a, q.Model(), "how long"); err != nil || v[0] != 3 {
 			t.Errorf("%s: got %v, %v", name, v, err)
 		}
 	}
@@ -83,7 +83,7 @@ func TestQueryEmbedderDistrustsCache(t *testing.T) {
 func TestQueryEmbedderFails(t *testing.T) {
 	cache, down := shelf{}, errors.New("down")
 	q := llm.Cached(&counting{err: down}, cache, nil)
-	if _, err := q.EmbedQuery(t.Context(), domain.NewID(), "how long"); !errors.Is(err, down) || len(cache) != 0 {
+	if _, err := q.EmbedQuery(t.Context(), domain.NewID(), q.Model(), "how long"); !errors.Is(err, down) || len(cache) != 0 {
 		t.Errorf("got %v, and kept %d values", err, len(cache))
 	}
 }

@@ -128,12 +128,16 @@ var reviewed = []string{
 	"R14 always-true policy auth.sessions.system",
 	// A session is looked up before anybody is known.
 	"R07 no tenant_id column auth.sessions",
-	// The one definer function, and the policy that lets its owner read one table. The function's first condition is the
+	// The two definer functions, and the policies that let their owner read a table each. A function's first condition is the
 	// tenant of the setting; package retrieve tests it. See docs/adr/0003.
 	"R10 policy is not the one canonical expression search.lexemes.search",
 	"R14 always-true policy search.lexemes.search",
 	"R15 more than one permissive policy for one command (they OR together) search.lexemes cmd=r",
 	"R22 SECURITY DEFINER function executable by app search.lexical(integer[],sparsevec,integer)",
+	"R10 policy is not the one canonical expression search.vocabulary.search",
+	"R14 always-true policy search.vocabulary.search",
+	"R15 more than one permissive policy for one command (they OR together) search.vocabulary cmd=r",
+	"R22 SECURITY DEFINER function executable by app search.neighbours(integer[],integer)",
 	// One e-mail address signs in to one tenant. bitb_app cannot reach the table, so its uniqueness tells a tenant nothing.
 	"R17 unique index without tenant_id (not a uuid pk): side channel auth.logins_pkey",
 }

@@ -37,12 +37,12 @@ func BenchmarkRetrieve(b *testing.B) {
 	}
 	rebuild()
 	reportSizes(b, conn, time.Since(began))
-	search := retrieve.NewService(db.DB)
+	search := searchBy(db, builtin)
 	for _, n := range sizes {
 		questions := v.questions(b, conn, tenants[n], n)
 		service := func(i int) {
 			q := questions[i]
-			r, err := search.Retrieve(b.Context(), tenants[n], retrieve.Query{Text: q.text, Vector: q.vector, Model: llm.NewHashing().Model()})
+			r, err := search.Retrieve(b.Context(), tenants[n], retrieve.Query{Text: q.text})
 			if err != nil || len(r.Passages) == 0 {
 				b.Fatalf("%d passages: %v", len(r.Passages), err)
 			}

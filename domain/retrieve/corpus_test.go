@@ -98,8 +98,8 @@ func fill(t testing.TB, conn *pgx.Conn, v *vocabulary, n int) domain.ID {
 
 func fillDocument(t testing.TB, exec func(string, ...any), v *vocabulary, tenant domain.ID, from, n int) (length int) {
 	document := domain.NewID()
-	exec(`insert into documents (tenant_id, id, name, format, size_bytes, sha256, status, chunk_count, language)
-		values ($1, $2, 'bench', 'text', 1, $3, 'ready', $4, 'en')`, tenant, document, document[:], n)
+	exec(`insert into documents (tenant_id, id, name, format, size_bytes, sha256, status, chunk_count, language, embedding_model)
+		values ($1, $2, 'bench', 'text', 1, $3, 'ready', $4, 'en', $5)`, tenant, document, document[:], n, llm.NewHashing().Model())
 	ids, ordinals := make([]domain.ID, n), make([]int, n)
 	texts, terms, weights, vectors := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
 	for i := range n {

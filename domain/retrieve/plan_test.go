@@ -63,16 +63,15 @@ func TestApproximateSearch(t *testing.T) {
 	db := dbtest.New(t)
 	v := newVocabulary(500)
 	vectors := newTopics(384, 24)
-	large, small := fill(t, db.Super(t), v, 400), fill(t, db.Super(t), v, 60)
+	large, small := fill(t, db.Super(t), v, 400), fill(t, db.Super(t), v, 120)
 	for _, tenant := range []domain.ID{large, small, fill(t, db.Super(t), v, 300)} {
 		vectors.embed(t, db.Super(t), tenant)
 	}
 	// Some came so late that the index does not have them yet.
 	db.Exec(t, "update chunk_embeddings set near = false where get_byte(uuid_send(chunk_id), 15) % 5 = 0")
-	search := retrieve.NewService(db.DB)
 	ask := func(tenant domain.ID, vector []float32) retrieve.Retrieval {
 		t.Helper()
-		r, err := search.Retrieve(t.Context(), tenant, retrieve.Query{Text: "qqq", Vector: vector, Model: "topics"})
+		r, err := searchBy(db, always("topics", vector)).Retrieve(t.Context(), tenant, retrieve.Query{Text: "qqq"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -89,8 +88,8 @@ func TestApproximateSearch(t *testing.T) {
 			if exact.Vectors != retrieve.VectorsExact || near.Vectors != retrieve.VectorsHNSW {
 				t.Fatalf("%s: searched %s and %s", name, exact.Vectors, near.Vectors)
 			}
-			if exact.ByVector != 50 || near.ByVector != 50 {
-				t.Fatalf("%s: %d rows exactly, %d by the index", name, exact.ByVector, near.ByVector)
+			if exact.ByVector.Found != 100 || near.ByVector.Found != 100 {
+				t.Fatalf("%s: %d rows exactly, %d by the index", name, exact.ByVector.Found, near.ByVector.Found)
 			}
 			for _, p := range exact.Passages {
 				wanted++
@@ -114,12 +113,12 @@ func TestFewVectorsInTheIndex(t *testing.T) {
 	vectors.embed(t, db.Super(t), few)
 	vectors.embed(t, db.Super(t), many)
 	defer retrieve.SetExactTo(10)()
-	r, err := retrieve.NewService(db.DB).Retrieve(t.Context(), few, retrieve.Query{Text: "qqq", Vector: vectors.pick(), Model: "topics"})
+	r, err := searchBy(db, always("topics", vectors.pick())).Retrieve(t.Context(), few, retrieve.Query{Text: "qqq"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.ByVector != 30 || r.Vectors != retrieve.VectorsExact {
-		t.Errorf("%d of 30 vectors, %s", r.ByVector, r.Vectors)
+	if r.ByVector.Found != 30 || r.Vectors != retrieve.VectorsExact {
+		t.Errorf("%d of 30 vectors, %s", r.ByVector.Found, r.Vectors)
 	}
 }
 
@@ -187,9 +186,11 @@ func (v *topics) embed(t testing.TB, conn *pgx.Conn, tenant domain.ID) {
 	for i := range texts {
 		texts[i] = halfvec(v.pick())
 	}
-	_, err = conn.Exec(t.Context(), `insert into chunk_embeddings (tenant_id, chunk_id, model, embedding, near)
+	var batch pgx.Batch
+	batch.Queue(`insert into chunk_embeddings (tenant_id, chunk_id, model, embedding, near)
 		select $1, e.id, 'topics', e.v::halfvec, true from unnest($2::uuid[], $3::text[]) e (id, v)`, tenant, ids, texts)
-	if err != nil {
+	batch.Queue("update documents set embedding_model = 'topics' where tenant_id = $1", tenant)
+	if err := conn.SendBatch(t.Context(), &batch).Close(); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -1,8 +1,10 @@
 package retrieve
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -15,48 +17,145 @@ import (
 	"bitb/domain/postgres"
 )
 
+// Embedder makes the vector of a question for one tenant, by the model that made the vectors of its documents; see
+// llm.QueryEmbedder.
+type Embedder interface {
+	Model() string // of what is embedded from now on
+	EmbedQuery(ctx context.Context, tenantID domain.ID, model, text string) ([]float32, error)
+}
+
+// Reranker scores texts by how well they answer a question, 0 to 1 for each; see llm.Reranker.
+type Reranker interface {
+	Model() string
+	Rerank(ctx context.Context, question string, texts []string) ([]float64, error)
+}
+
+// Config is what a Service is made of.
+type Config struct {
+	DB       *postgres.DB
+	Log      *slog.Logger
+	Embedder Embedder
+	Reranker Reranker // nil: none
+}
+
 // Service searches one tenant at a time. It keeps nothing between searches, so nothing can cross tenants.
-type Service struct{ db *postgres.DB }
+type Service struct {
+	db       *postgres.DB
+	log      *slog.Logger
+	embedder Embedder
+	reranker Reranker
+}
 
-// NewService returns the service over db.
-func NewService(db *postgres.DB) *Service { return &Service{db: db} }
+// NewService returns the service.
+func NewService(c Config) *Service {
+	return &Service{db: c.DB, log: c.Log, embedder: c.Embedder, reranker: c.Reranker}
+}
 
-// Retrieve searches the tenant's chunks and stores the trace, in one transaction. No chunk in common with the question is
-// an empty list of passages, not an error.
+// Retrieve searches the tenant's chunks. It writes nothing: whoever uses the result keeps it with Keep. No chunk in common with
+// the question is an empty list of passages, not an error; a model that does not answer is done without.
 func (s *Service) Retrieve(ctx context.Context, tenantID domain.ID, q Query) (Retrieval, error) {
-	q.Text = strings.ReplaceAll(strings.ToValidUTF8(q.Text, " "), "\x00", " ") // PostgreSQL stores neither
-	r := Retrieval{ID: domain.NewID(), BotID: q.BotID, Question: q.Text, Threshold: Threshold, CreatedAt: time.Now()}
-	err := s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
-		run := search{tx: tx, tenant: tenantID, query: q, out: &r, began: r.CreatedAt}
-		for _, stage := range []struct {
-			name string
-			do   func(context.Context) error
-		}{{"statistics", run.weigh}, {"search", run.find}, {"passages", run.read}} {
-			from := time.Now()
-			if err := stage.do(ctx); err != nil {
-				return err
-			}
-			r.Timings = append(r.Timings, Timing{stage.name, millis(from.Sub(run.began)), millis(time.Since(from))})
-		}
-		return insertRetrieval(ctx, tx, tenantID, r)
-	})
-	return r, err
+	run := s.newSearch(tenantID, q)
+	if err := run.candidates(ctx); err != nil {
+		return run.out, err
+	}
+	run.rerank(ctx)
+	run.stage("choose", func() error { choose(run.out.Passages, run.out.Settings); return nil }) //nolint:errcheck // never fails
+	return run.out, nil
+}
+
+// search is one question on its way through the stages.
+type search struct {
+	*Service
+	tx     pgx.Tx
+	tenant domain.ID
+	query  Query
+	out    Retrieval
+
+	vectors map[string]*string // the question's, by model; nil where its model did not answer
+	words   lexical.Weighed
+	found   map[domain.ID]*hit
+	hits    []hit   // what was found, fused
+	target  *target // a chunk that is followed through all stages, found or not; nil: none
+}
+
+func (s *Service) newSearch(tenantID domain.ID, q Query) *search {
+	storable := func(text string) string { // PostgreSQL stores neither
+		return strings.ReplaceAll(strings.ToValidUTF8(text, " "), "\x00", " ")
+	}
+	q.Text, q.Asked = storable(q.Text), storable(q.Asked)
+	r := &search{Service: s, tenant: tenantID, query: q, vectors: map[string]*string{}}
+	r.out = Retrieval{ID: domain.NewID(), BotID: q.BotID, Question: q.Text, Searched: q.Text, CreatedAt: time.Now()}
+	if q.Asked != "" && q.Asked != q.Text {
+		r.out.Question, r.out.SearchedBy = q.Asked, q.By
+	}
+	return r
+}
+
+// stage notes how long do takes.
+func (s *search) stage(name string, do func() error) error {
+	from := time.Now()
+	err := do()
+	s.out.Timings = append(s.out.Timings, Timing{name, millis(from.Sub(s.out.CreatedAt)), millis(time.Since(from))})
+	return err
 }
 
 func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// search is one question on its way through the database.
-type search struct {
-	tx     pgx.Tx
-	tenant domain.ID
-	query  Query
-	out    *Retrieval
-	began  time.Time
+// candidates finds what may answer, fuses it and reads the best. The question is embedded before the transaction, which is not to
+// wait for a model; documents that are still embedded by another model are known only within it, and then it is run again.
+func (s *search) candidates(ctx context.Context) error {
+	missing := []string{s.embedder.Model()}
+	if s.query.Settings != nil && s.query.Settings.Search == WordsOnly {
+		missing = nil
+	}
+	for {
+		if len(missing) > 0 {
+			_ = s.stage("embed", func() error { s.embed(ctx, missing); return nil })
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		missing = nil
+		err := s.db.InTenant(ctx, s.tenant, func(tx pgx.Tx) (err error) {
+			s.tx = tx
+			if err := s.stage("statistics", func() error { return s.weigh(ctx) }); err != nil {
+				return err
+			}
+			if missing = s.unembedded(); len(missing) > 0 {
+				return nil
+			}
+			if err := s.stage("search", func() error { return s.find(ctx) }); err != nil {
+				return err
+			}
+			return s.stage("passages", func() error { return s.read(ctx) })
+		})
+		if err != nil || len(missing) == 0 {
+			return err
+		}
+	}
+}
 
-	words  lexical.Weighed
-	vector *string // the question's, nil with VectorsOff
-	found  map[domain.ID]*hit
-	hits   []hit // what was found, fused
+// embed makes the question's vectors by these models.
+func (s *search) embed(ctx context.Context, models []string) {
+	for _, model := range models {
+		s.vectors[model] = nil
+		vector, err := s.embedder.EmbedQuery(ctx, s.tenant, model, s.query.Text)
+		switch {
+		case err != nil && ctx.Err() == nil:
+			s.log.WarnContext(ctx, "question not embedded; searching by words alone", "model", model, "error", err)
+			s.out.VectorsLost = "The embedding model " + model + " did not answer."
+		case err == nil && usable(vector):
+			s.vectors[model] = vectorText(vector)
+		}
+	}
+}
+
+// unembedded are the models of the tenant's documents by which the question was not embedded yet.
+func (s *search) unembedded() []string {
+	if s.out.Settings.Search == WordsOnly {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(s.out.Models), func(model string) bool { _, done := s.vectors[model]; return done })
 }
 
 // weigh reads what is known of the tenant's chunks, and of the question's words in them. It asks for the words as the
@@ -66,7 +165,7 @@ func (s *search) weigh(ctx context.Context) error {
 	df := map[int32]int{}
 	likely := lexical.ParseQuery(s.tenant, s.query.Text, []lexical.Lang{lexical.Guess(s.query.Text), lexical.English}).Hashes()
 	var batch pgx.Batch
-	batch.Queue(corpusSQL, s.tenant).Query(s.readCorpus)
+	batch.Queue(corpusSQL, s.tenant, s.embedder.Model()).Query(s.readCorpus)
 	batch.Queue(frequenciesSQL, s.tenant, likely).Query(readFrequencies(df))
 	if err := s.tx.SendBatch(ctx, &batch).Close(); err != nil {
 		return fmt.Errorf("read the corpus: %w", err)
@@ -89,14 +188,30 @@ func (s *search) weigh(ctx context.Context) error {
 			return fmt.Errorf("read term frequencies: %w", err)
 		}
 	}
+	if s.out.Settings.Spelling {
+		if err := s.spell(ctx, &words, df); err != nil {
+			return err
+		}
+	}
 	s.words = words.Weigh(s.out.Chunks, df)
-	s.out.Words, s.out.Unknown = s.words.Words, s.words.Words-s.words.Found
+	s.out.Words = nil
+	for _, w := range s.words.Words {
+		s.out.Words = append(s.out.Words, Word{Text: w.Text, Small: w.Small, Chunks: w.Chunks, Weight: round(w.Weight), Spelled: w.Spelled})
+	}
 	return nil
 }
 
 func (s *search) readCorpus(rows pgx.Rows) error {
-	var commit string
-	_, err := pgx.ForEachRow(rows, []any{&s.out.IndexVersion, &s.out.Chunks, &s.out.Languages, &commit}, func() error { return nil })
+	var kept []byte
+	fields := []any{&s.out.IndexVersion, &s.out.Chunks, &s.out.Languages, &s.out.Models, &kept}
+	_, err := pgx.ForEachRow(rows, fields, func() (err error) {
+		if s.query.Settings != nil {
+			s.out.Settings = *s.query.Settings
+			return s.out.Settings.check()
+		}
+		s.out.Settings, err = s.settingsFrom(kept)
+		return err
+	})
 	return err
 }
 
@@ -110,22 +225,26 @@ func readFrequencies(df map[int32]int) func(pgx.Rows) error {
 }
 
 const (
-	byWords  = 50 // chunks that words may find
-	byVector = 50 // chunks that vectors may find
-	few      = 10 // found by words: then the built-in vectors of all chunks are worth a look
+	most = 100 // chunks that each side may find
+	few  = 10  // found by words: then the built-in vectors of all chunks are worth a look
 )
 
 // find searches by words and by vectors, in one round trip.
 func (s *search) find(ctx context.Context) error {
-	s.out.Vectors = planVectors(s.query, s.out.Chunks)
-	if s.out.Vectors != VectorsOff {
-		s.out.Model, s.vector = s.query.Model, vectorText(s.query.Vector)
-	}
+	most := max(most, s.query.Depth)
+	s.out.ByWords.Most, s.out.ByVector.Most = most, most
+	s.planVectors()
 	s.found = map[domain.ID]*hit{}
 	var batch pgx.Batch
-	if len(s.words.Rarest) > 0 {
-		batch.Queue(lexicalSQL, s.tenant, s.words.Rarest, s.words.Weights.Sparse(), byWords, s.out.Model, s.vector).
-			Query(s.collect(func(h *hit, rank int) { h.lexicalRank = rank; s.out.ByWords = rank }))
+	if len(s.words.Rarest) > 0 && s.out.Settings.Search != VectorsOnly {
+		args := []any{s.words.Rarest, s.words.Weights.Sparse(), most}
+		if len(s.out.Models) > 0 {
+			args = append(args, s.tenant)
+		}
+		for _, model := range s.out.Models {
+			args = append(args, model, s.vectors[model])
+		}
+		batch.Queue(lexicalSQL(len(s.out.Models)), args...).Query(s.collectWords)
 	}
 	s.queueVectors(&batch)
 	if err := s.tx.SendBatch(ctx, &batch).Close(); err != nil {
@@ -134,24 +253,67 @@ func (s *search) find(ctx context.Context) error {
 	if err := s.lookFurther(ctx); err != nil {
 		return err
 	}
+	if err := s.follow(ctx); err != nil {
+		return err
+	}
 	for _, h := range s.found {
-		if h.bm25 > 0 || h.cosine > 0 {
+		if h.bm25 > 0 || h.cosine > 0 || s.follows(h.chunk) {
 			s.hits = append(s.hits, *h)
 		}
 	}
-	fuse(s.hits, s.words.Possible, s.out.Model)
+	s.fuse()
 	return nil
 }
 
+// fuse brings the vectors of models that a tenant leaves behind to the scale of the first, by the best of each.
+func (s *search) fuse() {
+	leading := ""
+	if len(s.out.Models) > 0 {
+		leading = s.out.Models[0]
+	}
+	top := make([]float64, max(1, len(s.out.Models)))
+	for _, h := range s.hits {
+		top[h.model] = max(top[h.model], h.cosine)
+	}
+	for i := range s.hits {
+		if h := &s.hits[i]; h.model > 0 && top[0] > 0 && top[h.model] > 0 {
+			h.cosine *= top[0] / top[h.model]
+		}
+	}
+	if s.out.Settings.Search == VectorsOnly {
+		fuseVectors(s.hits)
+		return
+	}
+	fuse(s.hits, s.words.Possible, leading)
+}
+
+// planVectors leaves the models by whose vectors the tenant can be searched, and picks the way through those of the first.
+func (s *search) planVectors() {
+	s.out.Vectors = VectorsOff
+	if s.out.Settings.Search == WordsOnly {
+		s.out.Models = nil
+	}
+	s.out.Models = slices.DeleteFunc(s.out.Models, func(model string) bool { return s.vectors[model] == nil })
+	if len(s.out.Models) > 0 {
+		s.out.Vectors = s.planOf(s.out.Models[0])
+	}
+}
+
 func (s *search) queueVectors(batch *pgx.Batch) {
-	args := []any{s.tenant, s.out.Model, s.vector, byVector}
-	collect := s.collect(func(h *hit, rank int) { h.vectorRank = rank; s.out.ByVector = rank })
-	switch s.out.Vectors {
-	case VectorsExact:
-		batch.Queue(exactSQL, args...).Query(collect)
-	case VectorsHNSW:
-		batch.Queue(hnswSettings).Exec(func(pgconn.CommandTag) error { return nil })
-		batch.Queue(hnswSQL(len(s.query.Vector)), args...).Query(collect)
+	for i, model := range s.out.Models {
+		plan := s.planOf(model)
+		if i == 0 {
+			plan = s.out.Vectors
+		}
+		args := []any{s.tenant, model, s.vectors[model], s.out.ByVector.Most}
+		collect := s.collectVectors(i)
+		switch plan {
+		case VectorsExact:
+			batch.Queue(exactSQL, args...).Query(collect)
+		case VectorsHNSW:
+			batch.Queue(hnswSettings).Exec(func(pgconn.CommandTag) error { return nil })
+			batch.Queue(hnswSQL(dimensions(s.vectors[model])), args...).Query(collect)
+		}
 	}
 }
 
@@ -159,12 +321,12 @@ func (s *search) queueVectors(batch *pgx.Batch) {
 // or by the approximate index, which gives up when a tenant's vectors are few among all.
 func (s *search) lookFurther(ctx context.Context) error {
 	switch {
-	case s.out.Vectors == VectorsHNSW && s.out.ByVector < byVector:
-	case s.out.Vectors == VectorsOfHits && s.out.ByWords < few && s.out.Chunks <= exactTo:
+	case s.out.Vectors == VectorsHNSW && s.out.ByVector.Found < s.out.ByVector.Most:
+	case s.out.Vectors == VectorsOfHits && s.out.ByWords.Found < few && s.out.Chunks <= exactTo:
 	default:
 		return nil
 	}
-	s.out.Vectors = VectorsExact
+	s.out.Vectors, s.out.ByVector.Found = VectorsExact, 0
 	var batch pgx.Batch
 	s.queueVectors(&batch)
 	if err := s.tx.SendBatch(ctx, &batch).Close(); err != nil {
@@ -173,22 +335,90 @@ func (s *search) lookFurther(ctx context.Context) error {
 	return nil
 }
 
-// collect reads rows of chunk, BM25 score and cosine, and tells rank the place of each.
-func (s *search) collect(rank func(h *hit, place int)) func(pgx.Rows) error {
-	return func(rows pgx.Rows) error {
-		var row hit
-		place := 0
-		_, err := pgx.ForEachRow(rows, []any{&row.chunk, &row.bm25, &row.cosine}, func() error {
-			h := s.found[row.chunk]
-			if h == nil {
-				h = &hit{chunk: row.chunk}
-				s.found[row.chunk] = h
+// hit returns what is known of a chunk.
+func (s *search) hit(chunk domain.ID) *hit {
+	h := s.found[chunk]
+	if h == nil {
+		h = &hit{chunk: chunk}
+		s.found[chunk] = h
+	}
+	return h
+}
+
+// collectWords reads rows of chunk and BM25 score, the best first, each with its cosine by each model or null.
+func (s *search) collectWords(rows pgx.Rows) error {
+	var chunk domain.ID
+	var score float64
+	cosines := make([]*float64, len(s.out.Models))
+	fields := []any{&chunk, &score}
+	for i := range cosines {
+		fields = append(fields, &cosines[i])
+	}
+	side := &s.out.ByWords
+	_, err := pgx.ForEachRow(rows, fields, func() error {
+		side.Found, side.Last = side.Found+1, score
+		h := s.hit(chunk)
+		h.bm25, h.lexicalRank = score, side.Found
+		for model, cosine := range cosines {
+			if cosine != nil {
+				h.cosine, h.model = *cosine, model
+				break
 			}
-			h.bm25, h.cosine = max(h.bm25, row.bm25), row.cosine
-			place++
-			rank(h, place)
+		}
+		return nil
+	})
+	return err
+}
+
+// collectVectors reads rows of chunk and cosine by one of the models, the best first.
+func (s *search) collectVectors(model int) func(pgx.Rows) error {
+	return func(rows pgx.Rows) error {
+		var chunk domain.ID
+		var cosine float64
+		rank := 0
+		_, err := pgx.ForEachRow(rows, []any{&chunk, &cosine}, func() error {
+			rank++
+			h := s.hit(chunk)
+			h.cosine, h.model, h.vectorRank = cosine, model, rank
+			if model == 0 {
+				s.out.ByVector.Last = cosine
+			}
+			s.out.ByVector.Found++
 			return nil
 		})
 		return err
+	}
+}
+
+// rerank has the re-ranking model put the best in order. Without it they stay as they are.
+func (s *search) rerank(ctx context.Context) {
+	passages := s.out.Passages
+	for i := range passages {
+		passages[i].Score = passages[i].Fused
+	}
+	if s.reranker == nil || !s.out.Settings.Rerank || len(passages) == 0 {
+		return
+	}
+	texts := make([]string, len(passages))
+	for i, p := range passages {
+		texts[i] = strings.Join(append(slices.Clone(p.Heading), p.Text), "\n")
+	}
+	var scores []float64
+	err := s.stage("rerank", func() (err error) {
+		scores, err = s.reranker.Rerank(ctx, s.query.Text, texts)
+		return err
+	})
+	if err != nil {
+		s.log.WarnContext(ctx, "passages not re-ranked", "model", s.reranker.Model(), "error", err)
+		s.out.RerankLost = "The re-ranking model " + s.reranker.Model() + " did not answer."
+		return
+	}
+	s.out.Reranker = s.reranker.Model()
+	for i := range passages {
+		passages[i].Reranked, passages[i].Score = scores[i], scores[i]
+	}
+	slices.SortStableFunc(passages, func(a, b Passage) int { return cmp.Compare(b.Score, a.Score) })
+	for i := range passages {
+		passages[i].RerankRank = i + 1
 	}
 }

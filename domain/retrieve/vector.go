@@ -17,24 +17,27 @@ var exactTo = 20_000
 // indexed are the dimensions with an index of their own in the migrations; others are compared exactly, whatever it takes.
 var indexed = []int{384, 768, 1024, 1536, 3072}
 
-// planVectors picks by the tenant's own size. A chunk that only the built-in vectors find can never pass the threshold, as
-// their share of the score is too small: they are compared for what the words found, and that is all.
-func planVectors(q Query, chunks int) VectorPlan {
+// planOf picks by the tenant's own size. A chunk that only the built-in vectors find can never pass the threshold, as their
+// share of the score is too small: they are compared for what the words found, and that is all.
+func (s *search) planOf(model string) VectorPlan {
 	switch {
-	case chunks == 0 || !usable(q.Vector):
+	case s.out.Chunks == 0 || s.vectors[model] == nil:
 		return VectorsOff
-	case strings.HasPrefix(q.Model, builtin):
+	case strings.HasPrefix(model, builtin) && s.out.Settings.Search != VectorsOnly:
 		return VectorsOfHits
-	case chunks > exactTo && slices.Contains(indexed, len(q.Vector)):
+	case s.out.Chunks > exactTo && slices.Contains(indexed, dimensions(s.vectors[model])):
 		return VectorsHNSW
 	}
 	return VectorsExact
 }
 
+// dimensions counts those of a vector as vectorText writes it.
+func dimensions(text *string) int { return strings.Count(*text, ",") + 1 }
+
 // exactSQL cannot use an approximate index, whose expression has the dimensions in it. Vectors of other dimensions were
 // made when the model was set up otherwise.
 const exactSQL = `
-	select chunk_id, 0, -(embedding <#> $3::halfvec) from chunk_embeddings
+	select chunk_id, -(embedding <#> $3::halfvec) from chunk_embeddings
 	where tenant_id = $1 and model = $2 and vector_dims(embedding) = vector_dims($3::halfvec)
 	order by embedding <#> $3::halfvec, chunk_id limit $4`
 
@@ -56,7 +59,7 @@ func hnswSQL(dimensions int) string {
 			select chunk_id, embedding <#> $3::halfvec as distance from chunk_embeddings
 			where tenant_id = $1 and model = $2 and not near and vector_dims(embedding) = %[1]d
 			order by embedding <#> $3::halfvec limit $4)
-		select chunk_id, 0, -distance from (select * from near union all select * from far) found
+		select chunk_id, -distance from (select * from near union all select * from far) found
 		order by distance + 0, chunk_id limit $4`, dimensions)
 }
 
