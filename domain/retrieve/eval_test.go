@@ -165,7 +165,7 @@ var evalTenant = domain.ID{1}
 
 func newEvalIndex(t *testing.T, docs []evalText) *evalIndex {
 	t.Helper()
-	x := &evalIndex{docs: docs, having: map[int32][]int{}, df: map[int32]int{}, words: evalWords{chunks: map[string]int{}, having: map[int32][]string{}}}
+	x := &evalIndex{having: map[int32][]int{}, df: map[int32]int{}, docs: docs, words: evalWords{chunks: map[string]int{}, having: map[int32][]string{}}}
 	terms := make([]lexical.Terms, len(docs))
 	texts := make([]string, len(docs))
 	length := 0
@@ -200,10 +200,11 @@ func newEvalIndex(t *testing.T, docs []evalText) *evalIndex {
 type evalRanking struct {
 	byWords, byVector, fused []string // ids, the best first
 	refused                  float64  // 1 when nothing would reach the model
+	sure                     float64  // the best score
 }
 
-func (x *evalIndex) ask(text string) evalRanking {
-	words := lexical.ParseQuery(evalTenant, text, x.languages)
+func (x *evalIndex) ask(text string, earlier ...string) evalRanking {
+	words := lexical.ParseQuery(evalTenant, text, x.languages).Carry(earlier)
 	words.Spell(x.df, x.words.similar(words.Unknown(x.df)))
 	q := words.Weigh(len(x.ids), x.df)
 	vectors, _, err := evalEmbedder().Embed(context.Background(), []string{text})
@@ -241,7 +242,10 @@ func (x *evalIndex) ask(text string) evalRanking {
 	}
 	fuse(found, q.Possible, evalEmbedder().Model())
 	out := evalRanking{byWords: x.names(byWords), byVector: x.names(byVector), fused: x.names(found)}
-	if len(found) == 0 || found[0].fused < Defaults(evalEmbedder().Model(), "").Threshold {
+	if len(found) > 0 {
+		out.sure = found[0].fused
+	}
+	if out.sure < Defaults(evalEmbedder().Model(), "").Threshold {
 		out.refused = 1
 	}
 	return out

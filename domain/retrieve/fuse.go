@@ -31,7 +31,8 @@ const builtinShare = 0.2
 // measured with, 30 or 50 change no figure by .0005.
 const toLookAt = 20
 
-// fuse scores and orders hits. It may be done again when more is known of them. possible is what the question's words could score; model made the vectors.
+// fuse scores and orders hits. It may be done again when more is known of them. possible is what the question's words could score;
+// model made the vectors.
 func fuse(hits []hit, possible float64, model string) {
 	var top hit // the best of each
 	for i := range hits {
