@@ -47,7 +47,7 @@ func TestFuse(t *testing.T) {
 func TestFuseSure(t *testing.T) {
 	sure := func(bm25, cosine, others float64) float64 {
 		hits := []hit{{bm25: bm25, cosine: cosine}}
-		for i := range 30 {
+		for i := range 100 {
 			hits = append(hits, hit{chunk: domain.ID{byte(i + 1)}, bm25: .1, cosine: others})
 		}
 		fuse(hits, 20, "model")
