@@ -1,5 +1,5 @@
 -- +goose Up
--- Support staff, the cases in which they look into a tenant, and the log of what they looked at. See docs/adr/0010.
+-- Support staff, the cases in which they look into a tenant, and the log of what they looked at. See docs/adr/0011.
 
 -- A list of tenants for bitb_system, which cannot look past the policy of tenants. The trigger writes a new tenant down, the
 -- foreign key follows a new name: checks and cascades of foreign keys are made past row-level security.

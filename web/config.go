@@ -55,7 +55,8 @@ type Config struct {
 	TrustedProxy  []string   `env:"BITB_TRUSTED_PROXIES"`                            // address ranges, comma-separated
 	Production    bool       `env:"BITB_PRODUCTION"`
 	LogLevel      slog.Level `env:"BITB_LOG_LEVEL" envDefault:"INFO"`
-	Workers       int        `env:"BITB_WORKERS" envDefault:"2"` // documents read at once by this process; 0: none
+	TraceDays     int        `env:"BITB_TRACE_DAYS" envDefault:"30"` // that an answer can be explained
+	Workers       int        `env:"BITB_WORKERS" envDefault:"2"`     // documents read at once by this process; 0: none
 
 	DemoListen string `env:"BITB_DEMO_LISTEN" envDefault:"127.0.0.1:8090"` // of the demo customer's site
 }
@@ -133,6 +134,9 @@ func (c *Config) check() []error {
 	}
 	if c.Workers < 0 || c.Workers > 64 {
 		wrong("BITB_WORKERS must be 0 to 64")
+	}
+	if c.TraceDays < 1 || c.TraceDays > 3650 {
+		wrong("BITB_TRACE_DAYS must be 1 to 3650")
 	}
 	return errs
 }

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bitb"
+	"bitb/domain"
 	"bitb/domain/chat"
 	"bitb/domain/document"
 	"bitb/domain/ingest"
@@ -202,19 +203,38 @@ func (s *server) warm(ctx context.Context) {
 	}
 }
 
-// sweep removes what has expired, once an hour.
+// sweep removes what has expired, at the start and once an hour.
 func (s *server) sweep(ctx context.Context) {
 	tick := time.NewTicker(time.Hour)
 	defer tick.Stop()
 	for {
+		if err := s.deps.Sessions.DeleteExpired(ctx); err != nil && ctx.Err() == nil {
+			s.log.Warn("expired sessions not removed", "error", err)
+		}
+		if err := s.forget(ctx, time.Now().AddDate(0, 0, -s.config.TraceDays)); err != nil && ctx.Err() == nil {
+			s.log.Warn("old traces not removed", "error", err)
+		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if err := s.deps.Sessions.DeleteExpired(ctx); err != nil {
-				s.log.Warn("expired sessions not removed", "error", err)
+		}
+	}
+}
+
+// forget removes what explains answers from before a time, tenant by tenant.
+func (s *server) forget(ctx context.Context, before time.Time) error {
+	for last := (domain.ID{}); ; {
+		ids, err := s.tenants.After(ctx, last)
+		if err != nil || len(ids) == 0 {
+			return err
+		}
+		for _, id := range ids {
+			if err := errors.Join(s.deps.Retrieve.Forget(ctx, id, before), s.documents.ForgetRevisions(ctx, id, before)); err != nil {
+				return err
 			}
 		}
+		last = ids[len(ids)-1]
 	}
 }
 

@@ -12,9 +12,6 @@ import (
 	"bitb/domain"
 )
 
-// TracesKept is how long a trace is kept, and with it the words of chunks that were replaced.
-const TracesKept = 30 * 24 * time.Hour
-
 // trace is what is kept of a search, as JSON. It names chunks and does not hold their words: what a tenant deletes must be gone.
 type trace struct {
 	Searched    string         `json:"searched,omitempty"` // "": the question

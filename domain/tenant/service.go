@@ -96,7 +96,7 @@ func (s *Service) SignIn(ctx context.Context, email, password string) (Account, 
 // After returns the next tenants in the order of their ids, some at a time; none at the end. For work that goes over all.
 func (s *Service) After(ctx context.Context, id domain.ID) (ids []domain.ID, err error) {
 	err = s.db.AsSystem(ctx, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, "select distinct tenant_id from auth.logins where tenant_id > $1 order by tenant_id limit 500", id)
+		rows, err := tx.Query(ctx, "select tenant_id from auth.tenants where tenant_id > $1 order by tenant_id limit 500", id)
 		if err != nil {
 			return err
 		}
