@@ -126,6 +126,12 @@ func TestCasesOnlyRead(t *testing.T) {
 		"support.OpenCases": asCall(u.OpenCases, other), "support.Tenants": asCall(u.Tenants, "", 1), "support.Tenant": asCall(u.Tenant, id),
 		"support.Members": asCall(u.Members), "support.Member": asCall(u.Member, h.staff.ID),
 	}
+	then, err := r.Get(t.Context(), id, ids["retrieval"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	reads["chat.Prompt"], reads["retrieve.Since"] = asCall(k.Prompt, id, then.ID), asCall(r.Since, id, then)
+	reads["retrieve.Explain"] = asCall(r.Explain, id, retrieve.Query{Text: "What does a bicycle cost?"}, doc, chunk)
 	for name, service := range map[string]any{"document": d, "chat": k, "retrieve": r, "tenant": s, "support": u} {
 		for i := range reflect.TypeOf(service).NumMethod() {
 			method := name + "." + reflect.TypeOf(service).Method(i).Name
