@@ -106,6 +106,7 @@ type SettingsView struct {
 	CompanyErr  *domain.Error // field: company
 	PasswordErr *domain.Error // fields: current, password
 	Models      Models
+	Embedding   document.Embedded
 	Cutting     CuttingForm
 }
 

@@ -58,13 +58,21 @@ func newServer(ctx context.Context, c Config, log *slog.Logger) (*server, error)
 	if err != nil {
 		return nil, err
 	}
+	s.tenants = tenant.NewService(s.db, chat.FirstBot)
 	if err := s.newQueue(embedder); err != nil {
 		return nil, err
 	}
-	search := retrieve.NewService(retrieve.Config{DB: s.db, Log: log, Embedder: llm.Cached(embedder, s.redis, s.metrics)})
-	s.tenants = tenant.NewService(s.db, chat.FirstBot)
+	rewriter, err := s.newRewriter()
+	if err != nil {
+		return nil, err
+	}
+	reranker, err := s.newReranker()
+	if err != nil {
+		return nil, err
+	}
+	search := retrieve.NewService(retrieve.Config{DB: s.db, Log: log, Embedder: s.questions(embedder), Reranker: reranker})
 	s.chat = chat.NewService(chat.Config{DB: s.db, Log: log, Retrieve: search, Model: answerer, Quoter: llm.Extractive{Observer: s.metrics},
-		Cache: s.redis, Metrics: s.metrics})
+		Rewriter: rewriter, Cache: s.redis, Metrics: s.metrics})
 	static, err := fs.Sub(bitb.Static, "static")
 	if err != nil {
 		return nil, err
@@ -100,11 +108,39 @@ func (s *server) newModels() (llm.Chat, llm.Embedder, error) {
 	return answerer, embedder, nil
 }
 
+// newReranker returns nil where no endpoint is set.
+func (s *server) newReranker() (retrieve.Reranker, error) {
+	c := s.config
+	if c.RerankURL == "" {
+		return nil, nil
+	}
+	return llm.NewReranker(llm.OpenAI{BaseURL: c.RerankURL, Key: string(c.RerankKey), Model: c.RerankModel, Observer: s.metrics})
+}
+
+// newRewriter sets up the answering model a second time, with a breaker of its own: one that is too slow for rewriting
+// questions may still answer them. The built-in model rewrites nothing: nil.
+func (s *server) newRewriter() (llm.Chat, error) {
+	c := s.config
+	if c.ChatModel == builtinModel {
+		return nil, nil
+	}
+	return llm.NewChat(llm.OpenAI{BaseURL: c.OpenAIBaseURL, Key: string(c.OpenAIKey), Model: c.ChatModel, Observer: s.metrics})
+}
+
+// questions embeds questions with the present model and, where a server is set up, with those that it had before.
+func (s *server) questions(current llm.Embedder) *llm.QueryEmbedder {
+	c, q := s.config, llm.Cached(current, s.redis, s.metrics)
+	if c.OpenAIKey == "" && c.OpenAIBaseURL == "" {
+		return q
+	}
+	return q.WithFormer(llm.OpenAI{BaseURL: c.OpenAIBaseURL, Key: string(c.OpenAIKey), Observer: s.metrics})
+}
+
 // newQueue ties the knot: documents are put in line by the queue, and the queue works on documents.
 func (s *server) newQueue(embedder llm.Embedder) error {
 	var err error
 	s.queue, err = ingest.NewService(ingest.Config{DB: s.db, Log: s.log, Embedder: embedder, Workers: s.config.Workers,
-		Reader: &reader.Child{}, Hints: s.redis, Metrics: s.metrics})
+		Reader: &reader.Child{}, Tenants: s.tenants, Hints: s.redis, Metrics: s.metrics})
 	if err != nil {
 		return err
 	}

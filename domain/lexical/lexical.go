@@ -59,8 +59,12 @@ type Terms struct {
 // Len is how many terms they count as.
 func (t Terms) Len() int { return len(t.Text) + titleWeight*len(t.Above) }
 
-// AnalyzeChunk returns the terms of a chunk below its document's title and its headings.
+// AnalyzeChunk returns the terms of a chunk below its document's title and its headings. A title that is the first heading too, as it
+// is on most pages, counts once.
 func AnalyzeChunk(title string, headings []string, text string, lang Lang) Terms {
+	if len(headings) > 0 && headings[0] == title {
+		headings = headings[1:]
+	}
 	return Terms{Text: Analyze(text, lang), Above: Analyze(title+"\n"+strings.Join(headings, "\n"), lang)}
 }
 

@@ -165,6 +165,9 @@ func TestAnalyzeChunk(t *testing.T) {
 	if diff := cmp.Diff(Terms{Text: []string{"pay", "back"}, Above: []string{"guid", "refund"}}, got); diff != "" || got.Len() != 8 {
 		t.Errorf("%d terms: %s", got.Len(), diff)
 	}
+	if diff := cmp.Diff(got, AnalyzeChunk("Guide", []string{"Guide", "Refunds"}, "Pay back.", English)); diff != "" {
+		t.Errorf("with the title as first heading: %s", diff)
+	}
 }
 
 func TestHashDiffersByTenant(t *testing.T) {

@@ -19,6 +19,7 @@ type queryWord struct {
 	terms   []int32 // hashes of what stands for the word
 	small   bool
 	spelled []spelling // what it is taken for when no chunk has it
+	carried float64    // what it counts, as it is of an earlier question; 0: it is of this one
 }
 
 // ParseQuery analyses a question to a tenant's documents in langs (its own if there are none). Which words are small is decided
@@ -70,7 +71,7 @@ type Weighed struct {
 	// was measured with.
 	Possible float64
 
-	Words []Word // of the question
+	Words []Word // of the question, and those carried over
 	Found int    // of these, words that some chunk has
 }
 
@@ -82,6 +83,7 @@ type Word struct {
 	Chunks  int      // that have one of them, or a few less
 	Weight  float64  // 0: in no chunk
 	Spelled []string // words of the tenant's that it was taken for, as no chunk has it
+	Carried bool     // it is of an earlier question
 }
 
 const (
@@ -103,6 +105,9 @@ func (q Query) Weigh(n int, df map[int32]int) Weighed {
 	var found []Word
 	var possible []float64
 	for _, w := range q.words {
+		if w.carried > 0 {
+			continue
+		}
 		word, could := w.weigh(n, df, out.Weights)
 		out.Words = append(out.Words, word)
 		possible = append(possible, could)
@@ -112,6 +117,11 @@ func (q Query) Weigh(n int, df map[int32]int) Weighed {
 		if word.Chunks > 0 && word.Spelled == nil {
 			out.Found++
 		}
+	}
+	for _, word := range q.carriedOver(n, df) {
+		out.Weights.raise(word.Terms, word.Weight)
+		out.Words, found, possible = append(out.Words, word), append(found, word), append(possible, word.Weight)
+		out.Found++
 	}
 	slices.SortFunc(possible, func(a, b float64) int { return cmp.Compare(b, a) })
 	slices.SortStableFunc(found, func(a, b Word) int { return cmp.Compare(b.Weight, a.Weight) })

@@ -1,8 +1,8 @@
 // Package postgres is the only way to the database: a pool that nobody else holds, and three doors through which every
-// transaction goes. InTenant sees one tenant's rows and is what all features use; AsSystem sees the few tables that come
-// before a tenant is known; AsSupport reads one tenant's rows and writes nothing. Within a support case InTenant is AsSupport,
-// so that what serves members serves staff too and cannot write. Row-level security and grants make it so, not the code behind
-// the doors. Statements stand in the packages that own the tables.
+// transaction goes. InTenant (or Snapshot, to read) sees one tenant's rows and is what all features use; AsSystem sees the few
+// tables that come before a tenant is known; AsSupport reads one tenant's rows and writes nothing. Within a support case InTenant is
+// AsSupport, so that what serves members serves staff too and cannot write. Row-level security and grants make it so, not the code
+// behind the doors. Statements stand in the packages that own the tables.
 package postgres
 
 import (
@@ -30,6 +30,9 @@ type Config struct {
 	AllowPrivileged bool
 
 	MaxConns int32 // 0: four for each processor, ten at least
+
+	// AsyncCommit has commits return before they are on disk. For what is thrown away in the end.
+	AsyncCommit bool
 
 	// Configure changes how connections are made; nil: not at all. Tests break them with it.
 	Configure func(*pgx.ConnConfig)
@@ -83,13 +86,23 @@ func (db *DB) QueuePool() *pgxpool.Pool { return db.queue }
 // No network call belongs into fn: a slow model must not hold a connection. Driver errors come back as domain errors. A staff
 // member gets into the tenant of their case alone, until it ends, and as bitb_support: what writes fails as domain.Forbidden.
 func (db *DB) InTenant(ctx context.Context, tenant domain.ID, fn func(pgx.Tx) error) error {
+	return db.inTenant(ctx, tenant, pgx.TxOptions{}, fn)
+}
+
+// Snapshot runs fn in a read-only transaction that sees the rows of one tenant as they are at one moment, through all its
+// statements: what is moved from one place to another meanwhile is in one of the two.
+func (db *DB) Snapshot(ctx context.Context, tenant domain.ID, fn func(pgx.Tx) error) error {
+	return db.inTenant(ctx, tenant, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, fn)
+}
+
+func (db *DB) inTenant(ctx context.Context, tenant domain.ID, opts pgx.TxOptions, fn func(pgx.Tx) error) error {
 	if who, _ := domain.IdentityFrom(ctx); who.StaffID != (domain.ID{}) {
 		if err := mayLook(who, tenant); err != nil {
 			return err
 		}
-		return onlyReads(db.AsSupport(ctx, tenant, fn))
+		return onlyReads(db.asSupport(ctx, tenant, opts, fn))
 	}
-	return db.in(ctx, pgx.TxOptions{}, func(tx pgx.Tx) error {
+	return db.in(ctx, opts, func(tx pgx.Tx) error {
 		if err := SetTenant(ctx, tx, tenant); err != nil {
 			return err
 		}
@@ -137,7 +150,12 @@ func (db *DB) AsSystem(ctx context.Context, fn func(pgx.Tx) error) error {
 
 // AsSupport runs fn in a read-only transaction as bitb_support, which may select one tenant's rows and nothing else.
 func (db *DB) AsSupport(ctx context.Context, tenant domain.ID, fn func(pgx.Tx) error) error {
-	return db.in(ctx, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+	return db.asSupport(ctx, tenant, pgx.TxOptions{}, fn)
+}
+
+func (db *DB) asSupport(ctx context.Context, tenant domain.ID, opts pgx.TxOptions, fn func(pgx.Tx) error) error {
+	opts.AccessMode = pgx.ReadOnly
+	return db.in(ctx, opts, func(tx pgx.Tx) error {
 		if err := SetTenant(ctx, tx, tenant); err != nil {
 			return err
 		}
@@ -189,6 +207,9 @@ func newPool(ctx context.Context, c Config, become string, maxConns int32, state
 		"lock_timeout":                        "10000",
 	} {
 		config.ConnConfig.RuntimeParams[name] = value
+	}
+	if c.AsyncCommit {
+		config.ConnConfig.RuntimeParams["synchronous_commit"] = "off"
 	}
 	if become != "" {
 		config.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {

@@ -186,10 +186,11 @@ func newEvalIndex(t *testing.T, docs []evalText) *evalIndex {
 type evalRanking struct {
 	byWords, byVector, fused []string // ids, the best first
 	refused                  float64  // 1 when nothing would reach the model
+	sure                     float64  // the best score
 }
 
-func (x *evalIndex) ask(text string) evalRanking {
-	words := lexical.ParseQuery(evalTenant, text, x.languages)
+func (x *evalIndex) ask(text string, earlier ...string) evalRanking {
+	words := lexical.ParseQuery(evalTenant, text, x.languages).Carry(earlier)
 	words.Spell(x.df, x.words.similar(words.Unknown(x.df)))
 	q := words.Weigh(len(x.ids), x.df)
 	vectors, _, _ := llm.NewHashing().Embed(context.Background(), []string{text})
@@ -224,7 +225,10 @@ func (x *evalIndex) ask(text string) evalRanking {
 	}
 	fuse(found, q.Possible, llm.NewHashing().Model())
 	out := evalRanking{byWords: x.names(byWords), byVector: x.names(byVector), fused: x.names(found)}
-	if len(found) == 0 || found[0].fused < builtinThreshold {
+	if len(found) > 0 {
+		out.sure = found[0].fused
+	}
+	if out.sure < builtinThreshold {
 		out.refused = 1
 	}
 	return out
