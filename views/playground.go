@@ -20,7 +20,6 @@ func evidenceAttributes(id domain.ID) templ.Attributes {
 	return templ.Attributes{
 		"hx-get":    "/retrievals/" + id.String(),
 		"hx-target": "#evidence",
-		"hx-select": "#evidence > *",
 		"hx-swap":   "innerHTML show:none",
 	}
 }
@@ -63,6 +62,30 @@ func passageNumber(r retrieve.Retrieval, i int, cited map[domain.ID]int) int {
 		}
 	}
 	return n
+}
+
+// panelSize is how many passages stand beside an answer: those that reached the model, and the next few.
+const panelSize = 12
+
+// inPanel are the numbers of the passages that stand beside an answer.
+func inPanel(r retrieve.Retrieval) []int {
+	room := panelSize
+	for _, p := range r.Passages {
+		if reached(p) {
+			room--
+		}
+	}
+	var shown []int
+	for i, p := range r.Passages {
+		if !reached(p) {
+			if room <= 0 {
+				continue
+			}
+			room--
+		}
+		shown = append(shown, i)
+	}
+	return shown
 }
 
 func passageFact(r retrieve.Retrieval) string {
@@ -145,6 +168,13 @@ func excerpt(text string) string {
 		text = text[:runeOffset(text, most)] + "…"
 	}
 	return text
+}
+
+func goneSince(c chat.Citation) string {
+	if c.ChunkID == (domain.ID{}) || c.DocumentID == (domain.ID{}) {
+		return ", deleted since"
+	}
+	return ""
 }
 
 func citationPlace(c chat.Citation) string {
