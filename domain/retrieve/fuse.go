@@ -47,12 +47,24 @@ func fuse(hits []hit, possible float64, model string) {
 	for i := range hits {
 		hits[i].fused = score(hits[i], top)
 	}
-	slices.SortFunc(hits, func(a, b hit) int {
-		return cmp.Or(cmp.Compare(b.fused, a.fused), bytes.Compare(a.chunk[:], b.chunk[:]))
-	})
+	sortFused(hits)
 	for i := range hits {
 		hits[i].lexical, hits[i].fused = min(1, hits[i].lexical), min(1, hits[i].fused)
 	}
+}
+
+func sortFused(hits []hit) {
+	slices.SortFunc(hits, func(a, b hit) int {
+		return cmp.Or(cmp.Compare(b.fused, a.fused), bytes.Compare(a.chunk[:], b.chunk[:]))
+	})
+}
+
+// fuseVectors scores and orders hits by their vectors alone.
+func fuseVectors(hits []hit) {
+	for i := range hits {
+		hits[i].fused = min(1, max(0, hits[i].cosine))
+	}
+	sortFused(hits)
 }
 
 // looks adds to BM25 what the built-in model says, in proportion to the best BM25 score, so that the order does not

@@ -74,8 +74,8 @@ type search struct {
 	vectors map[string]*string // the question's, by model; nil where its model did not answer
 	words   lexical.Weighed
 	found   map[domain.ID]*hit
-	hits    []hit     // what was found, fused
-	target  domain.ID // a chunk that is followed through all stages, found or not; zero: none
+	hits    []hit   // what was found, fused
+	target  *target // a chunk that is followed through all stages, found or not; nil: none
 }
 
 func (s *Service) newSearch(tenantID domain.ID, q Query) *search {
@@ -253,8 +253,11 @@ func (s *search) find(ctx context.Context) error {
 	if err := s.lookFurther(ctx); err != nil {
 		return err
 	}
+	if err := s.follow(ctx); err != nil {
+		return err
+	}
 	for _, h := range s.found {
-		if h.bm25 > 0 || h.cosine > 0 {
+		if h.bm25 > 0 || h.cosine > 0 || s.follows(h.chunk) {
 			s.hits = append(s.hits, *h)
 		}
 	}
@@ -276,6 +279,10 @@ func (s *search) fuse() {
 		if h := &s.hits[i]; h.model > 0 && top[0] > 0 && top[h.model] > 0 {
 			h.cosine *= top[0] / top[h.model]
 		}
+	}
+	if s.out.Settings.Search == VectorsOnly {
+		fuseVectors(s.hits)
+		return
 	}
 	fuse(s.hits, s.words.Possible, leading)
 }
