@@ -142,7 +142,7 @@ func (s *server) explain(ctx context.Context, tenantID domain.ID, then retrieve.
 // queryOf is the question of a past search, to be searched again as it was.
 func queryOf(then retrieve.Retrieval) retrieve.Query {
 	settings := then.Settings
-	return retrieve.Query{Text: then.Searched, Asked: then.Question, By: then.SearchedBy, BotID: then.BotID, Settings: &settings}
+	return retrieve.Query{Text: then.Searched, Asked: then.Question, By: then.SearchedBy, BotID: then.BotID, Settings: &settings, At: then.CreatedAt}
 }
 
 // pick lists the chunks of the chosen document: a number finds the chunk of that number.

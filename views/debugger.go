@@ -291,9 +291,9 @@ func whyVerdict(v WhyView) (lost, remedy string) {
 		return indexVerdict(step.Reason)
 	case "words":
 		switch step.Reason {
-		case "no_word":
+		case retrieve.ReasonNoWord:
 			return "It was not found: it has none of the question’s words.", "Add the words that people ask with to the chunk, or search by vectors too."
-		case "common":
+		case retrieve.ReasonCommon:
 			return "It was not found: it has only words of the question that are too common to look for.", "Add a telling word of the question to the chunk."
 		}
 		return "Lost by words: " + ordinal(step.Rank) + ", and the first " + number(step.Most) + " go on.", "Use more of the question’s telling words in the chunk."
@@ -313,17 +313,17 @@ func whyVerdict(v WhyView) (lost, remedy string) {
 	return "It did not reach the model.", ""
 }
 
-func indexVerdict(reason string) (lost, remedy string) {
+func indexVerdict(reason retrieve.Reason) (lost, remedy string) {
 	switch reason {
-	case "gone":
+	case retrieve.ReasonGone:
 		return "It is not there any more.", "The document was read again, or the chunk was deleted. Choose the chunk that has its place now."
-	case "off":
+	case retrieve.ReasonOff:
 		return "It is switched off.", "Switch the chunk on where it stands in its document."
-	case "document_off":
+	case retrieve.ReasonDocumentOff:
 		return "Its document is left out of answers.", "Use the document again, on its page."
-	case "not_ready":
+	case retrieve.ReasonNotReady:
 		return "Its document is not ready.", "Wait until it is, or try it again if it failed."
-	case "later":
+	case retrieve.ReasonLater:
 		return "It came after this answer.", "Ask again: it is searched now."
 	}
 	return "It is not in the index.", ""
@@ -362,116 +362,116 @@ func whySteps(v WhyView) []whyStep {
 }
 
 func stepWords(v WhyView, s retrieve.Step) whyStep {
+	e := v.Explanation
 	out := whyStep{state: string(s.State)}
-	lost, passed := s.State == "lost", s.State == "passed"
-	pick := func(yes, no, skipped string) string {
-		switch {
-		case passed:
-			return yes
-		case lost:
-			return no
-		}
-		return skipped
+	if s.Rank > 0 {
+		out.figure = ordinal(s.Rank)
 	}
-	rank := func() {
-		if s.Rank > 0 {
-			out.figure = ordinal(s.Rank)
-			if s.Most > 0 {
-				out.figureNote = number(s.Most) + " go on"
-			}
+	if s.Most > 0 && s.State != retrieve.Skipped {
+		out.figureNote = "of " + number(s.Most) + " that go on"
+	}
+	pick := func(passed, lost, missed, skipped string) {
+		out.title = map[retrieve.StepState]string{retrieve.Passed: passed, retrieve.Fell: lost, retrieve.Missed: missed}[s.State]
+		if out.title == "" {
+			out.title = skipped
 		}
 	}
 	switch s.Stage {
 	case "index":
-		out.title = pick("In the index, and switched on", "Not in the index", "In the index")
-		if lost {
+		pick("In the index, and switched on", "Not in the index", "Not in the index", "In the index")
+		switch p := e.Passage; {
+		case s.Reason != "":
 			out.note, _ = indexVerdict(s.Reason)
-		} else if p := v.Explanation.Passage; p.Version > 0 {
-			out.note = "Version " + number(p.Version) + " of its document, chunk " + number(p.Ordinal) + "."
+		case p.Version > 0:
+			out.note = "Chunk " + number(p.Ordinal) + " of version " + number(p.Version) + "."
 		}
 	case "words":
-		out.title = pick("Found by its words", "Not found by its words", "By words")
-		out.note = wordsNote(v, s)
-		rank()
+		pick("Found by its words", "Not found by its words", "Not found by its words", "By words")
+		out.note = wordsNote(e.Retrieval, s)
 	case "vectors":
-		out.title = pick("Found by its meaning", "Not found by its meaning", "By vectors")
-		out.note = scoreNote(s, "Likeness", v.Retrieval.Vectors == retrieve.VectorsOff, "This search used no vectors.")
-		rank()
+		pick("Found by its meaning", "Not found by its meaning", "Not found by its meaning", "By meaning")
+		out.note = vectorsNote(e.Retrieval, s)
 	case "fused":
-		out.title = pick("Among the best when fused", "Not among the best when fused", "Fused")
-		out.note = scoreNote(s, "Both scores together make", false, "")
-		rank()
+		pick("Among the best when fused", "Not among the best when fused", "", "Fused")
+		out.note = "Both together score " + against(s) + "."
 	case "rerank":
-		out.title = pick("Re-ranked", "Re-ranked", "Not re-ranked")
-		if passed || lost {
-			out.note = scoreNote(s, "The re-ranking model gives it", false, "")
-		} else {
-			out.note = "This search had no re-ranking."
-		}
-		if s.Rank > 0 {
-			out.figure = ordinal(s.Rank)
+		pick("Re-ranked", "", "", "Re-ranking")
+		out.note = "The model gives it " + score(s.Value) + "."
+		if s.State == retrieve.Skipped && e.Retrieval.Reranker == "" {
+			out.note = "This search had none."
 		}
 	case "threshold":
-		out.title = pick("Over the threshold", "Lost at the threshold", "Threshold")
-		if s.Value > 0 || passed || lost {
-			sign := " ≥ "
-			if s.Value < s.Bar {
-				sign = " < "
-			}
-			out.figure = exact(s.Value, s.Bar) + sign + exact(s.Bar, s.Value)
-		}
+		pick("Over the threshold", "Lost at the threshold", "", "Threshold")
+		out.figure = exact(s.Value, s.Bar) + map[bool]string{true: " < ", false: " ≥ "}[s.Value < s.Bar] + exact(s.Bar, s.Value)
 	case "duplicate":
-		out.title = pick("Says something of its own", "Said already", "Duplicates")
-		if other, found := among(v.Explanation.Retrieval, s.Other); found && lost {
-			out.note = "The same stands in " + shortName(other) + ", " + placeOf(other) + "."
+		pick("Says something of its own", "Said already", "", "Near-duplicates")
+		if other, found := among(e.Retrieval, s.Other); found {
+			out.note = "A better passage says the same: " + shortName(other) + ", " + placeOf(other) + "."
+		}
+		if s.State == retrieve.Skipped && !e.Retrieval.Settings.Duplicates {
+			out.note = "This search kept them."
 		}
 	case "limit":
-		out.title = pick("In the prompt", "Lost at the limit", "In the prompt")
-		if lost {
-			out.note = "Enough better ones came first."
-		}
-		rank()
-		if s.Most > 0 {
+		pick("In the prompt", "Lost at the limit", "", "In the prompt")
+		if s.Most > 0 && s.State != retrieve.Skipped {
 			out.figureNote = number(s.Most) + " at most"
 		}
-	}
-	if !passed && !lost && out.note == "" {
-		out.note = "It did not come this far."
-		if v.Explanation.Lost == "" {
-			out.note = "Not a stage of this search."
+		if other, found := among(e.Retrieval, s.Other); found {
+			out.note = "Its words are part of its neighbour’s passage: " + placeOf(other) + "."
 		}
+	}
+	if s.State == retrieve.Skipped && e.Lost != "" && s.Stage != "rerank" {
+		out.figureNote = ""
+		if s.Stage != "threshold" && s.Stage != "fused" {
+			out.figure = ""
+		}
+		out.note = strings.TrimSuffix("It did not come this far. "+onceThere(s), " ")
 	}
 	return out
 }
 
-func scoreNote(s retrieve.Step, word string, none bool, otherwise string) string {
+// onceThere says what a stage would have made of a chunk that was lost before.
+func onceThere(s retrieve.Step) string {
 	switch {
-	case none:
-		return otherwise
-	case s.Value == 0 && s.State != "passed":
-		return ""
-	case s.Bar > 0 && s.State == "lost":
-		return word + " " + exact(s.Value, s.Bar) + "; the last that goes on has " + exact(s.Bar, s.Value) + "."
-	case s.State == "skipped" || s.State == "":
-		return word + " " + score(s.Value) + ", had it come this far."
+	case s.Stage == "threshold" && s.Value < s.Bar:
+		return "It would not pass."
+	case s.Stage == "threshold":
+		return "It would pass."
 	}
-	return word + " " + score(s.Value) + "."
+	return ""
 }
 
-func wordsNote(v WhyView, s retrieve.Step) string {
-	if v.Retrieval.Settings.Search == retrieve.VectorsOnly {
+// against is a score, with the one it had to beat.
+func against(s retrieve.Step) string {
+	if s.Bar > 0 {
+		return exact(s.Value, s.Bar) + "; the last that goes on has " + exact(s.Bar, s.Value)
+	}
+	return score(s.Value)
+}
+
+func wordsNote(r retrieve.Retrieval, s retrieve.Step) string {
+	switch {
+	case r.Settings.Search == retrieve.VectorsOnly:
 		return "This search did not look for words."
-	}
-	switch s.Reason {
-	case "no_word":
+	case s.Reason == retrieve.ReasonNoWord:
 		return "It has none of the question’s words."
-	case "common":
-		return "It has only words that are too common to look for."
+	case s.Reason == retrieve.ReasonCommon:
+		return "It has only words of the question that are too common to look for."
 	}
-	return scoreNote(s, "Its words score", false, "")
+	return "Its words score " + against(s) + "."
 }
 
-// hasWords and hasNot are the question's words that the chunk has, or has not, small ones left out where there are others.
+func vectorsNote(r retrieve.Retrieval, s retrieve.Step) string {
+	switch {
+	case r.Vectors == retrieve.VectorsOfHits:
+		return "Words found enough, so vectors only helped to order it: " + score(s.Value) + "."
+	case r.Vectors == retrieve.VectorsOff:
+		return "This search had no vectors."
+	}
+	return "Its vector scores " + against(s) + "."
+}
+
+// questionWords are the question's words that the chunk has, or has not.
 func questionWords(e retrieve.Explanation, has bool) []retrieve.MatchedWord {
 	var out []retrieve.MatchedWord
 	for _, w := range e.Words {
@@ -557,32 +557,28 @@ func changeWords(v NowView, c retrieve.Change) (what, how string) {
 		name = c.Name
 	}
 	switch c.Kind {
-	case "setting":
+	case retrieve.ChangedSetting:
 		return settingName(c.Name), ""
-	case "embedding_model":
+	case retrieve.ChangedModel:
 		return "Embedding model", ""
-	case "reranker":
+	case retrieve.ChangedReranker:
 		return "Re-ranking model", ""
-	case "document_added":
+	case retrieve.DocumentAdded:
 		return name, "added"
-	case "document_deleted":
+	case retrieve.DocumentDeleted:
 		return name, "deleted"
-	case "document_version":
+	case retrieve.DocumentVersion:
 		return name, "new version"
-	case "document_off":
+	case retrieve.DocumentSwitched:
 		return name, "left out of answers"
-	case "document_on":
-		return name, "used in answers again"
-	case "chunk_edited":
+	case retrieve.ChunkEdited:
 		return name, "chunk edited"
-	case "chunk_off":
+	case retrieve.ChunkSwitched:
 		return name, "chunk switched off"
-	case "chunk_on":
-		return name, "chunk switched on"
-	case "chunk_cut":
-		return name, "cut anew"
-	case "index":
-		return "Other documents", "something else in the index"
+	case retrieve.ChunksCut:
+		return name, "read again"
+	case retrieve.ChangedIndex:
+		return "Other documents", "changed, though none that was found"
 	}
 	return name, string(c.Kind)
 }
@@ -740,6 +736,8 @@ func stateWord(state string) string {
 		return "Passed:"
 	case "lost":
 		return "Lost:"
+	case "missed":
+		return "Missed:"
 	}
 	return "Not reached:"
 }
@@ -754,11 +752,11 @@ func foundAs(w retrieve.MatchedWord) string {
 
 func changeKind(k retrieve.ChangeKind) string {
 	switch k {
-	case "document_added", "document_on", "chunk_on":
+	case retrieve.DocumentAdded:
 		return "ok"
-	case "document_deleted", "document_off", "chunk_off":
+	case retrieve.DocumentDeleted, retrieve.DocumentSwitched, retrieve.ChunkSwitched:
 		return "bad"
-	case "chunk_edited":
+	case retrieve.ChunkEdited:
 		return "warn"
 	}
 	return ""

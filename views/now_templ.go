@@ -292,7 +292,7 @@ func changed(v NowView, c retrieve.Change) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		if c.Kind == "chunk_edited" {
+		if c.Kind == retrieve.ChunkEdited {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 23, "<div class=\"mt-2 grid grid-cols-1 gap-3 md:grid-cols-2\"><div class=\"min-w-0 rounded-md bg-muted px-3 py-2\"><p class=\"note mb-1\">Then</p><div class=\"lines\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
