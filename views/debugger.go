@@ -1,6 +1,7 @@
 package views
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -760,4 +761,33 @@ func changeKind(k retrieve.ChangeKind) string {
 		return "warn"
 	}
 	return ""
+}
+
+// askedInTitle reports whether the title of the page says all of the question.
+func askedInTitle(r retrieve.Retrieval) bool {
+	return r.Searched == r.Question && utf8.RuneCountInString(r.Question) <= 160
+}
+
+// byWeight are the telling words of a question, the heaviest first, and the texts of the small ones. With small ones alone, these
+// are the telling ones.
+func byWeight(words []retrieve.Word) (telling []retrieve.Word, small []string) {
+	for _, w := range words {
+		if w.Small {
+			small = append(small, w.Text)
+		} else {
+			telling = append(telling, w)
+		}
+	}
+	if len(telling) == 0 {
+		telling, small = slices.Clone(words), nil
+	}
+	slices.SortStableFunc(telling, func(a, b retrieve.Word) int { return cmp.Compare(b.Weight, a.Weight) })
+	return telling, small
+}
+
+func whyLabel(p retrieve.Passage) string {
+	if reached(p) {
+		return "Why this one: " + shortName(p) + ", " + placeOf(p)
+	}
+	return "Why not this one: " + shortName(p) + ", " + placeOf(p)
 }

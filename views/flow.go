@@ -107,7 +107,7 @@ func middle(row int) int { return row*(cellHeight+cellGap) + cellHeight/2 }
 // cutLine is where the threshold of the i-th list is drawn: from a little before it to its end.
 func (f flow) cutLine(i int) (d string, drawn bool) {
 	c := f.columns[i]
-	if c.threshold < 0 || c.cut > len(c.cells) || len(c.cells) == 0 {
+	if c.threshold < 0 || len(c.cells) == 0 || c.cut == len(c.cells) && c.more > 0 {
 		return "", false
 	}
 	x, y := i*(columnShare+gapShare), c.cut*(cellHeight+cellGap)-cellGap/2
@@ -128,8 +128,12 @@ func (f flow) following() string {
 	return ""
 }
 
-// shownInColumn is how many of the best of a list are shown; what reached the model is shown wherever it stood.
-const shownInColumn = 8
+// How many of the best of a list are shown, and of the last one, where most is lost. What reached the model is shown wherever
+// it stood.
+const (
+	shownInColumn = 8
+	shownInLast   = 11
+)
 
 // pipeline is a search as a flow: what each stage found, in its own order.
 func pipeline(v DebuggerView) flow {
@@ -138,28 +142,30 @@ func pipeline(v DebuggerView) flow {
 	f := flow{label: "The stages of the search", follow: v.Follow}
 	list := func(title, fact, took string, rank func(retrieve.Passage) int, value func(retrieve.Passage) float64, last bool) {
 		c := flowColumn{title: title, fact: fact, took: took, threshold: -1, empty: "Nothing was found this way."}
+		shown := shownInColumn
+		if last {
+			shown = shownInLast
+		}
 		in := slices.DeleteFunc(slices.Clone(all), func(p retrieve.Passage) bool { return rank(p) == 0 })
 		slices.SortFunc(in, func(a, b retrieve.Passage) int { return rank(a) - rank(b) })
 		for _, p := range in {
-			if rank(p) > shownInColumn && !reached(p) && p.ChunkID != v.Follow {
+			if rank(p) > shown && !reached(p) && p.ChunkID != v.Follow {
 				c.more++
 				continue
 			}
 			cell := v.cell(p)
+			if last && p.Score >= r.Settings.Threshold {
+				c.cut++
+			}
 			cell.rank, cell.value = rank(p), score(value(p))
 			if last || p.Lost == retrieve.LostRank {
 				cell.note, cell.kind = lossWord(p)
 			}
-			cell.out = p.Lost != retrieve.Kept && (last || p.Lost == retrieve.LostRank)
+			cell.out = !reached(p) && (last || p.Lost == retrieve.LostRank)
 			c.cells = append(c.cells, cell)
 		}
 		if last {
 			c.threshold = r.Settings.Threshold
-			for _, p := range in {
-				if p.Score >= c.threshold && (rank(p) <= shownInColumn || reached(p) || p.ChunkID == v.Follow) {
-					c.cut++
-				}
-			}
 		}
 		f.columns = append(f.columns, c)
 	}
@@ -168,7 +174,7 @@ func pipeline(v DebuggerView) flow {
 		list("By words", sideFact(r.ByWords), took(r, "statistics"), func(p retrieve.Passage) int { return p.LexicalRank }, func(p retrieve.Passage) float64 { return p.Lexical }, false)
 	}
 	if r.Vectors != retrieve.VectorsOff {
-		list("By vectors", sideFact(r.ByVector), took(r, "embed"), func(p retrieve.Passage) int { return p.VectorRank }, func(p retrieve.Passage) float64 { return p.Vector }, false)
+		list("By vectors", vectorFact(r), took(r, "embed"), func(p retrieve.Passage) int { return p.VectorRank }, func(p retrieve.Passage) float64 { return p.Vector }, false)
 	}
 	list("Fused", number(len(all))+" in, "+number(len(r.Passages))+" looked at", took(r, "search", "passages"),
 		func(p retrieve.Passage) int { return p.FusedRank }, func(p retrieve.Passage) float64 { return p.Fused }, !reranked)
@@ -195,7 +201,9 @@ func (v DebuggerView) given() flowColumn {
 		cell.rank = passageNumber(r, i, citedChunks(v.Answer))
 		if p.Lost == retrieve.Joined {
 			cell.rank, cell.value = 0, ""
-			cell.note, _ = lossWord(p)
+			if _, at, found := standsFor(r, p); found {
+				cell.note = "joined to " + number(passageNumber(r, at, citedChunks(v.Answer)))
+			}
 		}
 		c.cells = append(c.cells, cell)
 	}
@@ -210,7 +218,29 @@ func (v DebuggerView) given() flowColumn {
 func reached(p retrieve.Passage) bool { return p.Lost == retrieve.Kept || p.Lost == retrieve.Joined }
 
 func (v DebuggerView) cell(p retrieve.Passage) flowCell {
-	return flowCell{id: p.ChunkID, href: address(v.Base, "follow", p.ChunkID.String()) + "#pipeline", name: shortName(p), place: placeOf(p)}
+	return flowCell{id: p.ChunkID, href: address(v.Base, "follow", p.ChunkID.String()) + "#pipeline", name: cellName(p), place: cellPlace(p)}
+}
+
+// cellName tells a chunk from the others of its document: by its innermost heading where it has one.
+func cellName(p retrieve.Passage) string {
+	if len(p.Heading) > 0 {
+		return p.Heading[len(p.Heading)-1]
+	}
+	return shortName(p)
+}
+
+func cellPlace(p retrieve.Passage) string {
+	place := "chunk " + number(p.Ordinal)
+	switch {
+	case p.PageFrom > 0:
+		place = pageSpan(p.PageFrom, p.PageTo)
+	case p.Ordinal == 0:
+		return ""
+	}
+	if len(p.Heading) > 0 {
+		place += " · " + shortName(p)
+	}
+	return place
 }
 
 // placeOf is where in its document a chunk stands: its innermost heading, page or number.
@@ -261,6 +291,13 @@ func sideFact(s retrieve.Side) string {
 	return number(s.Found) + " found, all go on"
 }
 
+func vectorFact(r retrieve.Retrieval) string {
+	if r.Vectors == retrieve.VectorsOfHits {
+		return "of what words found"
+	}
+	return sideFact(r.ByVector)
+}
+
 // took sums what stages took; "" when there were none.
 func took(r retrieve.Retrieval, stages ...string) string {
 	sum, ran := 0.0, false
@@ -298,7 +335,7 @@ func moved(v Explained, titles [2]string, before, after retrieve.Retrieval, move
 				c.more++
 				continue
 			}
-			cell := flowCell{id: p.ChunkID, href: whyAddress(v, p), rank: place[side](m), name: shortName(p), place: placeOf(p), value: score(p.Score), out: !reached(p)}
+			cell := flowCell{id: p.ChunkID, href: whyAddress(v, p), rank: place[side](m), name: cellName(p), place: cellPlace(p), value: score(p.Score), out: !reached(p)}
 			cell.note, cell.kind = moveWord(m, side)
 			c.cells = append(c.cells, cell)
 		}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/a-h/templ"
 
@@ -152,9 +151,9 @@ func rankNote(rank int) string {
 	return ordinal(rank) + " this way"
 }
 
-// excerpt is the beginning of a passage on one line, without the headings it begins with: their path stands above it.
+// excerpt is the beginning of a passage on one line, without the headings it begins with: their path stands above it. Of the
+// Markdown, what would read badly on one line is left out.
 func excerpt(text string) string {
-	const most = 320
 	for rest := strings.TrimSpace(text); strings.HasPrefix(rest, "#"); {
 		_, after, more := strings.Cut(rest, "\n")
 		if !more {
@@ -163,11 +162,20 @@ func excerpt(text string) string {
 		rest = strings.TrimSpace(after)
 		text = rest
 	}
-	text = strings.Join(strings.Fields(text), " ")
-	if utf8.RuneCountInString(text) > most {
-		text = text[:runeOffset(text, most)] + "…"
+	var plain strings.Builder
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		switch {
+		case strings.HasPrefix(line, "|") && strings.Trim(line, "|-: ") == "":
+			continue
+		case strings.HasPrefix(line, "|"):
+			line = strings.Join(strings.FieldsFunc(strings.Trim(line, "| "), func(r rune) bool { return r == '|' }), "·") + ";"
+		case strings.HasPrefix(line, "#"):
+			line = strings.TrimLeft(line, "# ") + ":"
+		}
+		plain.WriteString(line + " ")
 	}
-	return text
+	return oneLine(plain.String(), 320)
 }
 
 func goneSince(c chat.Citation) string {
