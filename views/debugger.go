@@ -354,16 +354,18 @@ func among(r retrieve.Retrieval, id domain.ID) (retrieve.Passage, bool) {
 // whyStep is a step as a person reads it.
 type whyStep struct{ state, title, note, figure, figureNote string }
 
-func whySteps(v WhyView) []whyStep {
+func whySteps(e retrieve.Explanation) []whyStep {
 	var steps []whyStep
-	for _, s := range v.Explanation.Steps {
-		steps = append(steps, stepWords(v, s))
+	over := false
+	for _, s := range e.Steps {
+		steps = append(steps, stepWords(e, s, over))
+		over = over || s.State == retrieve.Fell
 	}
 	return steps
 }
 
-func stepWords(v WhyView, s retrieve.Step) whyStep {
-	e := v.Explanation
+// stepWords says how a stage went. over: the chunk was lost before.
+func stepWords(e retrieve.Explanation, s retrieve.Step, over bool) whyStep {
 	out := whyStep{state: string(s.State)}
 	if s.Rank > 0 {
 		out.figure = ordinal(s.Rank)
@@ -421,12 +423,11 @@ func stepWords(v WhyView, s retrieve.Step) whyStep {
 			out.note = "Its words are part of its neighbour’s passage: " + placeOf(other) + "."
 		}
 	}
-	if s.State == retrieve.Skipped && e.Lost != "" && s.Stage != "rerank" {
-		out.figureNote = ""
-		if s.Stage != "threshold" && s.Stage != "fused" {
+	if over && (s.Stage != "rerank" || e.Retrieval.Reranker != "") {
+		out.note = strings.TrimSuffix("It did not come this far. "+onceThere(s), " ")
+		if s.Stage != "threshold" {
 			out.figure = ""
 		}
-		out.note = strings.TrimSuffix("It did not come this far. "+onceThere(s), " ")
 	}
 	return out
 }
@@ -483,25 +484,36 @@ func questionWords(e retrieve.Explanation, has bool) []retrieve.MatchedWord {
 	return out
 }
 
-// foundLines are a chunk's text as lines, with the words of the question marked that it has.
-func foundLines(text string, found []retrieve.MatchedWord) []line {
-	return cutLines(strings.Trim(text, "\n"), 0, func(part string, _ int) []piece { return wordsIn(part, found) })
-}
-
-// wordsIn marks in a chunk's text the words of the question that it is known to have, in whatever form.
-func wordsIn(text string, found []retrieve.MatchedWord) []piece {
-	var forms []string
-	for _, w := range found {
+// marking are the words that are marked in a chunk: those of the question that it has, without small ones where it has others.
+func marking(e retrieve.Explanation) []string {
+	var telling, small []string
+	for _, w := range questionWords(e, true) {
+		forms := []string{w.Text}
 		if len(w.Spelled) > 0 {
-			forms = append(forms, w.Spelled...)
+			forms = append([]string{foundAs(w)}, w.Spelled...)
+		}
+		if w.Small {
+			small = append(small, forms...)
 		} else {
-			forms = append(forms, w.Text)
+			telling = append(telling, forms...)
 		}
 	}
+	if len(telling) == 0 {
+		return small
+	}
+	return telling
+}
+
+// foundLines are a chunk's text as lines, with words marked that it is known to have, in whatever form.
+func foundLines(text string, marked []string) []line {
+	return cutLines(strings.Trim(text, "\n"), 0, func(part string, _ int) []piece { return wordsIn(part, marked) })
+}
+
+func wordsIn(text string, marked []string) []piece {
 	var pieces []piece
 	done := 0
 	for _, w := range words(text) {
-		if w.sign || !slices.ContainsFunc(forms, func(form string) bool { return sameWord(w.text, form) }) {
+		if w.sign || !slices.ContainsFunc(marked, func(form string) bool { return sameWord(w.text, form) }) {
 			continue
 		}
 		if w.at.from > done {
@@ -527,7 +539,7 @@ func sameWord(a, b string) bool {
 	case len(x) == 1 && len(y) > 1 && strings.ContainsRune(b, x[0]):
 		return len(y) <= 3 && x[0] > 0x0e00
 	}
-	return same >= 3 && len(x)-same <= min(3, same-1) && len(y)-same <= min(3, same-1)
+	return same >= 4 && len(x)-same <= min(3, same-2) && len(y)-same <= min(3, same-2)
 }
 
 // tryAddress is the form of the search with one setting changed, which would let a chunk through; "" where none would.
@@ -701,10 +713,10 @@ func pickerFact(d document.Document) string {
 
 // excerptOf is the part of a text around what was searched for, on one line.
 func excerptOf(text, search string) string {
-	text = excerptAll(text)
 	if search == "" {
-		return oneLine(text, 200)
+		return excerpt(text)
 	}
+	text = excerptAll(text)
 	before := 0
 	for _, p := range matches(text, search) {
 		if p.marked {
@@ -790,4 +802,9 @@ func whyLabel(p retrieve.Passage) string {
 		return "Why this one: " + shortName(p) + ", " + placeOf(p)
 	}
 	return "Why not this one: " + shortName(p) + ", " + placeOf(p)
+}
+
+// sameTexts reports whether the prompt then and the prompt now have the same passages, word for word.
+func sameTexts(v NowView) bool {
+	return slices.EqualFunc(v.Retrieval.Used(), v.Now.Used(), func(a, b retrieve.Passage) bool { return a.ChunkID == b.ChunkID && a.Text == b.Text })
 }

@@ -34,7 +34,8 @@ type flowCell struct {
 	value, title string
 	note         string // what became of it here
 	kind         string // of the note: "bad", "ok", ""
-	out          bool   // it goes no further
+	out          bool   // it does not reach the model
+	ends         bool   // no later list has it
 }
 
 // Measures of a flow. Heights are pixels; widths are shares, so that the lines fit whatever width the lists are given.
@@ -76,7 +77,7 @@ func (f flow) paths() []flowPath {
 				if to > i+1 {
 					p.kind = "skip"
 				}
-			} else if cell.out && i+1 < len(f.columns) {
+			} else if cell.ends && i+1 < len(f.columns) {
 				p.d, p.kind = fmt.Sprintf("M%d %dh3", from, y), "end"
 			}
 			switch {
@@ -162,6 +163,7 @@ func pipeline(v DebuggerView) flow {
 				cell.note, cell.kind = lossWord(p)
 			}
 			cell.out = !reached(p) && (last || p.Lost == retrieve.LostRank)
+			cell.ends = cell.out
 			c.cells = append(c.cells, cell)
 		}
 		if last {
@@ -335,7 +337,7 @@ func moved(v Explained, titles [2]string, before, after retrieve.Retrieval, move
 				c.more++
 				continue
 			}
-			cell := flowCell{id: p.ChunkID, href: whyAddress(v, p), rank: place[side](m), name: cellName(p), place: cellPlace(p), value: score(p.Score), out: !reached(p)}
+			cell := flowCell{id: p.ChunkID, href: whyAddress(v, p), rank: place[side](m), name: cellName(p), place: cellPlace(p), value: score(p.Score), out: !reached(p), ends: m.After == 0}
 			cell.note, cell.kind = moveWord(m, side)
 			c.cells = append(c.cells, cell)
 		}
