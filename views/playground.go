@@ -175,7 +175,7 @@ func excerpt(text string) string {
 		}
 		plain.WriteString(line + " ")
 	}
-	return oneLine(plain.String(), 320)
+	return oneLine(strings.TrimRight(plain.String(), ": "), 320)
 }
 
 func goneSince(c chat.Citation) string {
