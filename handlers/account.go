@@ -134,7 +134,11 @@ func (s *server) settingsPage(c echo.Context, status int, v views.SettingsView) 
 		v.Cutting.Tokens, v.Cutting.Overlap = strconv.Itoa(cutting.Tokens), strconv.Itoa(cutting.Overlap)
 	}
 	v.Cutting.Outdated = outdated
-	v.Models = s.Models
+	counts, err := s.Documents.Counts(c.Request().Context(), page.Account.Tenant.ID)
+	if err != nil {
+		return err
+	}
+	v.Models, v.Embedding = s.Models, counts.Embedding
 	return render(c, status, views.Settings(page, v))
 }
 

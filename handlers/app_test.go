@@ -45,8 +45,11 @@ type app struct {
 	db        *dbtest.Database
 	logs      *syncBuffer
 	tenants   *tenant.Service
+	support   *tenant.Support
+	clock     atomic.Int64 // seconds, of one-time codes
 	documents *document.Service
 	chat      *chat.Service
+	search    *retrieve.Service
 	rendering atomic.Pointer[func(ctx context.Context, page, width int) error] // what a test does while a page is drawn
 }
 
@@ -81,10 +84,12 @@ func newApp(t *testing.T) *app {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
-	search := retrieve.NewService(retrieve.Config{DB: a.db.DB, Log: log, Embedder: llm.Cached(llm.NewHashing(), store, noMetrics{})})
+	a.search = retrieve.NewService(retrieve.Config{DB: a.db.DB, Log: log, Embedder: llm.Cached(llm.NewHashing(), store, noMetrics{})})
 	a.tenants = tenant.NewService(a.db.DB, chat.FirstBot)
+	a.clock.Store(1_800_000_000)
+	a.support = tenant.NewSupport(a.db.DB, func() time.Time { return time.Unix(a.clock.Load(), 0) })
 	a.documents = document.NewService(a.db.DB, dbtest.NoQueue)
-	a.chat = chat.NewService(chat.Config{DB: a.db.DB, Log: log, Retrieve: search, Model: llm.Extractive{}, Quoter: llm.Extractive{},
+	a.chat = chat.NewService(chat.Config{DB: a.db.DB, Log: log, Retrieve: a.search, Model: llm.Extractive{}, Quoter: llm.Extractive{},
 		Cache: store, Metrics: noMetrics{}})
 	static, err := fs.Sub(bitb.Static, "static")
 	if err != nil {
@@ -93,10 +98,10 @@ func newApp(t *testing.T) *app {
 	listener := httptest.NewUnstartedServer(nil)
 	publicURL := "http://" + listener.Listener.Addr().String()
 	handler, err := handlers.New(t.Context(), handlers.Deps{
-		Log: log, PublicURL: publicURL, Static: static, Tenants: a.tenants, Sessions: tenant.NewSessions(a.db.DB),
-		Documents: a.documents, Retrieve: search, Chat: a.chat, Limiter: &countless{Store: store}, Hints: store, Cache: store, Metrics: noMetrics{},
-		Models: views.Models{Answer: "builtin", Embedding: "builtin", BuiltIn: true},
-		Sniff:  sniff, Unzip: unzip,
+		Log: log, PublicURL: publicURL, Static: static, Tenants: a.tenants, Sessions: tenant.NewSessions(a.db.DB), Support: a.support,
+		Documents: a.documents, Retrieve: a.search, Chat: a.chat, Limiter: &countless{Store: store}, Hints: store, Cache: store, Metrics: noMetrics{},
+		Models: views.Models{Answer: "builtin", Embedding: "builtin", BuiltIn: true}, TraceDays: 30,
+		Sniff: sniff, Unzip: unzip,
 		RenderPage: a.render, Ready: a.db.Ping, ClientIP: echo.ExtractIPDirect(),
 	})
 	if err != nil {

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -15,8 +16,10 @@ import (
 	"bitb/views"
 )
 
-// errNoTrace is said of a trace that is too old, and of one that never was: nobody learns which.
-var errNoTrace = domain.NewError(domain.NotFound, "How this answer was found is not known any more. It is kept for 30 days; what was asked and answered stays among the conversations.")
+// noTrace is said of a trace that is too old, and of one that never was: nobody learns which.
+func (s *server) noTrace() error {
+	return domain.NewError(domain.NotFound, fmt.Sprintf("How this answer was found is not known any more: that is kept for %d days. What was asked and answered stays among the conversations.", s.TraceDays))
+}
 
 // explained gathers what all pages of the debugger show of an answer. It only reads.
 func (s *server) explained(ctx context.Context, tenantID, id domain.ID, base string) (views.Explained, error) {
@@ -24,7 +27,7 @@ func (s *server) explained(ctx context.Context, tenantID, id domain.ID, base str
 	var err error
 	if v.Retrieval, err = s.Retrieve.Get(ctx, tenantID, id); err != nil {
 		if domain.CodeOf(err) == domain.NotFound {
-			err = errNoTrace
+			err = s.noTrace()
 		}
 		return v, err
 	}
@@ -36,15 +39,28 @@ func (s *server) explained(ctx context.Context, tenantID, id domain.ID, base str
 	return v, err
 }
 
-// explainedHere is an answer of the member's own tenant, with what the member may do with it.
+// explainedHere is an answer of the tenant that the request is in, with what may be done with it there: within a case of support
+// it is only looked at.
 func (s *server) explainedHere(c echo.Context) (views.Explained, error) {
 	id, err := idParam(c, "id")
 	if err != nil {
 		return views.Explained{}, err
 	}
-	v, err := s.explained(c.Request().Context(), tenantOf(c), id, "/retrievals/"+id.String())
+	at, first := "", views.Crumb{Name: "Conversations", Path: "/conversations"}
+	open, inCase := caseOf(c)
+	if inCase {
+		at = "/staff/cases/" + open.ID.String()
+		first = views.Crumb{Name: "Retrievals", Path: "/retrievals"}
+	}
+	v, err := s.explained(c.Request().Context(), tenantOf(c), id, at+"/retrievals/"+id.String())
+	v.Trail = append([]views.Crumb{first}, v.Trail...)
+	for i := range v.Trail {
+		v.Trail[i].Path = at + v.Trail[i].Path
+	}
+	if inCase {
+		return v, err
+	}
 	account, _ := accountOf(c)
-	v.Trail = append([]views.Crumb{{Name: "Conversations", Path: "/conversations"}}, v.Trail...)
 	v.CanTry, v.CanSave = account.User.Role.Allows(domain.Editor), account.User.Role.Allows(domain.Admin)
 	v.CanOpenChunks, v.CanShare = true, true
 	return v, err
@@ -142,7 +158,7 @@ func (s *server) explain(ctx context.Context, tenantID domain.ID, then retrieve.
 // queryOf is the question of a past search, to be searched again as it was.
 func queryOf(then retrieve.Retrieval) retrieve.Query {
 	settings := then.Settings
-	return retrieve.Query{Text: then.Searched, Asked: then.Question, By: then.SearchedBy, BotID: then.BotID, Settings: &settings, At: then.CreatedAt}
+	return retrieve.Query{Text: then.Searched, Context: then.Context, Asked: then.Question, By: then.SearchedBy, BotID: then.BotID, Settings: &settings, At: then.CreatedAt}
 }
 
 // pick lists the chunks of the chosen document: a number finds the chunk of that number.
@@ -239,7 +255,7 @@ func (s *server) try(ctx context.Context, tenantID domain.ID, then retrieve.Retr
 	query := queryOf(then)
 	query.Settings = &settings
 	if question != then.Searched {
-		query.Text, query.Asked, query.By = question, "", ""
+		query.Text, query.Context, query.Asked, query.By = question, nil, "", ""
 	}
 	now, err := s.Retrieve.Retrieve(ctx, tenantID, query)
 	if err != nil {

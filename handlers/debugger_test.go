@@ -59,7 +59,7 @@ func TestAnswerIsExplained(t *testing.T) {
 	m.get(t, page+"?follow=x&others=all").has(t, http.StatusOK, "Candidates")
 
 	m.app.db.Exec(t, "delete from retrievals where tenant_id = $1", m.account.Tenant.ID)
-	m.get(t, page).has(t, http.StatusNotFound, "It is kept for 30 days")
+	m.get(t, page).has(t, http.StatusNotFound, "kept for 30 days")
 }
 
 // The file has everything that the page shows, under the names that docs/retrieval.md promises.

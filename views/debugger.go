@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/a-h/templ"
@@ -120,9 +119,6 @@ func rewritten(r retrieve.Retrieval) []piece {
 }
 
 func rewriter(r retrieve.Retrieval) string {
-	if r.SearchedBy == retrieve.Carried {
-		return "with words of earlier turns"
-	}
 	if r.SearchedBy == "" {
 		return "rewritten"
 	}
@@ -270,8 +266,6 @@ func lostReason(r retrieve.Retrieval, p retrieve.Passage) string {
 func givenFact(r retrieve.Retrieval) string {
 	return number(len(r.Used())) + " of " + number(len(r.Passages)+len(r.Others))
 }
-
-func keptUntil(r retrieve.Retrieval) time.Time { return r.CreatedAt.Add(retrieve.TracesKept) }
 
 // whyVerdict says in one sentence where a chunk was lost, and in another what would change that.
 func whyVerdict(v WhyView) (lost, remedy string) {

@@ -16,6 +16,7 @@ import (
 	"bitb/domain/document"
 	"bitb/domain/lexical"
 	"bitb/domain/llm"
+	"bitb/domain/postgres"
 )
 
 const (
@@ -44,7 +45,7 @@ func (s *Service) Index(ctx context.Context, tenantID domain.ID, title, language
 func weigh(k *document.NewChunk, tenantID domain.ID, reader lexical.Reader, title string, lang lexical.Lang, mean float64) {
 	found := lexical.AnalyzeChunk(title, k.Heading, k.Text, lang)
 	weights := lexical.DocWeights(tenantID, found, mean)
-	k.Terms, k.Lexemes, k.Weights = len(found), weights.Terms(), weights.Sparse()
+	k.Terms, k.Lexemes, k.Weights = found.Len(), weights.Terms(), weights.Sparse()
 	k.Words = nil
 	for _, w := range reader.Words(title, k.Heading, k.Text, lang) {
 		k.Words = append(k.Words, document.Word(w))
@@ -90,13 +91,13 @@ func (w *worker) index(ctx context.Context, a document.Attempt, content *documen
 }
 
 // embed fills in the vectors of a batch, with so many left behind it. A model that asks to wait for a moment is waited for.
-func (w *worker) embed(ctx context.Context, batch []document.NewChunk, left int) error {
+func (s *Service) embed(ctx context.Context, batch []document.NewChunk, left int) error {
 	texts := make([]string, len(batch))
 	for i := range batch {
 		texts[i] = embeddedText(&batch[i].Chunk)
 	}
 	for try := 1; ; try++ {
-		vectors, err := w.embedTexts(ctx, texts, left)
+		vectors, err := s.embedTexts(ctx, texts, left)
 		if err == nil {
 			for i := range batch {
 				batch[i].Vector = vectors[i]
@@ -124,18 +125,24 @@ func momentToWait(err error) (time.Duration, bool) {
 }
 
 // embedTexts calls the embedder and refuses what cannot be stored: one wrong vector in the index is found by nobody, and
-// ranks at random for ever. left is how many calls are left for the document.
+// ranks at random for ever. left is how many calls are left for the document, or inBackground.
 func (s *Service) embedTexts(ctx context.Context, texts []string, left int) ([][]float32, error) {
-	if err := s.calls.acquire(ctx, left); err != nil {
+	release, err := s.calls.acquire(ctx, left)
+	if err != nil {
 		return nil, err
 	}
-	defer s.calls.release()
+	defer release()
 	vectors, _, err := s.Embedder.Embed(ctx, texts)
 	if err != nil {
 		return nil, err
 	}
 	if len(vectors) != len(texts) {
 		return nil, fmt.Errorf("%w: %d for %d texts", llm.ErrVectors, len(vectors), len(texts))
+	}
+	if dims := len(vectors[0]); dims > postgres.MaxVectorDims {
+		return nil, &domain.Error{Code: domain.Unavailable, Err: errTooLarge, Message: fmt.Sprintf(
+			"The embedding model %s makes vectors of %d dimensions, and %d can be stored. Another model has to be set up.",
+			s.Embedder.Model(), dims, postgres.MaxVectorDims)}
 	}
 	for _, v := range vectors {
 		sum := 0.0
@@ -148,6 +155,9 @@ func (s *Service) embedTexts(ctx context.Context, texts []string, left int) ([][
 	}
 	return vectors, nil
 }
+
+// errTooLarge says that nothing this model makes can be stored.
+var errTooLarge = errors.New("vectors of too many dimensions")
 
 // keeper does the upkeep of vectors.
 type keeper struct {
@@ -183,7 +193,7 @@ func embeddingError(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return err
-	case errors.Is(err, llm.ErrVectors), ok && e.Code == domain.Invalid:
+	case errors.Is(err, llm.ErrVectors), errors.Is(err, errTooLarge), ok && e.Code == domain.Invalid:
 		return fmt.Errorf("embed chunks: %w", err)
 	case ok && e.Message != "":
 		return &silentError{err: err, after: e.RetryAfter, message: strings.TrimSuffix(e.Message, " Try again in a moment.")} // it is, by itself

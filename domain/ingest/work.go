@@ -65,6 +65,18 @@ func (w *worker) Work(ctx context.Context, j *river.Job[job]) error {
 	return err
 }
 
+// ReadNext reads the tenant's next document that is in line, here and now, as a turn of number does: two at once need two
+// numbers, and negative ones are no job's. A document that cannot be read stays where it is, and the error says why; an empty
+// line is document.ErrNothing.
+func (s *Service) ReadNext(ctx context.Context, tenantID domain.ID, number int64) error {
+	nothing := func(pgx.Tx) error { return nil }
+	a, err := s.documents.Next(ctx, tenantID, number, nothing)
+	if err != nil {
+		return err
+	}
+	return (&worker{Service: s}).process(ctx, a, nothing)
+}
+
 // end decides what an error means: a bad file ends at once with its reason; a model that does not answer is waited for; the
 // rest is tried again, behind the others of the line, and ends with a sentence after the last try.
 func (w *worker) end(ctx context.Context, a document.Attempt, err error, complete func(pgx.Tx) error) error {
@@ -104,6 +116,9 @@ func failureOf(err error, try int) (f document.Failure, ended bool) {
 	if errors.As(err, &silent) {
 		return document.Failure{Code: "embedding", Title: "Embedding stopped",
 			Message: "The embedding service did not answer for a long time. Your file is fine; try again later."}, true
+	}
+	if e, ok := errors.AsType[*domain.Error](err); ok && errors.Is(err, errTooLarge) {
+		return document.Failure{Code: "embedding", Title: "Embedding stopped", Message: e.Message + " Your file is fine."}, true
 	}
 	if try < mostTries {
 		return f, false
@@ -235,6 +250,9 @@ func setText(c *document.Chunk, text string) {
 
 // reporter writes progress now and then. What cannot be written is not missed, and watch ends what is not wanted any more.
 func (w *worker) reporter(ctx context.Context, a document.Attempt, stage document.Status) func(done, total int) {
+	if w.Alone {
+		return func(int, int) {}
+	}
 	var last time.Time
 	return func(done, total int) {
 		if time.Since(last) < progressStep && done < total {

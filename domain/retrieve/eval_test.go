@@ -140,6 +140,8 @@ type evalIndex struct {
 	languages []lexical.Lang
 	weights   []lexical.Weights
 	vectors   [][]float32
+	docs      []evalText
+	langs     []lexical.Lang
 	having    map[int32][]int // term → chunks
 	df        map[int32]int
 	words     evalWords
@@ -149,8 +151,8 @@ var evalTenant = domain.ID{1}
 
 func newEvalIndex(t *testing.T, docs []evalText) *evalIndex {
 	t.Helper()
-	x := &evalIndex{having: map[int32][]int{}, df: map[int32]int{}, words: evalWords{chunks: map[string]int{}, having: map[int32][]string{}}}
-	terms := make([][]string, len(docs))
+	x := &evalIndex{having: map[int32][]int{}, df: map[int32]int{}, docs: docs, words: evalWords{chunks: map[string]int{}, having: map[int32][]string{}}}
+	terms := make([]lexical.Terms, len(docs))
 	texts := make([]string, len(docs))
 	length := 0
 	reader := lexical.NewReader(evalTenant)
@@ -160,7 +162,8 @@ func newEvalIndex(t *testing.T, docs []evalText) *evalIndex {
 			x.languages = append(x.languages, lang)
 		}
 		terms[i], texts[i] = lexical.AnalyzeChunk(d.Title, nil, d.Text, lang), d.Title+"\n"+d.Text
-		length += len(terms[i])
+		x.langs = append(x.langs, lang)
+		length += terms[i].Len()
 		x.words.add(reader.Words(d.Title, nil, d.Text, lang))
 	}
 	slices.Sort(x.languages)
@@ -183,10 +186,11 @@ func newEvalIndex(t *testing.T, docs []evalText) *evalIndex {
 type evalRanking struct {
 	byWords, byVector, fused []string // ids, the best first
 	refused                  float64  // 1 when nothing would reach the model
+	sure                     float64  // the best score
 }
 
-func (x *evalIndex) ask(text string) evalRanking {
-	words := lexical.ParseQuery(evalTenant, text, x.languages)
+func (x *evalIndex) ask(text string, earlier ...string) evalRanking {
+	words := lexical.ParseQuery(evalTenant, text, x.languages).Carry(earlier)
 	words.Spell(x.df, x.words.similar(words.Unknown(x.df)))
 	q := words.Weigh(len(x.ids), x.df)
 	vectors, _, _ := llm.NewHashing().Embed(context.Background(), []string{text})
@@ -214,8 +218,17 @@ func (x *evalIndex) ask(text string) evalRanking {
 		}
 	}
 	fuse(found, q.Possible, llm.NewHashing().Model())
+	near := q.Near(evalTenant, text)
+	for i := range found[:min(toLookAt, len(found))] {
+		at := int(found[i].chunk[0])<<8 | int(found[i].chunk[1])
+		found[i].near = near.Score(x.docs[at].Title, x.docs[at].Text, x.langs[at])
+	}
+	fuse(found, q.Possible, llm.NewHashing().Model())
 	out := evalRanking{byWords: x.names(byWords), byVector: x.names(byVector), fused: x.names(found)}
-	if len(found) == 0 || found[0].fused < builtinThreshold {
+	if len(found) > 0 {
+		out.sure = found[0].fused
+	}
+	if out.sure < builtinThreshold {
 		out.refused = 1
 	}
 	return out

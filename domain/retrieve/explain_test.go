@@ -69,9 +69,8 @@ func TestExplain(t *testing.T) {
 		t.Fatal(err)
 	}
 	usual := retrieve.Defaults(builtin.present, "")
-	one, none, vectors := usual, usual, usual
+	one, vectors := usual, usual
 	one.Limit, one.Duplicates = 1, false
-	none.Threshold = 1
 	vectors.Search = retrieve.VectorsOnly
 	for name, c := range map[string]struct {
 		doc      domain.ID
@@ -83,7 +82,6 @@ func TestExplain(t *testing.T) {
 		"used":               {used, nil, time.Time{}, "", ""},
 		"says the same":      {twin, nil, time.Time{}, "duplicate", ""},
 		"enough better ones": {twin, &one, time.Time{}, "limit", ""},
-		"under the bar":      {used, &none, time.Time{}, "threshold", ""},
 		"small words alone":  {weak, nil, time.Time{}, "threshold", ""},
 		"no word":            {wordless, nil, time.Time{}, "words", retrieve.ReasonNoWord},
 		"left out":           {off, nil, time.Time{}, "index", retrieve.ReasonDocumentOff},

@@ -13,11 +13,12 @@ import (
 type hit struct {
 	chunk       domain.ID
 	bm25        float64 // 0: not found by words
+	near        float64 // lexical.Near's score of it; 0 where its text was not looked at
 	cosine      float64 // 0 where the chunk has no vector
 	model       int     // that made the vector, among the tenant's
 	lexicalRank int     // from 1; 0: not found by words
 	vectorRank  int     // from 1; 0: not among the nearest vectors
-	lexical     float64 // bm25 on a scale of 0 to 1
+	lexical     float64 // what its words score on a scale of 0 to 1
 	fused       float64
 }
 
@@ -30,12 +31,17 @@ const builtinShare = 0.2
 // with 0.8 where nothing is known of the model, the cosine scaled from its least possible value, -1, to the best one found.
 const meaningShare = 0.8
 
-// fuse scores and orders hits. possible is what the question's words could score; model made the vectors.
+// toLookAt is how many of the best hits have their texts looked at for words that stand near each other. On the sets it was
+// measured with, 30 or 50 change no figure by .0005.
+const toLookAt = 20
+
+// fuse scores and orders hits. It may be done again when more is known of them. possible is what the question's words could score;
+// model made the vectors.
 func fuse(hits []hit, possible float64, model string) {
 	var top hit // the best of each
 	for i := range hits {
 		if possible > 0 {
-			hits[i].lexical = hits[i].bm25 / possible
+			hits[i].lexical = (hits[i].bm25 + hits[i].near) / possible
 		}
 		top.lexical, top.cosine = max(top.lexical, hits[i].lexical), max(top.cosine, hits[i].cosine)
 	}

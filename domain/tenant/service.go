@@ -93,6 +93,22 @@ func (s *Service) SignIn(ctx context.Context, email, password string) (Account, 
 	return s.Account(ctx, tenantID, userID)
 }
 
+// After returns the next tenants in the order of their ids, some at a time; none at the end. For work that goes over all.
+func (s *Service) After(ctx context.Context, id domain.ID) (ids []domain.ID, err error) {
+	err = s.db.AsSystem(ctx, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, "select tenant_id from auth.tenants where tenant_id > $1 order by tenant_id limit 500", id)
+		if err != nil {
+			return err
+		}
+		ids, err = pgx.CollectRows(rows, pgx.RowTo[domain.ID])
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list tenants: %w", err)
+	}
+	return ids, nil
+}
+
 // Account returns a member with their tenant, as they are now.
 func (s *Service) Account(ctx context.Context, tenantID, userID domain.ID) (Account, error) {
 	a := Account{Tenant: Tenant{ID: tenantID}, User: User{ID: userID}}
@@ -150,13 +166,22 @@ func (s *Service) ChangePassword(ctx context.Context, a Account, current, next s
 	return epoch, err
 }
 
+func insertTenant(ctx context.Context, tx pgx.Tx, t Tenant) error {
+	if _, err := tx.Exec(ctx, "insert into tenants (id, name) values ($1, $2)", t.ID, t.Name); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, "insert into corpora (tenant_id) values ($1)", t.ID)
+	return err
+}
+
 func insertAccount(ctx context.Context, tx pgx.Tx, a Account, hash string) error {
+	if err := insertTenant(ctx, tx, a.Tenant); err != nil {
+		return err
+	}
 	statements := []struct {
 		sql  string
 		args []any
 	}{
-		{"insert into tenants (id, name) values ($1, $2)", []any{a.Tenant.ID, a.Tenant.Name}},
-		{"insert into corpora (tenant_id) values ($1)", []any{a.Tenant.ID}},
 		{"insert into users (tenant_id, id, email, name, role) values ($1, $2, $3, $4, $5)",
 			[]any{a.Tenant.ID, a.User.ID, a.User.Email, a.User.Name, a.User.Role}},
 		{"insert into auth.logins (email, tenant_id, user_id, password_hash) values ($1, $2, $3, $4)",
