@@ -30,7 +30,7 @@ var arrows = map[string][]string{
 	"domain/llm/llmtest":    {},
 	"domain/chat":           {"domain", "domain/llm", "domain/postgres", "domain/retrieve"},
 	"domain/ingest":         {"domain", "domain/document", "domain/ingest/chunk", "domain/ingest/extract", "domain/ingest/reader", "domain/lexical", "domain/llm", "domain/postgres"},
-	"domain/eval":           {"domain/ingest/chunk", "domain/ingest/extract", "domain/lexical"},
+	"domain/eval":           {"domain", "domain/ingest/chunk", "domain/ingest/extract", "domain/lexical"},
 	"domain/ingest/extract": {},
 	"domain/ingest/chunk":   {"domain/ingest/extract"},
 	"domain/ingest/reader":  {"domain/ingest/chunk", "domain/ingest/extract"},

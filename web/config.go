@@ -58,6 +58,15 @@ type Config struct {
 
 // loadConfig reads the settings and reports all that is wrong with them at once.
 func loadConfig(getenv func(string) string) (Config, error) {
+	c, err := loadConfigWithoutRedis(getenv)
+	if c.RedisURL == "" {
+		err = errors.Join(err, errors.New("REDIS_URL is not set, and there are no local services; run `make services` or set it"))
+	}
+	return c, err
+}
+
+// loadConfigWithoutRedis does not miss its address.
+func loadConfigWithoutRedis(getenv func(string) string) (Config, error) {
 	var c Config
 	values, errs := environment(getenv)
 	if err := env.ParseWithOptions(&c, env.Options{Environment: values}); err != nil {
@@ -100,9 +109,6 @@ func (c *Config) check() []error {
 	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	if c.DatabaseURL == "" {
 		wrong("DATABASE_URL is not set, and there are no local services; run `make services` or set it")
-	}
-	if c.RedisURL == "" {
-		wrong("REDIS_URL is not set, and there are no local services; run `make services` or set it")
 	}
 	if u, err := url.Parse(c.PublicURL); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || u.Path != "" {
 		wrong("BITB_PUBLIC_URL must be like https://chat.example.com")

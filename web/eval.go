@@ -14,45 +14,72 @@ import (
 	"bitb/domain/ingest/chunk"
 )
 
-// evaluate is the command "bitb eval": it measures settings on a set of questions and prints a table, or JSON.
-func evaluate(ctx context.Context, args []string, stdout io.Writer) error {
+// evaluate is the command "bitb eval": it measures on sets of questions and prints tables, or JSON.
+func evaluate(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
 	flags := flag.NewFlagSet("eval", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	dir := flags.String("chunks", "", "")
-	tokens := flags.String("tokens", "128,192,256,320,400,512,768,1024", "")
-	overlap := flags.String("overlap", "0,32,64", "")
-	top := flags.String("top", "5,10", "")
-	budget := flags.Int("budget", 1600, "")
+	var sets []string
+	flags.Func("set", "", func(dir string) error { sets = append(sets, dir); return nil })
+	var c chunksCommand
+	flags.StringVar(&c.dir, "chunks", "", "")
+	flags.StringVar(&c.tokens, "tokens", "128,192,256,320,400,512,768,1024", "")
+	flags.StringVar(&c.overlap, "overlap", "0,32,64", "")
+	flags.StringVar(&c.top, "top", "5,10", "")
+	flags.IntVar(&c.budget, "budget", 1600, "")
 	asJSON := flags.Bool("json", false, "")
-	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
-		_, err := fmt.Fprint(stdout, usage)
-		return err
-	} else if err != nil {
-		return fmt.Errorf("%w; bitb help lists the options", err)
+	for rest := args; ; { // --set A B --json: options may follow what is none
+		if err := flags.Parse(rest); errors.Is(err, flag.ErrHelp) {
+			_, err := fmt.Fprint(stdout, usage)
+			return err
+		} else if err != nil {
+			return fmt.Errorf("%w; bitb help lists the options", err)
+		}
+		if flags.NArg() == 0 {
+			break
+		}
+		if len(sets) == 0 {
+			return errors.New(noSet)
+		}
+		sets, rest = append(sets, flags.Arg(0)), flags.Args()[1:]
 	}
-	if *dir == "" || flags.NArg() > 0 {
-		return errors.New("eval needs a set: bitb eval --chunks DIR")
+	switch {
+	case (len(sets) > 0) == (c.dir != ""):
+		return errors.New(noSet)
+	case c.dir != "":
+		return c.run(ctx, *asJSON, stdout)
 	}
-	settings, err := settingsOf(*tokens, *overlap)
+	return evaluateSets(ctx, sets, *asJSON, getenv, stdout)
+}
+
+const noSet = "eval needs a set: bitb eval --chunks DIR, or bitb eval --set DIR…"
+
+// chunksCommand is "bitb eval --chunks".
+type chunksCommand struct {
+	dir, tokens, overlap, top string
+	budget                    int
+}
+
+func (c chunksCommand) run(ctx context.Context, asJSON bool, stdout io.Writer) error {
+	settings, err := settingsOf(c.tokens, c.overlap)
 	if err != nil {
 		return err
 	}
-	tops, err := numbers("top", *top, 1, 1000)
+	tops, err := numbers("top", c.top, 1, 1000)
 	if err != nil {
 		return err
 	}
-	if *budget < 1 || *budget > 1_000_000 {
-		return fmt.Errorf("--budget is a number from 1 to 1000000, not %d", *budget)
+	if c.budget < 1 || c.budget > 1_000_000 {
+		return fmt.Errorf("--budget is a number from 1 to 1000000, not %d", c.budget)
 	}
-	set, err := eval.Load(ctx, *dir)
+	set, err := eval.Load(ctx, c.dir)
 	if err != nil {
 		return err
 	}
-	results, err := set.Chunks(ctx, settings, tops, *budget)
+	results, err := set.Chunks(ctx, settings, tops, c.budget)
 	if err != nil {
 		return err
 	}
-	if *asJSON {
+	if asJSON {
 		return json.NewEncoder(stdout).Encode(results)
 	}
 	return set.Print(stdout, results)

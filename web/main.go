@@ -29,6 +29,9 @@ const usage = `bitb turns documents into a chatbot that cites them.
   bitb extract FILE…    print what is read from files, as Markdown
   bitb eval --chunks DIR [--tokens 128,320] [--overlap 0,32] [--top 5,10] [--budget 1600] [--json]
                         measure how documents are best cut, on a set of questions (docs/chunks.md)
+  bitb eval --set DIR… [--json]
+                        measure how well questions find their documents, on sets with judgements, through the database and
+                        the models of the settings; --json prints an object a line for each set (docs/retrieval.md)
 
 Settings come from the environment; README.md lists them.
 `
@@ -69,7 +72,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	case "extract":
 		return exitStatus((&reader.Child{}).Print(ctx, args[1:], stdout, os.Stderr))
 	case "eval":
-		return evaluate(ctx, args[1:], stdout)
+		return evaluate(ctx, args[1:], getenv, stdout)
 	case reader.Argument:
 		return exitStatus(reader.ChildMain())
 	case "serve", "work", "migrate", "demo":

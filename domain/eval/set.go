@@ -1,5 +1,6 @@
-// Package eval measures, on questions whose answers are known, how well documents are cut. It reads, cuts and ranks as the
-// product does, but in this process and without a database: `bitb eval` is its command.
+// Package eval measures on questions whose answers are known: how well documents are cut (Set), for which it reads, cuts and ranks
+// as the product does but in this process and without a database, and how well questions find their documents (Judged), for
+// which it has the product itself store and search. `bitb eval` is its command.
 package eval
 
 import (

@@ -86,3 +86,35 @@ func shorten(s string) string {
 	}
 	return s
 }
+
+// Print writes what was measured as lines of a table for a person, with the heads of the columns before the first.
+func (m Measured) Print(w io.Writer, first bool) error {
+	if first {
+		fmt.Fprintf(w, "%-22s %6s %7s %7s %8s %6s %6s %9s %9s %6s %9s\n", "set", "nDCG@10", "R@5", "R@20", "R@100", "MRR@10", "S@1", "p50 ms", "p95 ms", "AUC", "refused@5")
+	}
+	rows := []struct {
+		name string
+		Figures
+	}{{shorten(m.Set), m.Figures}}
+	if m.LastTurn != nil {
+		rows = append(rows, struct {
+			name string
+			Figures
+		}{"  last turn alone", m.LastTurn.Figures})
+	}
+	for _, r := range rows {
+		_, err := fmt.Fprintf(w, "%-22s %7.3f %7.3f %7.3f %8.3f %6.3f %6.3f %9.1f %9.1f %6s %9s\n", r.name, r.NDCG10, r.Recall5, r.Recall20, r.Recall100,
+			r.MRR10, r.Success1, r.P50, r.P95, optional(r.AUC), optional(r.RefusedAt))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func optional(x *float64) string {
+	if x == nil {
+		return "–"
+	}
+	return fmt.Sprintf("%.3f", *x)
+}

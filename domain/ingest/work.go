@@ -65,6 +65,18 @@ func (w *worker) Work(ctx context.Context, j *river.Job[job]) error {
 	return err
 }
 
+// ReadNext reads the tenant's next document that is in line, here and now, as a turn of number does: two at once need two
+// numbers, and negative ones are no job's. A document that cannot be read stays where it is, and the error says why; an empty
+// line is document.ErrNothing.
+func (s *Service) ReadNext(ctx context.Context, tenantID domain.ID, number int64) error {
+	nothing := func(pgx.Tx) error { return nil }
+	a, err := s.documents.Next(ctx, tenantID, number, nothing)
+	if err != nil {
+		return err
+	}
+	return (&worker{Service: s}).process(ctx, a, nothing)
+}
+
 // end decides what an error means: a bad file ends at once with its reason; a model that does not answer is waited for; the
 // rest is tried again, behind the others of the line, and ends with a sentence after the last try.
 func (w *worker) end(ctx context.Context, a document.Attempt, err error, complete func(pgx.Tx) error) error {

@@ -15,6 +15,7 @@ import (
 	"bitb/domain"
 	"bitb/domain/dbtest"
 	"bitb/domain/postgres"
+	"bitb/domain/tenant"
 )
 
 // fixtures makes one row in each table with a tenant, as a superuser. A new table without a line here fails the test.
@@ -91,6 +92,66 @@ func TestEveryTableHasAFixture(t *testing.T) {
 	if diff := cmp.Diff(tenantTables(t, db), known); diff != "" {
 		t.Errorf("tables in the catalog (-) and in the fixtures (+):\n%s", diff)
 	}
+}
+
+// Erasing a tenant leaves no row of it in any table of the catalog, whoever may reach that, and every row of the others.
+func TestEraseLeavesNothing(t *testing.T) {
+	db := dbtest.New(t)
+	a, b := seed(t, db)
+	tables := erasable(t, db)
+	for _, id := range []domain.ID{a, b} {
+		db.Exec(t, forTenant("insert into auth.logins (email, tenant_id, user_id, password_hash) values ($1 || '@example.com', $1, {users}, 'x')", id))
+		db.Exec(t, forTenant("insert into auth.bot_keys (key, tenant_id, bot_id) values ({key}, $1, {bots})", id))
+		db.Exec(t, "insert into auth.scratch_tenants (tenant_id) values ($1)", id)
+	}
+	rows := func(id domain.ID) map[string]int {
+		counts := map[string]int{}
+		for table, key := range tables {
+			counts[table] = db.Count(t, fmt.Sprintf("select count(*) from %s where %s = $1", table, key), id)
+		}
+		return counts
+	}
+	before := rows(b)
+	for table, n := range before {
+		if n == 0 {
+			t.Errorf("%s has no row to begin with, so that nothing is shown", table)
+		}
+	}
+	tenants := tenant.NewService(db.DB, nil)
+	if err := tenants.Erase(t.Context(), a); err != nil {
+		t.Fatal(err)
+	}
+	for table, n := range rows(a) {
+		if n != 0 {
+			t.Errorf("%s: %d rows were left", table, n)
+		}
+	}
+	if diff := cmp.Diff(before, rows(b)); diff != "" {
+		t.Errorf("another tenant's rows:\n%s", diff)
+	}
+	if err := tenants.Erase(t.Context(), a); domain.CodeOf(err) != domain.NotFound {
+		t.Errorf("erased twice: %v", err)
+	}
+}
+
+// erasable are all tables with rows of tenants, with the column that says whose they are.
+func erasable(t *testing.T, db *dbtest.Database) map[string]string {
+	t.Helper()
+	rows, err := db.Super(t).Query(t.Context(), `select c.oid::regclass::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
+		join pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant_id' and not a.attisdropped
+		where c.relkind in ('r', 'p') and n.nspname not like 'pg\_%' and n.nspname <> 'information_schema'`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	tables := map[string]string{"tenants": "id"}
+	for _, name := range names {
+		tables[name] = "tenant_id"
+	}
+	return tables
 }
 
 func TestTenantsNeverMeet(t *testing.T) {

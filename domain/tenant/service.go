@@ -150,13 +150,22 @@ func (s *Service) ChangePassword(ctx context.Context, a Account, current, next s
 	return epoch, err
 }
 
+func insertTenant(ctx context.Context, tx pgx.Tx, t Tenant) error {
+	if _, err := tx.Exec(ctx, "insert into tenants (id, name) values ($1, $2)", t.ID, t.Name); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, "insert into corpora (tenant_id) values ($1)", t.ID)
+	return err
+}
+
 func insertAccount(ctx context.Context, tx pgx.Tx, a Account, hash string) error {
+	if err := insertTenant(ctx, tx, a.Tenant); err != nil {
+		return err
+	}
 	statements := []struct {
 		sql  string
 		args []any
 	}{
-		{"insert into tenants (id, name) values ($1, $2)", []any{a.Tenant.ID, a.Tenant.Name}},
-		{"insert into corpora (tenant_id) values ($1)", []any{a.Tenant.ID}},
 		{"insert into users (tenant_id, id, email, name, role) values ($1, $2, $3, $4, $5)",
 			[]any{a.Tenant.ID, a.User.ID, a.User.Email, a.User.Name, a.User.Role}},
 		{"insert into auth.logins (email, tenant_id, user_id, password_hash) values ($1, $2, $3, $4)",

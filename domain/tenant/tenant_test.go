@@ -65,6 +65,40 @@ func TestSignUpIsWhole(t *testing.T) {
 	}
 }
 
+// What a killed process left is erased by its age and by having been made for it, never by a name, which anybody can choose.
+func TestScratchTenants(t *testing.T) {
+	db := dbtest.New(t)
+	s := service(db)
+	form := signUp("owner@example.com")
+	form.Company = "bitb eval"
+	customer, err := s.SignUp(t.Context(), form)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var made []domain.ID
+	for range 2 {
+		id, err := s.MakeScratch(t.Context(), "bitb eval")
+		if err != nil {
+			t.Fatal(err)
+		}
+		made = append(made, id)
+	}
+	db.Exec(t, "update auth.scratch_tenants set made_at = now() - interval '25 hours' where tenant_id = $1", made[0])
+	db.Exec(t, "update tenants set created_at = now() - interval '25 hours' where id <> $1", made[1])
+	if n, err := s.EraseScratch(t.Context(), 24*time.Hour); n != 1 || err != nil {
+		t.Errorf("%d erased, %v", n, err)
+	}
+	if n := db.Count(t, "select count(*) from tenants where id in ($1, $2)", customer.Tenant.ID, made[1]); n != 2 {
+		t.Errorf("of the customer and the scratch tenant in use %d are left", n)
+	}
+	if n := db.Count(t, "select count(*) from corpora"); n != 2 {
+		t.Errorf("%d corpora are left", n)
+	}
+	if _, err := s.MakeScratch(t.Context(), ""); domain.CodeOf(err) != domain.Invalid {
+		t.Errorf("without a name: %v", err)
+	}
+}
+
 func TestSignUpRefuses(t *testing.T) {
 	s := service(dbtest.New(t))
 	for name, c := range map[string]struct {

@@ -157,19 +157,16 @@ func read(data []byte, req request, w *frameWriter, a *allowance) error {
 	if err != nil {
 		return err
 	}
-	text, spans := doc.Render()
-	starts := doc.PageStarts(text, spans)
-	toPoints(text, starts)
-	w.write(frame{Head: &head{doc.Format, doc.Title, doc.Pages, doc.Notes, starts}})
-	w.flush()
-	chunks, lost := chunk.Split(doc, req.Options)
-	for i := range chunks {
-		w.write(frame{Chunk: &chunks[i]})
+	r := resultOf(doc, req.Options)
+	w.write(frame{Head: &head{r.Format, r.Title, r.Pages, r.Notes, r.PageStarts}})
+	for i := range r.Chunks {
+		w.write(frame{Chunk: &r.Chunks[i]})
 	}
-	if len(lost) > 0 {
-		w.write(frame{Lost: lost})
+	if len(r.Lost) > 0 {
+		w.write(frame{Lost: r.Lost})
 	}
-	w.writeLines(linesOf(doc, text, spans))
+	w.writeLines(r.Lines)
+	text := r.Text
 	const part = 64 << 10
 	for len(text) > 0 {
 		end := min(part, len(text))
@@ -180,6 +177,16 @@ func read(data []byte, req request, w *frameWriter, a *allowance) error {
 		text = text[end:]
 	}
 	return nil
+}
+
+// resultOf cuts a document up and brings it to the form in which it is stored.
+func resultOf(doc *extract.Document, o chunk.Options) *Result {
+	text, spans := doc.Render()
+	starts := doc.PageStarts(text, spans)
+	toPoints(text, starts)
+	r := &Result{Format: doc.Format, Title: doc.Title, Pages: doc.Pages, Notes: doc.Notes, Text: text, PageStarts: starts, Lines: linesOf(doc, text, spans)}
+	r.Chunks, r.Lost = chunk.Split(doc, o)
+	return r
 }
 
 // toPoints turns ascending offsets in bytes into offsets in code points.

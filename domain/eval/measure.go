@@ -1,0 +1,170 @@
+package eval
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"bitb/domain"
+)
+
+// Library makes tenants to measure with and stores documents for them, by the product's own path.
+type Library interface {
+	Make(ctx context.Context, name string) (domain.ID, error)
+	// Store returns the document that each entry became, zero where there was nothing to store. Entries of the same words are
+	// one document. stored is told now and then how many are done.
+	Store(ctx context.Context, tenantID domain.ID, entries []Entry, stored func(n int)) ([]domain.ID, error)
+	Erase(ctx context.Context, tenantID domain.ID) error
+}
+
+// Asker searches as the product does.
+type Asker interface {
+	Ask(ctx context.Context, tenantID domain.ID, history []Turn, question string) ([]Passage, error)
+}
+
+// Passage is a piece of a document that was found.
+type Passage struct {
+	DocumentID domain.ID
+	Score      float64
+}
+
+// Measured is what was measured on a set. With a history before its questions, LastTurn is what the questions by themselves find.
+type Measured struct {
+	Set string `json:"set"`
+	Figures
+	LastTurn *LastTurn `json:"last_turn,omitempty"`
+
+	Documents, Questions, Unanswerable int           `json:"-"`
+	Loading                            time.Duration `json:"-"`
+}
+
+// LastTurn is figures of the same set.
+type LastTurn struct {
+	Set string `json:"set"`
+	Figures
+}
+
+// eraseWithin is how long erasing may take when everything else is over.
+const eraseWithin = 10 * time.Minute
+
+// Measure loads the set into tenants that it makes, asks its questions one after the other, and erases the tenants, however it
+// ends. progress is told what is done, in words.
+func (set *Judged) Measure(ctx context.Context, library Library, asker Asker, progress func(doing string, done, of int)) (m Measured, err error) {
+	m = Measured{Set: set.Name, Documents: len(set.entries), Questions: len(set.questions), Unanswerable: len(set.unanswerable)}
+	run := &run{Judged: set, asker: asker, progress: progress, tenants: map[string]*corpus{}}
+	defer func() {
+		err = errors.Join(err, run.erase(ctx, library))
+	}()
+	began := time.Now()
+	if err := run.load(ctx, library); err != nil {
+		return m, err
+	}
+	m.Loading = time.Since(began)
+	if m.Figures, err = run.ask(ctx, true); err != nil || !set.history {
+		return m, err
+	}
+	m.LastTurn = &LastTurn{Set: set.Name}
+	m.LastTurn.Figures, err = run.ask(ctx, false)
+	return m, err
+}
+
+// run is one measuring of a set.
+type run struct {
+	*Judged
+	asker    Asker
+	progress func(doing string, done, of int)
+	tenants  map[string]*corpus
+}
+
+// corpus is the documents of one tenant.
+type corpus struct {
+	id      domain.ID
+	entries map[domain.ID][]string // document → what the set calls it
+}
+
+func (r *run) load(ctx context.Context, library Library) error {
+	entries := map[string][]Entry{}
+	for _, e := range r.entries {
+		entries[e.Tenant] = append(entries[e.Tenant], e)
+	}
+	before := 0
+	for _, name := range r.Tenants {
+		id, err := library.Make(ctx, r.Name+" "+name)
+		if err != nil {
+			return fmt.Errorf("make a tenant: %w", err)
+		}
+		c := &corpus{id: id, entries: map[domain.ID][]string{}}
+		r.tenants[name] = c
+		documents, err := library.Store(ctx, id, entries[name], func(n int) { r.progress("stored", before+n, len(r.entries)) })
+		if err != nil {
+			return fmt.Errorf("store documents: %w", err)
+		}
+		for i, document := range documents {
+			c.entries[document] = append(c.entries[document], entries[name][i].ID)
+		}
+		before += len(entries[name])
+	}
+	return nil
+}
+
+func (r *run) ask(ctx context.Context, history bool) (Figures, error) {
+	var t tally
+	all := len(r.questions) + len(r.unanswerable)
+	for i, q := range r.questions {
+		r.progress("asked", i, all)
+		found, best, took, err := r.search(ctx, q, history)
+		if err != nil {
+			return Figures{}, err
+		}
+		t.add(q, found, best, took)
+	}
+	for i, q := range r.unanswerable {
+		r.progress("asked", len(r.questions)+i, all)
+		_, best, _, err := r.search(ctx, q, history)
+		if err != nil {
+			return Figures{}, err
+		}
+		t.unanswerable = append(t.unanswerable, best)
+	}
+	r.progress("asked", all, all)
+	return t.figures(), nil
+}
+
+// search asks one question and returns the documents found, each where its best passage is, and the score of the best of all.
+func (r *run) search(ctx context.Context, q Question, history bool) (found []string, best float64, took time.Duration, err error) {
+	if !history {
+		q.History = nil
+	}
+	c := r.tenants[q.Tenant]
+	began := time.Now()
+	passages, err := r.asker.Ask(ctx, c.id, q.History, q.Text)
+	took = time.Since(began)
+	if err != nil {
+		return nil, 0, 0, fmt.Errorf("ask the question %s: %w", shorten(q.ID), err)
+	}
+	seen := map[domain.ID]bool{}
+	for _, p := range passages {
+		best = max(best, p.Score)
+		if !seen[p.DocumentID] {
+			found = append(found, c.entries[p.DocumentID]...)
+		}
+		seen[p.DocumentID] = true
+	}
+	return found, best, took, nil
+}
+
+// erase runs to its end even when everything else is told to stop.
+func (r *run) erase(ctx context.Context, library Library) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), eraseWithin)
+	defer cancel()
+	var errs []error
+	for _, name := range r.Tenants {
+		if c := r.tenants[name]; c != nil {
+			if err := library.Erase(ctx, c.id); err != nil {
+				errs = append(errs, fmt.Errorf("the tenant of the measurement was not erased: %w", err))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}

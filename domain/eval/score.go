@@ -1,0 +1,126 @@
+package eval
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"time"
+)
+
+// Figures is how well a set's questions are answered: means over the questions that have a judgement, as trec_eval has them.
+type Figures struct {
+	NDCG10    float64 `json:"ndcg10"` // the gain is the judgement
+	Recall5   float64 `json:"recall5"`
+	Recall20  float64 `json:"recall20"`
+	Recall100 float64 `json:"recall100"`
+	MRR10     float64 `json:"mrr10"`
+	Success1  float64 `json:"success1"`
+
+	P50 float64 `json:"p50_ms"` // of one search, with the embedding of its question
+	P95 float64 `json:"p95_ms"`
+
+	// Where there are unanswerable questions: how well the score of the best passage tells them from the others (0.5: not at
+	// all, 1: wholly), and which share of them is refused by the bar that refuses a twentieth of the others.
+	AUC       *float64 `json:"refusal_auc"`
+	RefusedAt *float64 `json:"refused_at_5"`
+}
+
+// tally sums up answers.
+type tally struct {
+	sum          Figures
+	n            int
+	took         []time.Duration
+	answerable   []float64 // the best score of each question
+	unanswerable []float64
+}
+
+// add counts what was found for a question, the best first.
+func (t *tally) add(q Question, found []string, best float64, took time.Duration) {
+	t.n++
+	t.took = append(t.took, took)
+	t.answerable = append(t.answerable, best)
+	t.sum.NDCG10 += ndcg(found, q.gains, 10)
+	t.sum.Recall5 += recall(found, q.gains, 5)
+	t.sum.Recall20 += recall(found, q.gains, 20)
+	t.sum.Recall100 += recall(found, q.gains, 100)
+	for i, id := range found[:min(10, len(found))] {
+		if q.gains[id] > 0 {
+			t.sum.MRR10 += 1 / float64(i+1)
+			break
+		}
+	}
+	if len(found) > 0 && q.gains[found[0]] > 0 {
+		t.sum.Success1++
+	}
+}
+
+func (t *tally) figures() Figures {
+	f := t.sum
+	for _, x := range []*float64{&f.NDCG10, &f.Recall5, &f.Recall20, &f.Recall100, &f.MRR10, &f.Success1} {
+		*x /= float64(t.n)
+	}
+	f.P50, f.P95 = quantile(t.took, .5), quantile(t.took, .95)
+	if len(t.unanswerable) > 0 {
+		auc, refused := refusal(t.answerable, t.unanswerable)
+		f.AUC, f.RefusedAt = &auc, &refused
+	}
+	return f
+}
+
+func ndcg(found []string, gains map[string]int, k int) float64 {
+	ideal := make([]int, 0, len(gains))
+	for _, gain := range gains {
+		ideal = append(ideal, gain)
+	}
+	slices.SortFunc(ideal, func(a, b int) int { return cmp.Compare(b, a) })
+	got := make([]int, min(k, len(found)))
+	for i := range got {
+		got[i] = gains[found[i]]
+	}
+	return dcg(got) / dcg(ideal[:min(k, len(ideal))])
+}
+
+func dcg(gains []int) float64 {
+	sum := 0.0
+	for i, gain := range gains {
+		sum += float64(gain) / math.Log2(float64(i+2))
+	}
+	return sum
+}
+
+func recall(found []string, gains map[string]int, k int) float64 {
+	n := 0
+	for _, id := range found[:min(k, len(found))] {
+		if gains[id] > 0 {
+			n++
+		}
+	}
+	return float64(n) / float64(len(gains))
+}
+
+// quantile is the nearest rank, in milliseconds.
+func quantile(took []time.Duration, share float64) float64 {
+	slices.Sort(took)
+	at := max(0, int(math.Ceil(share*float64(len(took))))-1)
+	return float64(took[at].Microseconds()) / 1000
+}
+
+// refusal returns the area under the curve, ties counted half, and the share of the unanswerable under the score that a
+// twentieth of the answerable do not reach.
+func refusal(answerable, unanswerable []float64) (auc, refused float64) {
+	slices.Sort(answerable)
+	slices.Sort(unanswerable)
+	below, equal := 0, 0 // of the unanswerable, under a score and up to it
+	for _, score := range answerable {
+		for below < len(unanswerable) && unanswerable[below] < score {
+			below++
+		}
+		for equal = max(equal, below); equal < len(unanswerable) && unanswerable[equal] <= score; equal++ {
+		}
+		auc += float64(below+equal) / 2
+	}
+	bar := answerable[len(answerable)/20]
+	at, _ := slices.BinarySearch(unanswerable, bar)
+	n := float64(len(unanswerable))
+	return auc / (n * float64(len(answerable))), float64(at) / n
+}

@@ -1,0 +1,247 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
+
+	"bitb/domain"
+	"bitb/domain/document"
+	"bitb/domain/eval"
+	"bitb/domain/ingest"
+	"bitb/domain/ingest/reader"
+	"bitb/domain/llm"
+	"bitb/domain/postgres"
+	"bitb/domain/retrieve"
+	"bitb/domain/tenant"
+	"bitb/handlers"
+)
+
+// evaluateSets is "bitb eval --set": each set goes into tenants of its own, which are erased when it is measured.
+func evaluateSets(ctx context.Context, dirs []string, asJSON bool, getenv func(string) string, stdout io.Writer) error {
+	var sets []*eval.Judged
+	for _, dir := range dirs {
+		set, err := eval.LoadJudged(dir)
+		if err != nil {
+			return err
+		}
+		sets = append(sets, set)
+	}
+	c, err := loadConfigWithoutRedis(getenv)
+	if err != nil {
+		return fmt.Errorf("settings: %w", err)
+	}
+	l, err := newLaboratory(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer l.db.Close()
+	if _, err := l.tenants.EraseScratch(ctx, leftAfter); err != nil {
+		return err
+	}
+	said := newProgress(os.Stderr)
+	for i, set := range sets {
+		measured, err := set.Measure(ctx, l, l, said.of(set.Name))
+		said.clear()
+		if err != nil {
+			return fmt.Errorf("%s: %w", set.Name, err)
+		}
+		if asJSON {
+			err = json.NewEncoder(stdout).Encode(measured)
+		} else {
+			err = measured.Print(stdout, i == 0)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// leftAfter is when a tenant was left behind by a process that was killed: no measuring takes a day.
+const leftAfter = 24 * time.Hour
+
+// laboratory is as much of the product as storing and searching take, without Redis: nothing is cached that is measured.
+type laboratory struct {
+	db        *postgres.DB
+	tenants   *tenant.Service
+	documents *document.Service
+	queue     *ingest.Service
+	search    *retrieve.Service
+	embedder  llm.Embedder
+	readers   int
+	lacking   atomic.Bool // see noTurns
+}
+
+func newLaboratory(ctx context.Context, c Config) (*laboratory, error) {
+	log := slog.New(handlers.LogHandler{Handler: slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: max(c.LogLevel, slog.LevelWarn)})})
+	s := &server{config: c, log: log, metrics: newMetrics()}
+	_, embedder, err := s.newModels()
+	if err != nil {
+		return nil, err
+	}
+	l := &laboratory{embedder: embedder, readers: max(1, c.Workers)}
+	// What is erased in the end need not outlive a crash.
+	soft := func(config *pgx.ConnConfig) { config.RuntimeParams["synchronous_commit"] = "off" }
+	if l.db, err = postgres.Open(ctx, postgres.Config{URL: string(c.DatabaseURL), AllowPrivileged: !c.Production, Configure: soft}); err != nil {
+		return nil, err
+	}
+	l.queue, err = ingest.NewService(ingest.Config{DB: l.db, Log: log, Embedder: embedder, Reader: reader.Here{}, Hints: noHints{}, Metrics: s.metrics})
+	if err != nil {
+		l.db.Close()
+		return nil, err
+	}
+	l.tenants, l.search = tenant.NewService(l.db, nil), retrieve.NewService(l.db)
+	l.documents = document.NewService(l.db, noTurns{l.queue, &l.lacking})
+	if err := l.queue.Use(l.documents); err != nil {
+		l.db.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// noTurns is a line that nobody is called to: the laboratory reads what stands in it itself, before a server can.
+type noTurns struct {
+	*ingest.Service
+	lacking *atomic.Bool // the approximate index lacks vectors that searches look for in it
+}
+
+// Wake does nothing.
+func (noTurns) Wake(context.Context, pgx.Tx, domain.ID, int) error { return nil }
+
+// WakeAt does nothing.
+func (noTurns) WakeAt(context.Context, pgx.Tx, domain.ID, time.Time) error { return nil }
+
+// KeepUp leaves it to Store, which does it when all is stored.
+func (n noTurns) KeepUp(context.Context, pgx.Tx, domain.ID) error { n.lacking.Store(true); return nil }
+
+// noHints tells nobody.
+type noHints struct{}
+
+// Publish does nothing.
+func (noHints) Publish(context.Context, string) {}
+
+// Make makes a tenant.
+func (l *laboratory) Make(ctx context.Context, name string) (domain.ID, error) {
+	short := []rune(document.CleanName(name))
+	return l.tenants.MakeScratch(ctx, "bitb eval: "+string(short[:min(100, len(short))]))
+}
+
+// Erase erases it.
+func (l *laboratory) Erase(ctx context.Context, tenantID domain.ID) error {
+	return l.tenants.Erase(ctx, tenantID)
+}
+
+// Store stores entries as uploads and reads them, several at a time.
+func (l *laboratory) Store(ctx context.Context, tenantID domain.ID, entries []eval.Entry, stored func(n int)) ([]domain.ID, error) {
+	ids := make([]domain.ID, len(entries))
+	var lock sync.Mutex
+	next := 0
+	take := func() (i int) {
+		lock.Lock()
+		defer lock.Unlock()
+		stored(next)
+		next++
+		return next - 1
+	}
+	group, work := errgroup.WithContext(ctx)
+	for n := range l.readers {
+		group.Go(func() (err error) {
+			for i := take(); i < len(entries) && work.Err() == nil; i = take() {
+				if ids[i], err = l.storeOne(work, tenantID, entries[i], -1-int64(n)); err != nil {
+					return fmt.Errorf("%q: %w", entries[i].ID, err)
+				}
+			}
+			return work.Err()
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	for n := 1; l.lacking.Load() && n > 0; {
+		var err error
+		if n, err = l.documents.IndexVectors(ctx, tenantID); err != nil {
+			return nil, err
+		}
+	}
+	l.lacking.Store(false)
+	return ids, nil
+}
+
+func (l *laboratory) storeOne(ctx context.Context, tenantID domain.ID, e eval.Entry, reader int64) (domain.ID, error) {
+	if e.Blank() {
+		return domain.ID{}, nil
+	}
+	kept, err := l.documents.Store(ctx, tenantID, document.Upload{Name: e.ID + ".md", Format: "markdown", Content: e.Markdown()})
+	if err != nil || kept.Duplicate {
+		return kept.ID, err
+	}
+	err = l.queue.ReadNext(ctx, tenantID, reader)
+	if errors.Is(err, document.ErrNothing) { // another took it
+		err = nil
+	}
+	return kept.ID, err
+}
+
+// Ask searches as an answer does.
+func (l *laboratory) Ask(ctx context.Context, tenantID domain.ID, _ []eval.Turn, question string) ([]eval.Passage, error) {
+	vectors, _, err := l.embedder.Embed(ctx, []string{question})
+	if err != nil {
+		return nil, err
+	}
+	found, err := l.search.Retrieve(ctx, tenantID, retrieve.Query{Text: question, Vector: vectors[0], Model: l.embedder.Model()})
+	if err != nil {
+		return nil, err
+	}
+	passages := make([]eval.Passage, len(found.Passages))
+	for i, p := range found.Passages {
+		passages[i] = eval.Passage{DocumentID: p.DocumentID, Score: p.Fused}
+	}
+	return passages, nil
+}
+
+// progress says on a terminal how far it is in one line that is written over, and elsewhere in a line now and then.
+type progress struct {
+	w        io.Writer
+	terminal bool
+	last     time.Time
+}
+
+func newProgress(f *os.File) *progress {
+	info, err := f.Stat()
+	return &progress{w: f, terminal: err == nil && info.Mode()&os.ModeCharDevice != 0}
+}
+
+func (p *progress) of(set string) func(doing string, done, of int) {
+	return func(doing string, done, of int) {
+		every := 10 * time.Second
+		if p.terminal {
+			every = 100 * time.Millisecond
+		}
+		if time.Since(p.last) < every {
+			return
+		}
+		p.last = time.Now()
+		p.clear()
+		fmt.Fprintf(p.w, "%s: %d of %d %s", set, done, of, doing)
+		if !p.terminal {
+			fmt.Fprintln(p.w)
+		}
+	}
+}
+
+func (p *progress) clear() {
+	if p.terminal {
+		fmt.Fprint(p.w, "\r\x1b[K")
+	}
+}
