@@ -123,6 +123,7 @@ func (noTurns) Wake(context.Context, pgx.Tx, domain.ID, int) error { return nil 
 func (noTurns) WakeAt(context.Context, pgx.Tx, domain.ID, time.Time) error { return nil }
 
 // KeepUp leaves it to Store, which does it when all is stored.
+func (noTurns) Changed(context.Context, pgx.Tx, domain.ID) error  { return nil }
 func (n noTurns) KeepUp(context.Context, pgx.Tx, domain.ID) error { n.lacking.Store(true); return nil }
 
 // noHints tells nobody.

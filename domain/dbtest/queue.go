@@ -26,6 +26,9 @@ func (noQueue) WakeAt(context.Context, pgx.Tx, domain.ID, time.Time) error { ret
 // KeepUp does nothing.
 func (noQueue) KeepUp(context.Context, pgx.Tx, domain.ID) error { return nil }
 
+// Changed does nothing.
+func (noQueue) Changed(context.Context, pgx.Tx, domain.ID) error { return nil }
+
 // Pace knows nothing.
 func (noQueue) Pace(context.Context) document.Pace { return document.Pace{} }
 

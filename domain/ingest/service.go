@@ -90,6 +90,7 @@ type Config struct {
 type Service struct {
 	Config
 	documents *document.Service
+	follower  Follower
 	workers   *river.Workers
 	client    *river.Client[pgx.Tx]
 	id        string // of this process among those that work
@@ -150,7 +151,7 @@ func NewService(c Config) (*Service, error) {
 		CompletedJobRetentionPeriod: time.Hour, SkipUnknownJobCheck: true,
 	}
 	if c.Workers > 0 {
-		config.Queues = map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: c.Workers}, upkeepKind: {MaxWorkers: 1}}
+		config.Queues = map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: c.Workers}, upkeepKind: {MaxWorkers: 1}, followKind: {MaxWorkers: 1}}
 	}
 	client, err := river.NewClient(riverpgxv5.New(c.DB.QueuePool()), config)
 	if err != nil {
@@ -170,7 +171,8 @@ func (retryPolicy) NextRetry(j *rivertype.JobRow) time.Time {
 // Use ties the line to the documents it works on.
 func (s *Service) Use(documents *document.Service) error {
 	s.documents = documents
-	err := errors.Join(river.AddWorkerSafely(s.workers, &worker{Service: s}), river.AddWorkerSafely(s.workers, &keeper{Service: s}))
+	err := errors.Join(river.AddWorkerSafely(s.workers, &worker{Service: s}), river.AddWorkerSafely(s.workers, &keeper{Service: s}),
+		river.AddWorkerSafely(s.workers, &following{Service: s}))
 	if err != nil {
 		return fmt.Errorf("add the workers: %w", err)
 	}
