@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -78,7 +79,6 @@ type laboratory struct {
 	documents *document.Service
 	queue     *ingest.Service
 	search    *retrieve.Service
-	embedder  llm.Embedder
 	readers   int
 	lacking   atomic.Bool // see noTurns
 }
@@ -90,7 +90,7 @@ func newLaboratory(ctx context.Context, c Config) (*laboratory, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &laboratory{embedder: embedder, readers: max(1, c.Workers)}
+	l := &laboratory{readers: max(1, c.Workers)}
 	// What is erased in the end need not outlive a crash.
 	soft := func(config *pgx.ConnConfig) { config.RuntimeParams["synchronous_commit"] = "off" }
 	if l.db, err = postgres.Open(ctx, postgres.Config{URL: string(c.DatabaseURL), AllowPrivileged: !c.Production, Configure: soft}); err != nil {
@@ -101,7 +101,8 @@ func newLaboratory(ctx context.Context, c Config) (*laboratory, error) {
 		l.db.Close()
 		return nil, err
 	}
-	l.tenants, l.search = tenant.NewService(l.db, nil), retrieve.NewService(l.db)
+	l.tenants = tenant.NewService(l.db, nil)
+	l.search = retrieve.NewService(retrieve.Config{DB: l.db, Log: log, Embedder: llm.Cached(embedder, noCache{}, nil)})
 	l.documents = document.NewService(l.db, noTurns{l.queue, &l.lacking})
 	if err := l.queue.Use(l.documents); err != nil {
 		l.db.Close()
@@ -194,22 +195,38 @@ func (l *laboratory) storeOne(ctx context.Context, tenantID domain.ID, e eval.En
 	return kept.ID, err
 }
 
-// Ask searches as an answer does.
-func (l *laboratory) Ask(ctx context.Context, tenantID domain.ID, _ []eval.Turn, question string) ([]eval.Passage, error) {
-	vectors, _, err := l.embedder.Embed(ctx, []string{question})
+// Ask searches as an answer does. A search that had to do without its models would be another one, so it is an error.
+func (l *laboratory) Ask(ctx context.Context, tenantID domain.ID, _ []eval.Turn, question string, depth int) ([]eval.Passage, error) {
+	q := retrieve.Query{Text: question, Depth: depth}
+	if depth > 0 { // a re-ranking model is paid for each passage, and has had the best already
+		settings, err := l.search.Settings(ctx, tenantID)
+		if err != nil {
+			return nil, err
+		}
+		settings.Rerank, q.Settings = false, &settings
+	}
+	found, err := l.search.Retrieve(ctx, tenantID, q)
 	if err != nil {
 		return nil, err
 	}
-	found, err := l.search.Retrieve(ctx, tenantID, retrieve.Query{Text: question, Vector: vectors[0], Model: l.embedder.Model()})
-	if err != nil {
-		return nil, err
+	if lost := cmp.Or(found.VectorsLost, found.RerankLost); lost != "" {
+		return nil, fmt.Errorf("a model did not answer: %s", lost)
 	}
 	passages := make([]eval.Passage, len(found.Passages))
 	for i, p := range found.Passages {
-		passages[i] = eval.Passage{DocumentID: p.DocumentID, Score: p.Fused}
+		passages[i] = eval.Passage{DocumentID: p.DocumentID, Score: p.Score}
 	}
 	return passages, nil
 }
+
+// noCache keeps nothing.
+type noCache struct{}
+
+// Get finds nothing.
+func (noCache) Get(context.Context, string) ([]byte, bool) { return nil, false }
+
+// Set does nothing.
+func (noCache) Set(context.Context, string, []byte, time.Duration) {}
 
 // progress says on a terminal how far it is in one line that is written over, and elsewhere in a line now and then.
 type progress struct {

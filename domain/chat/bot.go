@@ -67,15 +67,20 @@ func (s *Service) ByKey(ctx context.Context, key domain.ID) (tenantID domain.ID,
 	if err != nil {
 		return tenantID, b, err
 	}
+	b, err = s.botByID(ctx, tenantID, botID)
+	return tenantID, b, err
+}
+
+func (s *Service) botByID(ctx context.Context, tenantID, id domain.ID) (b Bot, err error) {
 	err = s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, "select "+botColumns+" from bots where tenant_id = $1 and id = $2", tenantID, botID)
+		rows, err := tx.Query(ctx, "select "+botColumns+" from bots where tenant_id = $1 and id = $2", tenantID, id)
 		if err != nil {
 			return err
 		}
 		b, err = pgx.CollectExactlyOneRow(rows, scanBot)
 		return err
 	})
-	return tenantID, b, err
+	return b, err
 }
 
 // BotForm is what an admin may change of a bot.

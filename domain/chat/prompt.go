@@ -1,12 +1,16 @@
 package chat
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/jackc/pgx/v5"
+
+	"bitb/domain"
 	"bitb/domain/llm"
 	"bitb/domain/retrieve"
 )
@@ -84,6 +88,43 @@ func quoted(passages []llm.Passage) string {
 		fmt.Fprintf(&b, "<passage number=\"%d\" from=%q>\n%s\n</passage>\n", p.N, oneLine(title), strings.ReplaceAll(p.Text, "passage>", "passage›"))
 	}
 	return b.String()
+}
+
+// PromptPart is a part of what a model was given.
+type PromptPart struct {
+	Role   string // "system", "user" or "assistant"
+	Text   string
+	Tokens int // estimated
+}
+
+// Prompt rebuilds what the model was given for the answer of a retrieval, by the rules and the bot of now. Nothing of it is stored:
+// a passage whose document was deleted is missing from it, as it is from everywhere. Without an answer it is domain.NotFound.
+func (s *Service) Prompt(ctx context.Context, tenantID, retrievalID domain.ID) ([]PromptPart, error) {
+	r, err := s.Retrieve.Get(ctx, tenantID, retrievalID)
+	if err != nil {
+		return nil, err
+	}
+	answer, conversationID, err := s.ByRetrieval(ctx, tenantID, retrievalID)
+	if err != nil {
+		return nil, err
+	}
+	conversation, err := s.Conversation(ctx, tenantID, conversationID)
+	if err != nil {
+		return nil, err
+	}
+	at := slices.IndexFunc(conversation.Messages, func(m Message) bool { return m.ID == answer.ReplyTo })
+	if at < 0 {
+		return nil, pgx.ErrNoRows
+	}
+	q := Question{TenantID: tenantID, Text: conversation.Messages[at].Text}
+	if q.Bot, err = s.botByID(ctx, tenantID, conversation.BotID); err != nil {
+		return nil, err
+	}
+	var parts []PromptPart
+	for _, m := range request(q, conversation.Messages[:at], fit(&r)).Messages {
+		parts = append(parts, PromptPart{Role: m.Role, Text: m.Content, Tokens: llm.EstimateTokens(m.Content)})
+	}
+	return parts, nil
 }
 
 // recent is the end of the conversation that fits, without citations: their numbers meant other passages.

@@ -20,6 +20,7 @@ import (
 // Retriever finds passages; see retrieve.Service.
 type Retriever interface {
 	Retrieve(ctx context.Context, tenantID domain.ID, q retrieve.Query) (retrieve.Retrieval, error)
+	Get(ctx context.Context, tenantID, id domain.ID) (retrieve.Retrieval, error)
 }
 
 // Config is what a Service is made of. Model answers; Quoter stands in when it cannot.

@@ -18,9 +18,9 @@ type Library interface {
 	Erase(ctx context.Context, tenantID domain.ID) error
 }
 
-// Asker searches as the product does.
+// Asker searches as the product does. With a depth, at least so many passages are looked for, which an answer has no use for.
 type Asker interface {
-	Ask(ctx context.Context, tenantID domain.ID, history []Turn, question string) ([]Passage, error)
+	Ask(ctx context.Context, tenantID domain.ID, history []Turn, question string, depth int) ([]Passage, error)
 }
 
 // Passage is a piece of a document that was found.
@@ -113,45 +113,49 @@ func (r *run) ask(ctx context.Context, history bool) (Figures, error) {
 	all := len(r.questions) + len(r.unanswerable)
 	for i, q := range r.questions {
 		r.progress("asked", i, all)
-		found, best, took, err := r.search(ctx, q, history)
+		found, err := r.search(ctx, q, history, 0)
 		if err != nil {
 			return Figures{}, err
 		}
-		t.add(q, found, best, took)
+		further, err := r.search(ctx, q, history, deep)
+		if err != nil {
+			return Figures{}, err
+		}
+		t.add(q, found, further)
 	}
 	for i, q := range r.unanswerable {
 		r.progress("asked", len(r.questions)+i, all)
-		_, best, _, err := r.search(ctx, q, history)
+		found, err := r.search(ctx, q, history, 0)
 		if err != nil {
 			return Figures{}, err
 		}
-		t.unanswerable = append(t.unanswerable, best)
+		t.unanswerable = append(t.unanswerable, found.best)
 	}
 	r.progress("asked", all, all)
 	return t.figures(), nil
 }
 
-// search asks one question and returns the documents found, each where its best passage is, and the score of the best of all.
-func (r *run) search(ctx context.Context, q Question, history bool) (found []string, best float64, took time.Duration, err error) {
+// deep is how many passages are looked for so that they are of a hundred documents, if so many are found. What is looked for is
+// appended to what an answer would find: the order of its best and its time are the product's.
+const deep = 300
+
+// search asks one question and returns the documents found, each where its best passage is.
+func (r *run) search(ctx context.Context, q Question, history bool, depth int) (found, error) {
 	if !history {
 		q.History = nil
 	}
 	c := r.tenants[q.Tenant]
 	began := time.Now()
-	passages, err := r.asker.Ask(ctx, c.id, q.History, q.Text)
-	took = time.Since(began)
+	passages, err := r.asker.Ask(ctx, c.id, q.History, q.Text, depth)
+	f := found{took: time.Since(began)}
 	if err != nil {
-		return nil, 0, 0, fmt.Errorf("ask the question %s: %w", shorten(q.ID), err)
+		return f, fmt.Errorf("ask the question %s: %w", shorten(q.ID), err)
 	}
-	seen := map[domain.ID]bool{}
 	for _, p := range passages {
-		best = max(best, p.Score)
-		if !seen[p.DocumentID] {
-			found = append(found, c.entries[p.DocumentID]...)
-		}
-		seen[p.DocumentID] = true
+		f.best = max(f.best, p.Score)
+		f.append(c.entries[p.DocumentID])
 	}
-	return found, best, took, nil
+	return f, nil
 }
 
 // erase runs to its end even when everything else is told to stop.

@@ -62,11 +62,28 @@ type tally struct {
 	unanswerable []float64
 }
 
-// add counts what was found for a question, the best first.
-func (t *tally) add(q Question, found []string, best float64, took time.Duration) {
-	t.judged = append(t.judged, Judge(found, q.gains))
-	t.took = append(t.took, took)
-	t.answerable = append(t.answerable, best)
+// found is what was found for a question.
+type found struct {
+	ids  []string // of the documents, the best first
+	best float64  // score of the best passage, 0 when there is none
+	took time.Duration
+}
+
+// append adds documents that are not there yet.
+func (f *found) append(ids []string) {
+	for _, id := range ids {
+		if !slices.Contains(f.ids, id) {
+			f.ids = append(f.ids, id)
+		}
+	}
+}
+
+// add counts what was found for a question, and what is found further when more is looked for.
+func (t *tally) add(q Question, f, further found) {
+	t.took = append(t.took, f.took)
+	t.answerable = append(t.answerable, f.best)
+	f.append(further.ids)
+	t.judged = append(t.judged, Judge(f.ids, q.gains))
 }
 
 func (t *tally) figures() Figures {

@@ -17,6 +17,7 @@ type Query struct {
 	Asked    string    // the person's own words, where Text is a rewriting of them; "": Text
 	By       string    // what made Text of Asked: the name of a model, or Carried
 	BotID    domain.ID // zero: none
+	At       time.Time // with Explain: when it was asked; zero: now
 	Settings *Settings // nil: the tenant's own
 	Depth    int       // passages that are looked at closely, for measurements; 0: as many as a model may need
 }

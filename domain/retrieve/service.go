@@ -78,8 +78,8 @@ type search struct {
 	vectors map[string]*string // the question's, by model; nil where its model did not answer
 	words   lexical.Weighed
 	found   map[domain.ID]*hit
-	hits    []hit     // what was found, fused
-	target  domain.ID // a chunk that is followed through all stages, found or not; zero: none
+	hits    []hit   // what was found, fused
+	target  *target // a chunk that is followed through all stages, found or not; nil: none
 }
 
 func (s *Service) newSearch(tenantID domain.ID, q Query) *search {
@@ -257,8 +257,11 @@ func (s *search) find(ctx context.Context) error {
 	if err := s.lookFurther(ctx); err != nil {
 		return err
 	}
+	if err := s.follow(ctx); err != nil {
+		return err
+	}
 	for _, h := range s.found {
-		if h.bm25 > 0 || h.cosine > 0 {
+		if h.bm25 > 0 || h.cosine > 0 || s.follows(h.chunk) {
 			s.hits = append(s.hits, *h)
 		}
 	}

@@ -53,17 +53,20 @@ const (
 	deepRerank = 50
 )
 
+func (s *search) depth() int {
+	if s.reranker != nil && s.out.Settings.Rerank {
+		return max(deepRerank, s.query.Depth)
+	}
+	return max(deep, s.query.Depth)
+}
+
 // read fills in what the best hits say.
 func (s *search) read(ctx context.Context) error {
-	depth := deep
-	if s.reranker != nil && s.out.Settings.Rerank {
-		depth = deepRerank
-	}
-	depth = max(depth, s.query.Depth)
+	depth := s.depth()
 	for i, h := range s.hits {
 		p := Passage{ChunkID: h.chunk, Lexical: h.lexical, Vector: max(0, h.cosine), Fused: h.fused, LexicalRank: h.lexicalRank,
 			VectorRank: h.vectorRank, FusedRank: i + 1, Score: h.fused}
-		if i < depth || h.chunk == s.target {
+		if i < depth || s.follows(h.chunk) {
 			s.out.Passages = append(s.out.Passages, p)
 		} else {
 			p.Lost = LostRank
