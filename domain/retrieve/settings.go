@@ -131,8 +131,8 @@ func (s *Service) SaveSettings(ctx context.Context, tenantID domain.ID, to Setti
 type State struct {
 	IndexVersion int64
 	Settings     Settings
-	Model        string // that embeds questions
-	Reranker     string // "": none, or not used
+	Model        string    // that embeds questions
+	Reranker     string    // "": none, or not used
 	ChangedAt    time.Time // of the index, or of the settings
 }
 
