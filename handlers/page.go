@@ -26,7 +26,11 @@ func (s *server) page(c echo.Context) (views.Page, error) {
 	if err != nil {
 		return views.Page{}, err
 	}
-	page := views.Page{Account: account, Path: c.Request().URL.Path, Documents: list.All, Conversations: conversations}
+	worse, err := s.Questions.Notice(ctx, account.Tenant.ID)
+	if err != nil {
+		return views.Page{}, err
+	}
+	page := views.Page{Account: account, Path: c.Request().URL.Path, Documents: list.All, Conversations: conversations, Worse: worse}
 	if !refreshes(c.Request()) {
 		page.Flash = views.Flash{Text: s.sessions.PopString(ctx, "flash"), Bad: s.sessions.PopBool(ctx, "flash_bad"), Undo: s.sessions.PopString(ctx, "flash_undo")}
 	}

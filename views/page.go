@@ -17,6 +17,7 @@ type Page struct {
 	Path          string // of the request, without query: marks the section in the navigation
 	Documents     int    // count beside the section's name
 	Conversations int
+	Worse         int       // test questions that got worse, until somebody looks
 	Flash         Flash     // what the last action did; zero says nothing
 	Now           time.Time // what "5 min" counts from; zero means the present
 }
@@ -53,6 +54,14 @@ func (p Page) count(s section) int {
 		return p.Documents
 	case "/conversations":
 		return p.Conversations
+	}
+	return 0
+}
+
+// notice is how much of a section waits to be looked at.
+func (p Page) notice(s section) int {
+	if s.path == "/questions" {
+		return p.Worse
 	}
 	return 0
 }

@@ -22,6 +22,7 @@ import (
 	"bitb/domain/ingest/reader"
 	"bitb/domain/llm"
 	"bitb/domain/postgres"
+	"bitb/domain/questions"
 	"bitb/domain/redis"
 	"bitb/domain/retrieve"
 	"bitb/domain/tenant"
@@ -61,7 +62,9 @@ func newServer(ctx context.Context, c Config, log *slog.Logger) (*server, error)
 	if err := s.newQueue(embedder); err != nil {
 		return nil, err
 	}
-	search := retrieve.NewService(retrieve.Config{DB: s.db, Log: log, Embedder: llm.Cached(embedder, s.redis, s.metrics)})
+	search := retrieve.NewService(retrieve.Config{DB: s.db, Log: log, Embedder: llm.Cached(embedder, s.redis, s.metrics), Changed: s.queue.Changed})
+	tests := questions.NewService(questions.Config{DB: s.db, Log: log, Searcher: search, Queue: s.queue})
+	s.queue.FollowedBy(tests)
 	s.tenants = tenant.NewService(s.db, chat.FirstBot)
 	s.chat = chat.NewService(chat.Config{DB: s.db, Log: log, Retrieve: search, Model: answerer, Quoter: llm.Extractive{Observer: s.metrics},
 		Cache: s.redis, Metrics: s.metrics})
@@ -71,7 +74,7 @@ func newServer(ctx context.Context, c Config, log *slog.Logger) (*server, error)
 	}
 	s.deps = handlers.Deps{
 		Log: log, PublicURL: c.PublicURL, Static: static, Tenants: s.tenants, Sessions: tenant.NewSessions(s.db),
-		Documents: s.documents, Retrieve: search, Chat: s.chat, Limiter: s.redis, Hints: s.redis, Cache: s.redis, Metrics: s.metrics,
+		Documents: s.documents, Retrieve: search, Chat: s.chat, Questions: tests, Limiter: s.redis, Hints: s.redis, Cache: s.redis, Metrics: s.metrics,
 		Models: s.models, Sniff: sniff, Unzip: unzip, RenderPage: renderPage,
 		Ready: s.db.Ping, ClientIP: clientIP(c.TrustedProxy),
 	}

@@ -29,6 +29,9 @@ func (noQueue) KeepUp(context.Context, pgx.Tx, domain.ID) error { return nil }
 // Changed does nothing.
 func (noQueue) Changed(context.Context, pgx.Tx, domain.ID) error { return nil }
 
+// FollowNow does nothing.
+func (noQueue) FollowNow(context.Context, pgx.Tx, domain.ID) error { return nil }
+
 // Pace knows nothing.
 func (noQueue) Pace(context.Context) document.Pace { return document.Pace{} }
 

@@ -21,7 +21,7 @@ type Follower interface {
 	Follow(ctx context.Context, tenantID domain.ID, end func(pgx.Tx) error) (after time.Duration, err error)
 }
 
-// FollowedBy has changes followed, from before Use on.
+// FollowedBy says who follows changes, before Start.
 func (s *Service) FollowedBy(f Follower) { s.follower = f }
 
 // follow is a tenant whose changes are followed.

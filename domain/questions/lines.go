@@ -30,8 +30,8 @@ type Wrong struct {
 	Message string
 }
 
-// none stands for no document.
-const none = "none"
+// NoDocument stands for the document of a question that none answers.
+const NoDocument = "none"
 
 // columns are what the heads of a list may be called.
 var columns = map[string]string{
@@ -152,7 +152,7 @@ func (l Line) question(documents shelf) (Question, *domain.Error) {
 		q.Page = n
 	}
 	name := storable(l.Document)
-	if name == "" || strings.EqualFold(name, none) {
+	if name == "" || strings.EqualFold(name, NoDocument) {
 		q.Unanswerable, q.Page, q.Heading = true, 0, ""
 		return q, nil
 	}
@@ -215,9 +215,9 @@ func Write(w io.Writer, all []Question) error {
 	out.UseCRLF = true
 	_ = out.Write(usual)
 	for _, q := range all {
-		document, page := none, ""
+		document, page := NoDocument, ""
 		if !q.Unanswerable {
-			if document = q.Document; q.DocumentID != (domain.ID{}) && (len(names[fold(document)]) > 1 || strings.EqualFold(document, none)) {
+			if document = q.Document; q.DocumentID != (domain.ID{}) && (len(names[fold(document)]) > 1 || strings.EqualFold(document, NoDocument)) {
 				document = q.DocumentID.String()
 			}
 		}
@@ -248,7 +248,7 @@ func Rejoin(wrong []Wrong) string {
 	return b.String()
 }
 
-// NewLine is a line of a form, where the document has a field of its own.
+// NewLine is a line of a form. An empty document was forgotten there: that none answers is said by NoDocument.
 func NewLine(text, document, page, heading string) Line {
-	return Line{Number: 1, Text: text, Document: document, Page: page, Heading: heading, named: true}
+	return Line{Number: 1, Text: text, Document: document, Page: page, Heading: heading, named: strings.TrimSpace(document) != ""}
 }
