@@ -277,10 +277,17 @@ func between(k, n int) string {
 	return percentage(low) + " to " + percentage(high)
 }
 
+func historyTitle(tests int) string {
+	if tests == 1 {
+		return "nDCG@10 of the first test"
+	}
+	return "nDCG@10 of the last " + number(tests) + " tests"
+}
+
 // few is how many questions are too few to rest a threshold on.
 const few = 100
 
-func cautions(c questions.Calibration, p questions.Point) (all []string) {
+func cautions(c questions.Calibration) (all []string) {
 	if c.Unanswerable == 0 {
 		all = append(all, "None of your questions is one that your documents do not answer, so answers to such questions are not counted. Visitors ask them: add some.")
 	}
@@ -288,7 +295,7 @@ func cautions(c questions.Calibration, p questions.Point) (all []string) {
 		all = append(all, "All of your questions are ones that your documents do not answer, so what a threshold costs is not known. Add some that they do answer.")
 	}
 	if c.Questions() < few {
-		all = append(all, fmt.Sprintf("It rests on %s. With so few, the share of wrong answers among all that visitors ask may be anywhere from %s.", count(c.Questions(), "question", "questions"), between(p.Wrong, p.Answers)))
+		all = append(all, fmt.Sprintf("That is few. With fewer than %d questions these shares say little of what visitors will get: add more before you rely on them.", few))
 	}
 	return all
 }

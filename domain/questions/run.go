@@ -137,6 +137,9 @@ func due(ctx context.Context, tx pgx.Tx, tenantID domain.ID, now retrieve.State)
 	if untested != nil && untested.After(since) {
 		since = *untested
 	}
+	if last.ID == (domain.ID{}) {
+		since = time.Time{} // whoever adds the first questions waits to see what comes of it
+	}
 	return why, since, nil
 }
 
