@@ -265,9 +265,9 @@ func tenths(c questions.Calibration) (points []questions.Point) {
 // percentage writes a share of 0 to 1, with a decimal where it matters.
 func percentage(share float64) string {
 	if p := 100 * share; p > 0 && p < 10 && math.Abs(p-math.Round(p)) > 0.05 {
-		return strconv.FormatFloat(p, 'f', 1, 64) + " %"
+		return strconv.FormatFloat(p, 'f', 1, 64) + "\u00a0%"
 	}
-	return strconv.Itoa(int(math.Round(100*share))) + " %"
+	return strconv.Itoa(int(math.Round(100*share))) + "\u00a0%"
 }
 
 func partFact(n, of int, what string) string { return number(n) + " of " + number(of) + " " + what }
@@ -303,6 +303,14 @@ func cautions(c questions.Calibration) (all []string) {
 func addedFact(a questions.Added) string {
 	taken := a.New + a.Changed + a.Same
 	return number(taken) + " of " + count(taken+len(a.Wrong), "line was", "lines were") + " taken. Correct the others below and send them again; nothing is lost."
+}
+
+// comma follows the i-th thing of n.
+func comma(i, n int) string {
+	if i == n-1 {
+		return "."
+	}
+	return ", "
 }
 
 func sideName(s retrieve.Sides) string {

@@ -1,6 +1,7 @@
 package questions
 
 import (
+	"cmp"
 	"math"
 	"slices"
 )
@@ -72,12 +73,12 @@ func (c Calibration) At(threshold float64) Point {
 	return c.Points[max(0, min(i, len(c.Points)-1))]
 }
 
-// For is the lowest threshold at which no more than a share of the answers is wrong: a higher one refuses more. ok is false where
-// none is low enough.
+// For is the lowest threshold at which no more than a share of the answers is wrong: a higher one refuses more. Where there is
+// none, ok is false, and it is the one with the fewest.
 func (c Calibration) For(accepted float64) (p Point, ok bool) {
 	i := slices.IndexFunc(c.Points, func(p Point) bool { return p.WrongShare() <= accepted+1e-9 })
 	if i < 0 {
-		return c.Points[len(c.Points)-1], false
+		return slices.MinFunc(c.Points, func(a, b Point) int { return cmp.Compare(a.WrongShare(), b.WrongShare()) }), false
 	}
 	return c.Points[i], true
 }

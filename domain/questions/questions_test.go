@@ -205,7 +205,7 @@ func TestCalibrate(t *testing.T) {
 		"one question":            {[]Result{right(.5)}, 0, Point{Answers: 1}, true},
 		"one that is never right": {[]Result{misled(.5, None)}, 0, Point{Threshold: .505, Refused: 1}, true},
 		"right, then misled":      {[]Result{misled(.9, .3), right(.9)}, 0, Point{Answers: 2}, true},
-		"sure of what is wrong":   {[]Result{outside(1)}, .5, Point{Threshold: 1, Answers: 1, Wrong: 1}, false},
+		"sure of what is wrong":   {[]Result{outside(1)}, .5, Point{Answers: 1, Wrong: 1}, false},
 		"nothing found":           {[]Result{outside(0), misled(0, None)}, 0, Point{Stopped: 1, Refused: 1}, true},
 		"no question":             {nil, 0, Point{}, true},
 	} {
