@@ -164,7 +164,11 @@ func (s *server) receiveList(c echo.Context) ([]byte, error) {
 	c.Request().Body = http.MaxBytesReader(c.Response(), c.Request().Body, questions.MaxListBytes+64<<10)
 	kind, _, _ := mime.ParseMediaType(c.Request().Header.Get("Content-Type"))
 	if kind != "multipart/form-data" {
-		return []byte(text(c.FormValue("list"))), nil
+		form, err := c.FormParams()
+		if err != nil {
+			return nil, listError(err)
+		}
+		return []byte(text(form.Get("list"))), nil
 	}
 	parts, err := c.Request().MultipartReader()
 	if err != nil {

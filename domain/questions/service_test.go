@@ -18,7 +18,7 @@ import (
 
 // bench is the service over a scratch database, with a queue that works.
 type bench struct {
-	t *testing.T
+	t testing.TB
 	*questions.Service
 	db        *dbtest.Database
 	search    *retrieve.Service
@@ -51,7 +51,7 @@ func (quiet) Get(context.Context, string) ([]byte, bool)         { return nil, f
 func (quiet) Set(context.Context, string, []byte, time.Duration) {}
 
 // newBench starts runs after a moment without a change.
-func newBench(t *testing.T, moment time.Duration) *bench {
+func newBench(t testing.TB, moment time.Duration) *bench {
 	t.Helper()
 	b := &bench{t: t, db: dbtest.New(t), embedder: &embedder{Embedder: llm.NewHashing()}}
 	log := slog.New(slog.DiscardHandler)
@@ -104,11 +104,15 @@ func (b *bench) overview(tenantID domain.ID) questions.Overview {
 // tested waits until so many runs are done and nothing is left to do.
 func (b *bench) tested(tenantID domain.ID, runs int) questions.Overview {
 	b.t.Helper()
-	var o questions.Overview
-	dbtest.Eventually(b.t, 30*time.Second, fmt.Sprintf("%d runs", runs), func() bool {
-		o = b.overview(tenantID)
-		return len(o.Runs) >= runs && o.Open == nil && o.Due == ""
+	dbtest.Eventually(b.t, time.Minute, fmt.Sprintf("%d runs", runs), func() bool {
+		open, why, err := b.Progress(b.t.Context(), tenantID)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		done := b.db.Count(b.t, "select count(*) from test_runs where tenant_id = $1 and state = 'done'", tenantID)
+		return done >= runs && open == nil && why == ""
 	})
+	o := b.overview(tenantID)
 	if len(o.Runs) != runs {
 		b.t.Fatalf("%d runs, not %d: %+v", len(o.Runs), runs, o.Runs)
 	}
@@ -122,6 +126,7 @@ const (
 )
 
 func TestRunsByItself(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, 50*time.Millisecond)
 	other := b.db.Tenant(t)
 	for _, tenantID := range []domain.ID{b.tenant, other} {
@@ -192,6 +197,7 @@ func TestRunsByItself(t *testing.T) {
 }
 
 func TestDeletedDocument(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, 50*time.Millisecond)
 	id, _ := b.db.Document(t, b.tenant, "Prices.txt", kayaks)
 	b.db.Document(t, b.tenant, "Dogs.txt", dogs)
@@ -216,6 +222,7 @@ func TestDeletedDocument(t *testing.T) {
 
 // What a model's outage does to a run is not blamed on what changed before it, and a run after it is compared to one before it.
 func TestModelSilent(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, 50*time.Millisecond)
 	b.db.Document(t, b.tenant, "Prices.txt", kayaks)
 	b.add(b.tenant, "What does a kayak cost for a day?", "Prices.txt")
@@ -238,6 +245,7 @@ func TestModelSilent(t *testing.T) {
 
 // Many changes in a row are one run, and a run that a process left behind is made by the next.
 func TestWaitsForQuiet(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, 1500*time.Millisecond)
 	id, _ := b.db.Document(t, b.tenant, "Prices.txt", kayaks)
 	b.add(b.tenant, "What does a kayak cost for a day?", "Prices.txt")
@@ -261,6 +269,7 @@ func TestWaitsForQuiet(t *testing.T) {
 }
 
 func TestAdd(t *testing.T) {
+	t.Parallel()
 	db := dbtest.New(t)
 	tenantID, other := db.Tenant(t), db.Tenant(t)
 	search := retrieve.NewService(retrieve.Config{DB: db.DB, Log: slog.New(slog.DiscardHandler), Embedder: llm.Cached(llm.NewHashing(), quiet{}, quiet{})})
@@ -309,34 +318,30 @@ func TestAdd(t *testing.T) {
 	}
 }
 
-// A full list, against a tenant of a few thousand chunks. What it takes is logged; -short leaves it out.
-func TestFullList(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it takes a while")
-	}
-	b := newBench(t, 50*time.Millisecond)
-	for d := range 20 {
-		texts := make([]string, 100)
+// BenchmarkRun is what a run takes for each question, of a tenant of 2,000 chunks.
+func BenchmarkRun(bm *testing.B) {
+	const documents, chunks = 20, 100
+	b := newBench(bm, time.Millisecond)
+	var pairs []string
+	for d := range documents {
+		name := fmt.Sprintf("List %d.txt", d)
+		texts := make([]string, chunks)
 		for i := range texts {
-			texts[i] = fmt.Sprintf("Boat %d-%d is rented by the day for %d euros, with a paddle of size %d, a vest of kind %d and a key of box %d.", d, i, 20+i, i%7, i%11, d*100+i)
+			texts[i] = fmt.Sprintf("Boat %d-%d is rented by the day for %d euros, with a paddle of size %d, a vest of kind %d and a key of box %d.", d, i, 20+i, i%7, i%11, d*chunks+i)
+			pairs = append(pairs, fmt.Sprintf("What does boat %d-%d cost for a day, with the key of box %d?", d, i, d*chunks+i), name)
 		}
-		b.db.Document(t, b.tenant, fmt.Sprintf("List %d.txt", d), texts...)
+		b.db.Document(bm, b.tenant, name, texts...)
 	}
-	var lines []questions.Line
-	for i := range questions.MaxQuestions {
-		lines = append(lines, questions.NewLine(fmt.Sprintf("What does boat %d-%d cost for a day, with the key of box %d?", i/100, i%100, i), fmt.Sprintf("List %d.txt", i/100), "", ""))
-	}
-	began := time.Now()
-	if added, err := b.Add(t.Context(), b.tenant, domain.ID{}, lines); err != nil || added.New != len(lines) {
-		t.Fatalf("%+v, %v", added, err)
-	}
-	t.Logf("added in %s", time.Since(began))
+	b.add(b.tenant, pairs...)
 	o := b.tested(b.tenant, 1)
-	t.Logf("%d questions tested in %s, nDCG@10 %.3f", o.All, o.Last.Took, o.Last.Figures.NDCG10)
-	began = time.Now()
-	b.overview(b.tenant)
-	t.Logf("shown in %s", time.Since(began))
-	if o.Last.Took > time.Minute || o.Last.Figures.Answered < .9 {
-		t.Errorf("took %s, %+v", o.Last.Took, o.Last.Figures)
+	var took time.Duration
+	runs := 0
+	for bm.Loop() {
+		runs++
+		if err := b.Run(bm.Context(), b.tenant, questions.ByHand); err != nil {
+			bm.Fatal(err)
+		}
+		took += b.tested(b.tenant, runs+1).Last.Took
 	}
+	bm.ReportMetric(float64(took.Milliseconds())/float64(runs*o.All), "ms/question")
 }
