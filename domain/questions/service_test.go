@@ -225,13 +225,21 @@ func TestModelSilent(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, 50*time.Millisecond)
 	b.db.Document(t, b.tenant, "Prices.txt", kayaks)
+	settings, err := b.search.Settings(t.Context(), b.tenant)
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings.Search = retrieve.VectorsOnly // without its vector nothing is found
+	if err := b.search.SaveSettings(t.Context(), b.tenant, settings); err != nil {
+		t.Fatal(err)
+	}
 	b.add(b.tenant, "What does a kayak cost for a day?", "Prices.txt")
 	first := b.tested(b.tenant, 1)
 	b.embedder.silent = true
 	if err := b.Run(t.Context(), b.tenant, questions.ByHand); err != nil {
 		t.Fatal(err)
 	}
-	if o := b.tested(b.tenant, 2); o.Last.Without != 1 || o.Last.Worse != 0 {
+	if o := b.tested(b.tenant, 2); o.Last.Without != 1 || o.Last.Worse != 0 || o.Last.Figures.NDCG10 != 0 {
 		t.Errorf("without a model: %+v", o.Last)
 	}
 	b.embedder.silent = false
