@@ -111,7 +111,11 @@ func caseExamples(add func(string, string, bool, templ.Component), c, evil tenan
 	in("CaseRetrievals", "hostile", CaseRetrievals(helper(p.Path, &evil), retrieve.RecentList{All: 1, Searches: []retrieve.Past{{ID: nth(500), Question: hostile}}}))
 	r := someRetrieval()
 	p.Path += "/" + r.ID.String()
-	in("RetrievalPage", "case", RetrievalPage(p, RetrievalView{Retrieval: r, Question: r.Question, Answer: &answer, Back: "/conversations/" + nth(700).String()}))
+	look := staffLook()
+	look.Base = p.Path
+	in("RetrievalPage", "case", RetrievalPage(p, DebuggerView{Explained: look, Prompt: somePrompt(), Defaults: look.Retrieval.Settings}))
+	in("WhyPage", "case", WhyPage(p, WhyView{Explained: look, Documents: list}))
+	in("NowPage", "case", NowPage(p, NowView{Explained: look, Now: look.Retrieval}))
 	add("ErrorPage", "case", true, within(c, ErrorPage(ErrorView{Staff: true, Page: &p, Status: 404})))
 	out := helper(at, nil)
 	add("ErrorPage", "case-over", true, ErrorPage(ErrorView{Staff: true, Page: &out, Status: 403, Message: domain.ErrCaseOver.Message}))
@@ -141,6 +145,15 @@ func auditExamples(add func(string, string, bool, templ.Component), c, evil tena
 	documents := somebody(domain.Owner, "/documents")
 	documents.LookingIn = []tenant.Case{c}
 	add("Documents", "watched", true, Documents(documents, someList()))
+}
+
+// Each page that can be looked at within a case has a sentence of its own in the log.
+func TestDeedsHaveSentences(t *testing.T) {
+	for _, route := range []string{"", "/conversations/:id", "/failures", "/retrievals", "/retrievals/:id", "/retrievals/:id/why", "/retrievals/:id/now"} {
+		if what, _ := deed(tenant.AuditEntry{Action: "case.viewed", Route: "/staff/cases/:case" + route}); strings.Contains(what, ":case") {
+			t.Errorf("%s: %s", route, what)
+		}
+	}
 }
 
 // A page within a case says so, and leads to nothing but pages of support: a member's page would ask staff to sign in.
