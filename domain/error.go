@@ -60,3 +60,6 @@ func CodeOf(err error) Code {
 	}
 	return Internal
 }
+
+// ErrCaseOver says that the case in which a staff member looked into a tenant has expired or was closed.
+var ErrCaseOver = NewError(Forbidden, "This case has ended, so nothing of the tenant is shown any more. Open a new one to look again.")

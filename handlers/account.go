@@ -143,7 +143,11 @@ func (s *server) settingsPage(c echo.Context, status int, v views.SettingsView) 
 		v.Search = views.NewSearchForm(search)
 	}
 	v.Search.Measured = s.Retrieve.Defaults()
-	v.Models = s.Models
+	counts, err := s.Documents.Counts(c.Request().Context(), page.Account.Tenant.ID)
+	if err != nil {
+		return err
+	}
+	v.Models, v.Embedding = s.Models, counts.Embedding
 	return render(c, status, views.Settings(page, v))
 }
 

@@ -46,9 +46,12 @@ type app struct {
 	db        *dbtest.Database
 	logs      *syncBuffer
 	tenants   *tenant.Service
+	support   *tenant.Support
+	clock     atomic.Int64 // seconds, of one-time codes
 	documents *document.Service
 	chat      *chat.Service
 	questions *questions.Service
+	search    *retrieve.Service
 	rendering atomic.Pointer[func(ctx context.Context, page, width int) error] // what a test does while a page is drawn
 }
 
@@ -83,12 +86,14 @@ func newApp(t *testing.T) *app {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
-	search := retrieve.NewService(retrieve.Config{DB: a.db.DB, Log: log, Embedder: llm.Cached(llm.NewHashing(), store, noMetrics{})})
+	a.search = retrieve.NewService(retrieve.Config{DB: a.db.DB, Log: log, Embedder: llm.Cached(llm.NewHashing(), store, noMetrics{})})
 	a.tenants = tenant.NewService(a.db.DB, chat.FirstBot)
+	a.clock.Store(1_800_000_000)
+	a.support = tenant.NewSupport(a.db.DB, func() time.Time { return time.Unix(a.clock.Load(), 0) })
 	a.documents = document.NewService(a.db.DB, dbtest.NoQueue)
-	a.chat = chat.NewService(chat.Config{DB: a.db.DB, Log: log, Retrieve: search, Model: llm.Extractive{}, Quoter: llm.Extractive{},
+	a.chat = chat.NewService(chat.Config{DB: a.db.DB, Log: log, Retrieve: a.search, Model: llm.Extractive{}, Quoter: llm.Extractive{},
 		Cache: store, Metrics: noMetrics{}})
-	a.questions = questions.NewService(questions.Config{DB: a.db.DB, Log: log, Searcher: search, Queue: dbtest.NoQueue})
+	a.questions = questions.NewService(questions.Config{DB: a.db.DB, Log: log, Searcher: a.search, Queue: dbtest.NoQueue})
 	static, err := fs.Sub(bitb.Static, "static")
 	if err != nil {
 		t.Fatal(err)
@@ -96,8 +101,8 @@ func newApp(t *testing.T) *app {
 	listener := httptest.NewUnstartedServer(nil)
 	publicURL := "http://" + listener.Listener.Addr().String()
 	handler, err := handlers.New(t.Context(), handlers.Deps{
-		Log: log, PublicURL: publicURL, Static: static, Tenants: a.tenants, Sessions: tenant.NewSessions(a.db.DB),
-		Documents: a.documents, Retrieve: search, Chat: a.chat, Questions: a.questions, Limiter: &countless{Store: store}, Hints: store, Cache: store, Metrics: noMetrics{},
+		Log: log, PublicURL: publicURL, Static: static, Tenants: a.tenants, Sessions: tenant.NewSessions(a.db.DB), Support: a.support,
+		Documents: a.documents, Retrieve: a.search, Chat: a.chat, Questions: a.questions, Limiter: &countless{Store: store}, Hints: store, Cache: store, Metrics: noMetrics{},
 		Models: views.Models{Answer: "builtin", Embedding: "builtin", BuiltIn: true},
 		Sniff:  sniff, Unzip: unzip,
 		RenderPage: a.render, Ready: a.db.Ping, ClientIP: echo.ExtractIPDirect(),

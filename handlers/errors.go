@@ -94,8 +94,11 @@ func (s *server) fail(err error, c echo.Context) {
 		return
 	}
 	view := views.ErrorView{Status: status, Message: e.Message, RequestID: seenIn(c.Request().Context()).id}
+	view.Staff = staffPath(c.Request().URL.Path)
 	if account, ok := accountOf(c); ok {
-		page := views.Page{Account: account, Path: c.Request().URL.Path}
+		view.Page = &views.Page{Account: account, Path: c.Request().URL.Path}
+	} else if staffOf(c).ID != (domain.ID{}) {
+		page := s.staffPage(c)
 		view.Page = &page
 	}
 	_ = render(c, status, views.ErrorPage(view))

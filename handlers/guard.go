@@ -28,12 +28,14 @@ const (
 	owner   access = access(domain.Owner)
 	website access = "website" // a browser on one of the bot's allowed sites
 	visitor access = "visitor" // the same, with a visitor's token of this bot
+	staff   access = "staff"   // works for BITB; sees no tenant's content
+	inCase  access = "case"    // staff, within the open case that :case names; each call is in the tenant's audit log
 )
 
 // limit says how often, and counted by what.
 type limit struct {
 	redis.Limit
-	by string // "ip", "member", "tenant", "visitor" (with the bot as a second, larger bucket)
+	by string // "ip", "member", "tenant", "staff", "visitor" (with the bot as a second, larger bucket)
 }
 
 func per(n int, d time.Duration, by string) limit {
@@ -54,14 +56,27 @@ func (s *server) guard(r route) echo.HandlerFunc {
 		if r.who == website || r.who == visitor {
 			return s.guardSite(c, r)
 		}
-		if r.who != anyone {
-			if err := s.identify(c, domain.Role(r.who)); err != nil {
-				return s.signInFirst(c, err)
+		switch r.who {
+		case anyone:
+		case staff, inCase:
+			if err := s.identifyStaff(c); err != nil {
+				return s.signInFirst(c, "/staff/signin", err)
 			}
+		default:
+			if err := s.identify(c, domain.Role(r.who)); err != nil {
+				return s.signInFirst(c, "/signin", err)
+			}
+		}
+		if r.who != anyone {
 			c.Response().Header().Set("Cache-Control", "no-store")
 		}
 		if err := s.limited(c, r.limit, "", r.path); err != nil {
 			return err
+		}
+		if r.who == inCase {
+			if err := s.enterCase(c, r); err != nil {
+				return err
+			}
 		}
 		if err := s.oneTenant(c, r); err != nil {
 			return err
@@ -114,20 +129,19 @@ func accountOf(c echo.Context) (tenant.Account, bool) {
 	return account, ok
 }
 
-// tenantOf is the tenant of the session, the only one a handler ever passes on.
+// tenantOf is the tenant of the session, or of the case, the only one a handler ever passes on.
 func tenantOf(c echo.Context) domain.ID {
-	account, _ := accountOf(c)
-	return account.Tenant.ID
+	who, _ := domain.IdentityFrom(c.Request().Context())
+	return who.TenantID
 }
 
 // signInFirst sends a person to the sign-in page and tells a machine 401.
-func (s *server) signInFirst(c echo.Context, err error) error {
+func (s *server) signInFirst(c echo.Context, to string, err error) error {
 	req := c.Request()
 	if domain.CodeOf(err) != domain.Unauthenticated || wantsJSON(req) {
 		return err
 	}
-	to := "/signin"
-	if req.Method == http.MethodGet && req.URL.Path != "/" {
+	if req.Method == http.MethodGet && req.URL.Path != "/" && to == "/signin" {
 		to += "?next=" + url.QueryEscape(req.URL.RequestURI())
 	}
 	if req.Header.Get("HX-Request") != "" {
@@ -171,6 +185,8 @@ func (s *server) limited(c echo.Context, l limit, id, name string) error {
 		id = account.User.ID.String()
 	case "tenant":
 		id = account.Tenant.ID.String()
+	case "staff":
+		id = staffOf(c).ID.String()
 	}
 	return s.count(c, name+":"+l.by+":"+id, l.Limit)
 }
@@ -197,7 +213,9 @@ func render(c echo.Context, status int, page templ.Component) error {
 	return c.HTMLBlob(status, buf.Bytes())
 }
 
-func newSessions(d Deps) *scs.SessionManager {
+// newSessions makes the sessions of members, or with staff those of staff, which end sooner. They have one store and two
+// cookies: neither opens a page of the other, whichever cookie a token is sent in, as each holds other things.
+func newSessions(d Deps, staff bool) *scs.SessionManager {
 	m := scs.New()
 	m.Store = d.Sessions
 	m.HashTokenInStore = true
@@ -206,8 +224,14 @@ func newSessions(d Deps) *scs.SessionManager {
 	m.Cookie.Name = "bitb_session"
 	m.Cookie.SameSite = http.SameSiteLaxMode
 	m.Cookie.HttpOnly = true
+	if staff {
+		m.IdleTimeout = 30 * time.Minute
+		m.Lifetime = 12 * time.Hour
+		m.Cookie.Name = "bitb_staff"
+		m.Cookie.SameSite = http.SameSiteStrictMode
+	}
 	if strings.HasPrefix(d.PublicURL, "https://") {
-		m.Cookie.Name = "__Host-bitb_session"
+		m.Cookie.Name = "__Host-" + m.Cookie.Name
 		m.Cookie.Secure = true
 	}
 	m.ErrorFunc = func(w http.ResponseWriter, r *http.Request, err error) {

@@ -53,6 +53,7 @@ type Deps struct {
 	Static    fs.FS  // the built front end
 	Tenants   *tenant.Service
 	Sessions  *tenant.Sessions
+	Support   *tenant.Support
 	Documents *document.Service
 	Retrieve  *retrieve.Service
 	Chat      *chat.Service
@@ -79,10 +80,11 @@ type Deps struct {
 
 type server struct {
 	Deps
-	sessions *scs.SessionManager
-	uploads  chan struct{} // bounds the memory that uploads take
-	renders  chan struct{} // bounds what pictures of pages take
-	stop     context.Context
+	sessions      *scs.SessionManager
+	staffSessions *scs.SessionManager
+	uploads       chan struct{} // bounds the memory that uploads take
+	renders       chan struct{} // bounds what pictures of pages take
+	stop          context.Context
 }
 
 // New returns the whole public HTTP interface. When stop ends, streams are told to end.
@@ -91,7 +93,7 @@ func New(stop context.Context, d Deps) (http.Handler, error) {
 		return nil, err
 	}
 	s := &server{Deps: d, stop: stop, uploads: make(chan struct{}, 4), renders: make(chan struct{}, 2)}
-	s.sessions = newSessions(d)
+	s.sessions, s.staffSessions = newSessions(d, false), newSessions(d, true)
 	e := s.newEcho()
 	return s.around(e), nil
 }
@@ -110,17 +112,20 @@ func (s *server) newEcho() *echo.Echo {
 // around is what happens to every request before Echo sees it. The session is loaded outside of Echo, so that an error
 // page sends one cookie, and only where there may be one: files and the widget have none.
 func (s *server) around(e *echo.Echo) http.Handler {
-	withSession, reading := s.sessions.LoadAndSave(e), s.readSession(e)
+	withSession, reading, forStaff := s.sessions.LoadAndSave(e), s.readSession(e), s.staffSessions.LoadAndSave(e)
 	crossOrigin := http.NewCrossOriginProtection()
 	crossOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.fail(domain.NewError(domain.Forbidden, "This request came from another site, so it was refused."), e.NewContext(r, w))
 	}))
 	dashboard := crossOrigin.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if besidePages(r) {
+		switch {
+		case staffPath(r.URL.Path):
+			forStaff.ServeHTTP(w, r)
+		case besidePages(r):
 			reading.ServeHTTP(w, r)
-			return
+		default:
+			withSession.ServeHTTP(w, r)
 		}
-		withSession.ServeHTTP(w, r)
 	}))
 	return s.logged(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		secure(w.Header(), s.PublicURL)
@@ -131,6 +136,8 @@ func (s *server) around(e *echo.Echo) http.Handler {
 		dashboard.ServeHTTP(w, r)
 	}))
 }
+
+func staffPath(path string) bool { return path == "/staff" || strings.HasPrefix(path, "/staff/") }
 
 func cookieless(path string) bool {
 	return strings.HasPrefix(path, "/static/") || strings.HasPrefix(path, "/widget/") || path == "/widget.js" ||

@@ -37,6 +37,9 @@ func (h LogHandler) Handle(ctx context.Context, r slog.Record) error {
 		if s.identity.TenantID != (domain.ID{}) {
 			r.AddAttrs(slog.String("tenant_id", s.identity.TenantID.String()))
 		}
+		if s.identity.StaffID != (domain.ID{}) {
+			r.AddAttrs(slog.String("staff_id", s.identity.StaffID.String()))
+		}
 	} else if who, ok := domain.IdentityFrom(ctx); ok {
 		r.AddAttrs(slog.String("tenant_id", who.TenantID.String()))
 	}

@@ -17,6 +17,9 @@ import (
 // page gathers what every page of a member shows around its content.
 func (s *server) page(c echo.Context) (views.Page, error) {
 	ctx := c.Request().Context()
+	if who, _ := domain.IdentityFrom(ctx); who.StaffID != (domain.ID{}) {
+		return s.staffPage(c), nil
+	}
 	account, _ := accountOf(c)
 	list, err := s.Documents.Counts(ctx, account.Tenant.ID)
 	if err != nil {
@@ -31,6 +34,11 @@ func (s *server) page(c echo.Context) (views.Page, error) {
 		return views.Page{}, err
 	}
 	page := views.Page{Account: account, Path: c.Request().URL.Path, Documents: list.All, Conversations: conversations, Worse: worse}
+	if account.User.Role.Allows(domain.Admin) {
+		if page.LookingIn, err = s.Support.LookingIn(ctx, account.Tenant.ID); err != nil {
+			return views.Page{}, err
+		}
+	}
 	if !refreshes(c.Request()) {
 		page.Flash = views.Flash{Text: s.sessions.PopString(ctx, "flash"), Bad: s.sessions.PopBool(ctx, "flash_bad"), Undo: s.sessions.PopString(ctx, "flash_undo")}
 	}
@@ -48,10 +56,13 @@ func (s *server) notDone(c echo.Context, to string, err *domain.Error) error {
 }
 
 func (s *server) goOn(c echo.Context, to string, f views.Flash) error {
-	ctx := c.Request().Context()
-	s.sessions.Put(ctx, "flash", f.Text)
-	s.sessions.Put(ctx, "flash_bad", f.Bad)
-	s.sessions.Put(ctx, "flash_undo", f.Undo)
+	ctx, sessions := c.Request().Context(), s.sessions
+	if staffPath(c.Request().URL.Path) {
+		sessions = s.staffSessions
+	}
+	sessions.Put(ctx, "flash", f.Text)
+	sessions.Put(ctx, "flash_bad", f.Bad)
+	sessions.Put(ctx, "flash_undo", f.Undo)
 	return c.Redirect(http.StatusSeeOther, to)
 }
 

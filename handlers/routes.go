@@ -94,6 +94,21 @@ var routes = []route{
 	{method: post, path: "/settings/search/reset", who: admin, limit: per(30, time.Minute, "member"), handle: (*server).resetSearch},
 	{method: post, path: "/settings/password", who: viewer, limit: per(10, time.Minute, "member"), handle: (*server).changePassword},
 
+	{method: get, path: "/settings/audit", who: admin, limit: per(120, time.Minute, "member"), handle: (*server).audit},
+
+	{method: get, path: "/staff/signin", who: anyone, limit: per(60, time.Minute, "ip"), handle: (*server).staffSignInPage},
+	{method: post, path: "/staff/signin", who: anyone, limit: per(30, time.Minute, "ip"), handle: (*server).staffSignIn},
+	{method: post, path: "/staff/signout", who: staff, limit: per(60, time.Minute, "staff"), handle: (*server).staffSignOut},
+	{method: get, path: "/staff", who: staff, limit: per(120, time.Minute, "staff"), handle: (*server).tenants},
+	{method: get, path: "/staff/tenants/:tenant", who: staff, limit: per(120, time.Minute, "staff"), handle: (*server).staffTenant},
+	{method: post, path: "/staff/tenants/:tenant/cases", who: staff, limit: per(20, time.Minute, "staff"), handle: (*server).openCase},
+	{method: post, path: "/staff/cases/:case/close", who: staff, limit: per(60, time.Minute, "staff"), handle: (*server).closeCase},
+	{method: get, path: "/staff/cases/:case", who: inCase, limit: per(120, time.Minute, "staff"), handle: (*server).caseAnswers},
+	{method: get, path: "/staff/cases/:case/conversations/:id", who: inCase, limit: per(120, time.Minute, "staff"), handle: (*server).caseConversation},
+	{method: get, path: "/staff/cases/:case/failures", who: inCase, limit: per(120, time.Minute, "staff"), handle: (*server).caseFailures},
+	{method: get, path: "/staff/cases/:case/retrievals", who: inCase, limit: per(120, time.Minute, "staff"), handle: (*server).caseRetrievals},
+	{method: get, path: "/staff/cases/:case/retrievals/:id", who: inCase, limit: per(120, time.Minute, "staff"), handle: (*server).retrieval},
+
 	{method: get, path: "/widget.js", who: anyone, limit: unlimited, handle: (*server).widgetScript},
 	{method: get, path: "/widget/v1/bots/:bot", who: website, limit: per(120, time.Minute, "ip"), handle: (*server).widgetConfig},
 	{method: post, path: "/widget/v1/bots/:bot/visitors", who: website, limit: per(10, time.Minute, "ip"), handle: (*server).widgetVisitor},

@@ -258,6 +258,14 @@ func TestDocuments(t *testing.T) {
 	d.shows("a.txt", "ready", "Ready")
 	d.until(`document.querySelector("#count-ready").textContent === "1"`)
 
+	d.Log("embedded anew in the background")
+	d.db.Exec(t, "update documents set embedding_model = 'earlier' where chunk_count > 0")
+	d.hint()
+	d.until(`document.querySelector("#reembedding").innerText.includes("Re-embedding with builtin-hash-v1: 0 of 1 document.")`)
+	d.db.Exec(t, "update documents set embedding_model = 'builtin-hash-v1' where chunk_count > 0")
+	d.hint()
+	d.until(`document.querySelector("#reembedding").innerText === ""`)
+
 	d.Log("cancelling")
 	b := d.reads()
 	d.shows("b.txt", "busy", "Reading")

@@ -130,6 +130,7 @@ func someList() document.List {
 	return document.List{
 		Documents: someDocuments(), Filter: document.Filter{Page: 2}, Matching: 42,
 		All: 42, ReadyN: 36, BusyN: 3, FailedN: 3, RetryableN: 2, TotalChunks: 6842, TotalPages: 1206,
+		Embedding: document.Embedded{Model: "text-embedding-3-large", Outdated: 27, Of: 39},
 	}
 }
 
@@ -432,6 +433,7 @@ func examples() []example {
 
 	documentExamples(add)
 	chatExamples(add)
+	staffExamples(add)
 
 	owner := somebody(domain.Owner, "/settings")
 	models := Models{Answer: "extractive-1", Embedding: "hashing-1024", Dimensions: 1024, BuiltIn: true}
@@ -440,9 +442,9 @@ func examples() []example {
 	search.Measured = retrieve.Defaults("builtin", "")
 	badSearch := SearchForm{Threshold: hostile, Limit: hostile, Search: hostile, Err: &domain.Error{Code: domain.Invalid, Fields: map[string]string{"threshold": hostile, "limit": hostile, "search": hostile}}}
 	badCut := CuttingForm{Tokens: hostile, Overlap: "9999", Err: &domain.Error{Code: domain.Invalid, Fields: map[string]string{"tokens": "Choose from 128 to 1024 tokens.", "overlap": hostile}}}
-	add("Settings", "full", true, Settings(owner, SettingsView{Company: owner.Account.Tenant.Name, Models: models, Cutting: cut, Search: search}))
+	add("Settings", "full", true, Settings(owner, SettingsView{Company: owner.Account.Tenant.Name, Models: models, Embedding: document.Embedded{Model: "hashing-1024", Of: 480}, Cutting: cut, Search: search}))
 	add("Settings", "cutting-wrong", true, Settings(owner, SettingsView{Company: owner.Account.Tenant.Name, Models: models, Cutting: badCut}))
-	add("Settings", "viewer", true, Settings(somebody(domain.Viewer, "/settings"), SettingsView{Company: german, Models: Models{Answer: "a", Embedding: "b"}, Cutting: cut}))
+	add("Settings", "viewer", true, Settings(somebody(domain.Viewer, "/settings"), SettingsView{Company: german, Models: Models{Answer: "a", Embedding: "b"}, Embedding: document.Embedded{Model: "b", Outdated: 1, Of: 480}, Cutting: cut}))
 	add("Settings", "wrong", true, Settings(owner, SettingsView{Company: "", CompanyErr: wrong, PasswordErr: wrong, Models: models}))
 	add("Settings", "hostile", true, Settings(hostilePage("/settings"), SettingsView{Company: hostile, CompanyErr: wrong, PasswordErr: wrong, Models: Models{Answer: hostile, Embedding: hostile}, Cutting: badCut, Search: badSearch}))
 
@@ -467,7 +469,7 @@ func documentExamples(add func(string, string, bool, templ.Component)) {
 	viewer := somebody(domain.Viewer, "/documents")
 	none := someList()
 	none.Documents, none.Filter = nil, document.Filter{Search: "kayak", Status: "failed", Sort: document.ByName}
-	evil := document.List{Documents: []document.Document{hostileDocument()}, All: 1, Matching: 1, Filter: document.Filter{Search: hostile, Status: hostile, Sort: hostile}}
+	evil := document.List{Documents: []document.Document{hostileDocument()}, All: 1, Embedding: document.Embedded{Model: hostile, Outdated: 2, Of: 1}, Matching: 1, Filter: document.Filter{Search: hostile, Status: hostile, Sort: hostile}}
 
 	add("Documents", "full", true, Documents(confirmed, someList()))
 	add("Documents", "empty", true, Documents(p, document.List{}))

@@ -11,15 +11,23 @@ import (
 	"bitb/domain/tenant"
 )
 
-// Page is what every page of a signed-in member needs.
+// Page is what every page of somebody who is signed in needs.
 type Page struct {
 	Account       tenant.Account
 	Path          string // of the request, without query: marks the section in the navigation
 	Documents     int    // count beside the section's name
 	Conversations int
-	Worse         int       // test questions that got worse, until somebody looks
-	Flash         Flash     // what the last action did; zero says nothing
-	Now           time.Time // what "5 min" counts from; zero means the present
+	Worse         int           // test questions that got worse, until somebody looks
+	LookingIn     []tenant.Case // open cases of support staff, for those who may see them
+	Staff         *StaffShell   // the page is a staff member's; nil: a member's
+	Flash         Flash         // what the last action did; zero says nothing
+	Now           time.Time     // what "5 min" counts from; zero means the present
+}
+
+// StaffShell is what stands around every page of a staff member.
+type StaffShell struct {
+	Member tenant.StaffMember
+	Case   *tenant.Case // that they look into; nil: none
 }
 
 // Flash confirms an action on the page that follows it.

@@ -183,6 +183,8 @@ func timingFact(timings []chat.Timing) string {
 
 func stageName(stage string) string {
 	switch stage {
+	case "rewrite":
+		return "Rewrite question"
 	case "embed":
 		return "Embed question"
 	case "statistics":

@@ -6,6 +6,7 @@ import (
 	"bitb/domain/document"
 	"bitb/domain/questions"
 	"bitb/domain/retrieve"
+	"bitb/domain/tenant"
 )
 
 // SignInForm is what the person typed, with what was wrong with it.
@@ -106,6 +107,7 @@ type SettingsView struct {
 	CompanyErr  *domain.Error // field: company
 	PasswordErr *domain.Error // fields: current, password
 	Models      Models
+	Embedding   document.Embedded
 	Cutting     CuttingForm
 	Search      SearchForm
 }
@@ -160,8 +162,38 @@ type Models struct {
 	BuiltIn    bool // no model service is set up: sentences are quoted from the passages
 }
 
+// TenantsView is the list of tenants for staff.
+type TenantsView struct {
+	List tenant.TenantList
+	Open []tenant.Case // of the staff member
+}
+
+// TenantView is one tenant for staff, with the form that opens a case.
+type TenantView struct {
+	Tenant tenant.Health
+	Open   *tenant.Case // that the staff member has about it; nil: none
+	Form   CaseForm
+}
+
+// CaseForm is what was typed to open a case, but the code.
+type CaseForm struct {
+	Reason  string
+	Minutes int
+	Err     *domain.Error // fields: reason, minutes, code
+}
+
+// CaseAnswersView is the search for an answer within a case, with what was typed.
+type CaseAnswersView struct {
+	Search, From, To string
+	BadTime          bool // From or To is no time
+	Found            chat.FoundAnswers
+	First            bool   // the first page
+	Next             string // parameter of the next page; "": there is none
+}
+
 // ErrorView is an error page. Page is nil where nobody is signed in.
 type ErrorView struct {
+	Staff     bool // the address is one of staff
 	Page      *Page
 	Status    int
 	Message   string // safe to show; "" takes the fixed sentence of the status

@@ -127,8 +127,8 @@ func TestQuestionWords(t *testing.T) {
 		"Refused":                        second(outcomeOf(o.Items[3], 0.25)),
 		"Rightly refused":                second(outcomeOf(o.Items[4], 0.25)),
 		"Answered from something":        second(outcomeOf(o.Items[5], 0.25)),
-		"7.5\u00a0%":                          percentage(0.075),
-		"0\u00a0%":                            percentage(0),
+		"7.5\u00a0%":                     percentage(0.075),
+		"0\u00a0%":                       percentage(0),
 		"This test went worse than the one before: nDCG@10 went from 0.91 to 0.86, and 2 questions got worse.": worseFact(o),
 	} {
 		if got != want {

@@ -45,13 +45,18 @@ type Config struct {
 	ChatModel      string `env:"BITB_CHAT_MODEL"`      // "": gpt-4.1-mini with a key or a base URL, else "builtin"
 	EmbeddingModel string `env:"BITB_EMBEDDING_MODEL"` // "": text-embedding-3-small likewise
 
+	RerankURL   string `env:"BITB_RERANK_URL"`   // the endpoint's whole address; "": found passages are not re-ranked
+	RerankModel string `env:"BITB_RERANK_MODEL"` // set together with it
+	RerankKey   Secret `env:"BITB_RERANK_KEY"`
+
 	Listen        string     `env:"BITB_LISTEN" envDefault:"127.0.0.1:8080"`
 	MetricsListen string     `env:"BITB_METRICS_LISTEN" envDefault:"127.0.0.1:9464"` // "off": none
 	PublicURL     string     `env:"BITB_PUBLIC_URL"`                                 // "": http:// and Listen
 	TrustedProxy  []string   `env:"BITB_TRUSTED_PROXIES"`                            // address ranges, comma-separated
 	Production    bool       `env:"BITB_PRODUCTION"`
 	LogLevel      slog.Level `env:"BITB_LOG_LEVEL" envDefault:"INFO"`
-	Workers       int        `env:"BITB_WORKERS" envDefault:"2"` // documents read at once by this process; 0: none
+	TraceDays     int        `env:"BITB_TRACE_DAYS" envDefault:"30"` // that an answer can be explained
+	Workers       int        `env:"BITB_WORKERS" envDefault:"2"`     // documents read at once by this process; 0: none
 
 	DemoListen string `env:"BITB_DEMO_LISTEN" envDefault:"127.0.0.1:8090"` // of the demo customer's site
 }
@@ -121,6 +126,7 @@ func (c *Config) check() []error {
 	if (c.ChatModel != builtinModel || c.EmbeddingModel != builtinModel) && c.OpenAIKey == "" && c.OpenAIBaseURL == "" {
 		wrong("a model is chosen, but neither OPENAI_API_KEY nor OPENAI_BASE_URL is set")
 	}
+	errs = append(errs, c.checkRerank()...)
 	for _, proxy := range c.TrustedProxy {
 		if _, err := netip.ParsePrefix(strings.TrimSpace(proxy)); err != nil {
 			wrong("BITB_TRUSTED_PROXIES: %q is not an address range such as 10.0.0.0/8", proxy)
@@ -129,7 +135,25 @@ func (c *Config) check() []error {
 	if c.Workers < 0 || c.Workers > 64 {
 		wrong("BITB_WORKERS must be 0 to 64")
 	}
+	if c.TraceDays < 1 || c.TraceDays > 3650 {
+		wrong("BITB_TRACE_DAYS must be 1 to 3650")
+	}
 	return errs
+}
+
+func (c *Config) checkRerank() []error {
+	u, err := url.Parse(c.RerankURL)
+	switch {
+	case c.RerankURL == "" && (c.RerankModel != "" || c.RerankKey != ""):
+		return []error{errors.New("BITB_RERANK_MODEL or BITB_RERANK_KEY is set, but not BITB_RERANK_URL")}
+	case c.RerankURL == "":
+		return nil
+	case c.RerankModel == "":
+		return []error{errors.New("BITB_RERANK_URL is set, but not BITB_RERANK_MODEL; an endpoint with one model takes any name")}
+	case err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || u.User != nil:
+		return []error{errors.New("BITB_RERANK_URL must be an endpoint's whole address, like https://api.example.com/v2/rerank")}
+	}
+	return nil
 }
 
 func local(address string) bool {

@@ -10,13 +10,12 @@ import (
 	"log/slog"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
 
 	"bitb/domain"
+	"bitb/domain/chat"
 	"bitb/domain/document"
 	"bitb/domain/eval"
 	"bitb/domain/ingest"
@@ -79,8 +78,8 @@ type laboratory struct {
 	documents *document.Service
 	queue     *ingest.Service
 	search    *retrieve.Service
+	chat      *chat.Service
 	readers   int
-	lacking   atomic.Bool // see noTurns
 }
 
 func newLaboratory(ctx context.Context, c Config) (*laboratory, error) {
@@ -90,42 +89,34 @@ func newLaboratory(ctx context.Context, c Config) (*laboratory, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &laboratory{readers: max(1, c.Workers)}
-	// What is erased in the end need not outlive a crash.
-	soft := func(config *pgx.ConnConfig) { config.RuntimeParams["synchronous_commit"] = "off" }
-	if l.db, err = postgres.Open(ctx, postgres.Config{URL: string(c.DatabaseURL), AllowPrivileged: !c.Production, Configure: soft}); err != nil {
+	rewriter, err := s.newRewriter()
+	if err != nil {
 		return nil, err
 	}
-	l.queue, err = ingest.NewService(ingest.Config{DB: l.db, Log: log, Embedder: embedder, Reader: reader.Here{}, Hints: noHints{}, Metrics: s.metrics})
+	reranker, err := s.newReranker()
+	if err != nil {
+		return nil, err
+	}
+	l := &laboratory{readers: max(1, c.Workers)}
+	if l.db, err = postgres.Open(ctx, postgres.Config{URL: string(c.DatabaseURL), AllowPrivileged: !c.Production, AsyncCommit: true}); err != nil {
+		return nil, err
+	}
+	l.queue, err = ingest.NewService(ingest.Config{DB: l.db, Log: log, Embedder: embedder, Reader: reader.Here{}, Hints: noHints{}, Metrics: s.metrics,
+		Alone: true})
 	if err != nil {
 		l.db.Close()
 		return nil, err
 	}
 	l.tenants = tenant.NewService(l.db, nil)
-	l.search = retrieve.NewService(retrieve.Config{DB: l.db, Log: log, Embedder: llm.Cached(embedder, noCache{}, nil)})
-	l.documents = document.NewService(l.db, noTurns{l.queue, &l.lacking})
+	l.search = retrieve.NewService(retrieve.Config{DB: l.db, Log: log, Embedder: llm.Cached(embedder, noCache{}, nil), Reranker: reranker})
+	l.chat = chat.NewService(chat.Config{DB: l.db, Log: log, Retrieve: l.search, Rewriter: rewriter})
+	l.documents = document.NewService(l.db, l.queue)
 	if err := l.queue.Use(l.documents); err != nil {
 		l.db.Close()
 		return nil, err
 	}
 	return l, nil
 }
-
-// noTurns is a line that nobody is called to: the laboratory reads what stands in it itself, before a server can.
-type noTurns struct {
-	*ingest.Service
-	lacking *atomic.Bool // the approximate index lacks vectors that searches look for in it
-}
-
-// Wake does nothing.
-func (noTurns) Wake(context.Context, pgx.Tx, domain.ID, int) error { return nil }
-
-// WakeAt does nothing.
-func (noTurns) WakeAt(context.Context, pgx.Tx, domain.ID, time.Time) error { return nil }
-
-// KeepUp leaves it to Store, which does it when all is stored.
-func (noTurns) Changed(context.Context, pgx.Tx, domain.ID) error  { return nil }
-func (n noTurns) KeepUp(context.Context, pgx.Tx, domain.ID) error { n.lacking.Store(true); return nil }
 
 // noHints tells nobody.
 type noHints struct{}
@@ -170,21 +161,26 @@ func (l *laboratory) Store(ctx context.Context, tenantID domain.ID, entries []ev
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	for n := 1; l.lacking.Load() && n > 0; {
-		var err error
-		if n, err = l.documents.IndexVectors(ctx, tenantID); err != nil {
-			return nil, err
-		}
-	}
-	l.lacking.Store(false)
-	return ids, nil
+	return ids, l.keepUp(ctx, tenantID)
 }
+
+// keepUp gives the approximate index what it lacks, if searches look into it.
+func (l *laboratory) keepUp(ctx context.Context, tenantID domain.ID) error {
+	chunks, _, err := l.documents.Corpus(ctx, tenantID)
+	for n := 1; err == nil && n > 0 && chunks > postgres.ApproximateFrom; {
+		n, err = l.documents.IndexVectors(ctx, tenantID)
+	}
+	return err
+}
+
+// nameless is the name of all uploads. A document without a title is found by its name, in which the sets have nothing.
+const nameless = "–.md"
 
 func (l *laboratory) storeOne(ctx context.Context, tenantID domain.ID, e eval.Entry, reader int64) (domain.ID, error) {
 	if e.Blank() {
 		return domain.ID{}, nil
 	}
-	kept, err := l.documents.Store(ctx, tenantID, document.Upload{Name: e.ID + ".md", Format: "markdown", Content: e.Markdown()})
+	kept, err := l.documents.Store(ctx, tenantID, document.Upload{Name: nameless, Format: "markdown", Content: e.Markdown()})
 	if err != nil || kept.Duplicate {
 		return kept.ID, err
 	}
@@ -195,16 +191,30 @@ func (l *laboratory) storeOne(ctx context.Context, tenantID domain.ID, e eval.En
 	return kept.ID, err
 }
 
-// Ask searches as an answer does. A search that had to do without its models would be another one, so it is an error.
-func (l *laboratory) Ask(ctx context.Context, tenantID domain.ID, _ []eval.Turn, question string, depth int) ([]eval.Passage, error) {
-	q := retrieve.Query{Text: question, Depth: depth}
-	if depth > 0 { // a re-ranking model is paid for each passage, and has had the best already
+// Ask searches as an answer does, for a follow-up too. further searches for the same once more, as deep as it is told.
+func (l *laboratory) Ask(ctx context.Context, tenantID domain.ID, history []eval.Turn, question string) (passages []eval.Passage, further func(depth int) ([]eval.Passage, error), err error) {
+	messages := make([]chat.Message, len(history))
+	for i, turn := range history {
+		messages[i] = chat.Message{Author: chat.Answer, Text: turn.Text}
+		if turn.Role == "user" {
+			messages[i].Author = chat.Person
+		}
+	}
+	q := l.chat.Standalone(ctx, messages, question).Query(question)
+	passages, err = l.retrieve(ctx, tenantID, q)
+	return passages, func(depth int) ([]eval.Passage, error) {
 		settings, err := l.search.Settings(ctx, tenantID)
 		if err != nil {
 			return nil, err
 		}
-		settings.Rerank, q.Settings = false, &settings
-	}
+		// A re-ranking model is paid for each passage, and has had the best already.
+		settings.Rerank, q.Settings, q.Depth = false, &settings, depth
+		return l.retrieve(ctx, tenantID, q)
+	}, err
+}
+
+// retrieve searches. A search that had to do without its models would be another one, so it is an error.
+func (l *laboratory) retrieve(ctx context.Context, tenantID domain.ID, q retrieve.Query) ([]eval.Passage, error) {
 	found, err := l.search.Retrieve(ctx, tenantID, q)
 	if err != nil {
 		return nil, err

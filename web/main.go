@@ -1,5 +1,6 @@
 // Package main is the one binary of the product: `serve` answers HTTP and reads documents, `work` only reads documents,
-// `migrate` brings the database up to date, `demo` does all of that with a sample customer, `eval` measures. It wires the other packages
+// `migrate` brings the database up to date, `staff` keeps the list of support staff, `demo` does all of that with a sample customer,
+// `eval` measures. It wires the other packages
 // together, reads the environment, and starts and stops things in order; what they do is theirs.
 package main
 
@@ -25,6 +26,7 @@ const usage = `bitb turns documents into a chatbot that cites them.
   bitb serve            answer HTTP and read documents
   bitb work             read documents only
   bitb migrate          bring the database to the newest schema
+  bitb staff            add, list and remove support staff (docs/support.md)
   bitb demo             all of that with a sample customer and their website
   bitb extract FILE…    print what is read from files, as Markdown
   bitb eval --chunks DIR [--tokens 128,320] [--overlap 0,32] [--top 5,10] [--budget 1600] [--json]
@@ -75,7 +77,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 		return evaluate(ctx, args[1:], getenv, stdout)
 	case reader.Argument:
 		return exitStatus(reader.ChildMain())
-	case "serve", "work", "migrate", "demo":
+	case "serve", "work", "migrate", "demo", "staff":
 	case "", "help", "-h", "--help":
 		fmt.Fprint(stdout, usage)
 		return nil
@@ -90,6 +92,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	switch command {
 	case "migrate":
 		return migrate(ctx, c)
+	case "staff":
+		return staff(ctx, c, args[1:], stdout)
 	case "demo":
 		return demo(ctx, c, log, stdout)
 	}

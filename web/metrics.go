@@ -26,6 +26,7 @@ type metrics struct {
 	documents *prometheus.CounterVec
 	stages    *prometheus.HistogramVec
 	chunks    prometheus.Counter
+	anew      prometheus.Counter
 	retrieval prometheus.Histogram
 }
 
@@ -51,11 +52,13 @@ func newMetrics() *metrics {
 		firstByte: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "bitb_answer_first_byte_seconds",
 			Help: "From the question to the first byte of its answer.", Buckets: slow}),
 		chunks: prometheus.NewCounter(prometheus.CounterOpts{Name: "bitb_chunks_stored_total", Help: "Chunks that were stored."}),
+		anew: prometheus.NewCounter(prometheus.CounterOpts{Name: "bitb_reembedded_documents_total",
+			Help: "Documents whose vectors were made anew with another embedding model."}),
 		retrieval: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "bitb_retrieval_seconds",
 			Help: "Searches for passages, without the embedding of the question.", Buckets: quick}),
 	}
 	m.registry.MustRegister(m.requests, m.models, m.first, m.tokens, m.caches, m.answers, m.firstByte, m.documents, m.stages,
-		m.chunks, m.retrieval, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+		m.chunks, m.anew, m.retrieval, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
@@ -110,5 +113,11 @@ func (m *metrics) Ended(reason string, chunks int) {
 		outcome = "failed"
 	}
 	m.documents.WithLabelValues(outcome, reason).Inc()
+	m.chunks.Add(float64(chunks))
+}
+
+// Reembedded is told by ingest.
+func (m *metrics) Reembedded(chunks int) {
+	m.anew.Inc()
 	m.chunks.Add(float64(chunks))
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"mime/multipart"
 	"net/http"
@@ -88,18 +89,34 @@ func TestStopLetsAnswersEnd(t *testing.T) {
 
 func TestSettingsAreReportedAtOnce(t *testing.T) {
 	values := map[string]string{"BITB_PUBLIC_URL": "ftp://x", "BITB_TRUSTED_PROXIES": "everywhere", "BITB_CHAT_MODEL": "gpt", "BITB_PRODUCTION": "true",
-		"DATABASE_URL": "postgres://bitb_app:geheim@db.example/bitb?sslmode=disable"}
+		"BITB_RERANK_URL": "https://api.example/rerank", "DATABASE_URL": "postgres://bitb_app:geheim@db.example/bitb?sslmode=disable"}
 	_, err := loadConfig(func(name string) string { return values[name] })
 	if err == nil {
 		t.Fatal("nothing is wrong with these settings")
 	}
-	for _, name := range []string{"REDIS_URL", "BITB_PUBLIC_URL", "BITB_TRUSTED_PROXIES", "OPENAI_API_KEY", "DATABASE_URL"} {
+	for _, name := range []string{"REDIS_URL", "BITB_PUBLIC_URL", "BITB_TRUSTED_PROXIES", "OPENAI_API_KEY", "BITB_RERANK_MODEL", "DATABASE_URL"} {
 		if !strings.Contains(err.Error(), name) {
 			t.Errorf("nothing is said of %s in %v", name, err)
 		}
 	}
 	if strings.Contains(err.Error(), "geheim") {
 		t.Errorf("a secret is printed: %v", err)
+	}
+}
+
+func TestRerankSettingsBelongTogether(t *testing.T) {
+	for _, c := range []struct {
+		url, model, key string
+		good            bool
+	}{
+		{"", "", "", true}, {"https://api.example/v2/rerank", "m", "", true}, {"http://tei:8080/rerank", "m", "k", true},
+		{"", "m", "", false}, {"", "", "k", false}, {"https://api.example/v2/rerank", "", "k", false},
+		{"api.example/v2/rerank", "m", "", false}, {"https://me:geheim@api.example/rerank", "m", "", false},
+	} {
+		errs := (&Config{RerankURL: c.url, RerankModel: c.model, RerankKey: Secret(c.key)}).checkRerank()
+		if (len(errs) == 0) != c.good || strings.Contains(fmt.Sprint(errs), "geheim") {
+			t.Errorf("%+v: %v", c, errs)
+		}
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bitb"
+	"bitb/domain"
 	"bitb/domain/chat"
 	"bitb/domain/document"
 	"bitb/domain/ingest"
@@ -59,21 +60,29 @@ func newServer(ctx context.Context, c Config, log *slog.Logger) (*server, error)
 	if err != nil {
 		return nil, err
 	}
+	s.tenants = tenant.NewService(s.db, chat.FirstBot)
 	if err := s.newQueue(embedder); err != nil {
 		return nil, err
 	}
-	search := retrieve.NewService(retrieve.Config{DB: s.db, Log: log, Embedder: llm.Cached(embedder, s.redis, s.metrics), Changed: s.queue.Changed})
+	rewriter, err := s.newRewriter()
+	if err != nil {
+		return nil, err
+	}
+	reranker, err := s.newReranker()
+	if err != nil {
+		return nil, err
+	}
+	search := retrieve.NewService(retrieve.Config{DB: s.db, Log: log, Embedder: s.questions(embedder), Reranker: reranker, Changed: s.queue.Changed})
 	tests := questions.NewService(questions.Config{DB: s.db, Log: log, Searcher: search, Queue: s.queue})
 	s.queue.FollowedBy(tests)
-	s.tenants = tenant.NewService(s.db, chat.FirstBot)
 	s.chat = chat.NewService(chat.Config{DB: s.db, Log: log, Retrieve: search, Model: answerer, Quoter: llm.Extractive{Observer: s.metrics},
-		Cache: s.redis, Metrics: s.metrics})
+		Rewriter: rewriter, Cache: s.redis, Metrics: s.metrics})
 	static, err := fs.Sub(bitb.Static, "static")
 	if err != nil {
 		return nil, err
 	}
 	s.deps = handlers.Deps{
-		Log: log, PublicURL: c.PublicURL, Static: static, Tenants: s.tenants, Sessions: tenant.NewSessions(s.db),
+		Log: log, PublicURL: c.PublicURL, Static: static, Tenants: s.tenants, Sessions: tenant.NewSessions(s.db), Support: tenant.NewSupport(s.db, time.Now),
 		Documents: s.documents, Retrieve: search, Chat: s.chat, Questions: tests, Limiter: s.redis, Hints: s.redis, Cache: s.redis, Metrics: s.metrics,
 		Models: s.models, Sniff: sniff, Unzip: unzip, RenderPage: renderPage,
 		Ready: s.db.Ping, ClientIP: clientIP(c.TrustedProxy),
@@ -103,11 +112,39 @@ func (s *server) newModels() (llm.Chat, llm.Embedder, error) {
 	return answerer, embedder, nil
 }
 
+// newReranker returns nil where no endpoint is set.
+func (s *server) newReranker() (retrieve.Reranker, error) {
+	c := s.config
+	if c.RerankURL == "" {
+		return nil, nil
+	}
+	return llm.NewReranker(llm.OpenAI{BaseURL: c.RerankURL, Key: string(c.RerankKey), Model: c.RerankModel, Observer: s.metrics})
+}
+
+// newRewriter sets up the answering model a second time, with a breaker of its own: one that is too slow for rewriting
+// questions may still answer them. The built-in model rewrites nothing: nil.
+func (s *server) newRewriter() (llm.Chat, error) {
+	c := s.config
+	if c.ChatModel == builtinModel {
+		return nil, nil
+	}
+	return llm.NewChat(llm.OpenAI{BaseURL: c.OpenAIBaseURL, Key: string(c.OpenAIKey), Model: c.ChatModel, Observer: s.metrics})
+}
+
+// questions embeds questions with the present model and, where a server is set up, with those that it had before.
+func (s *server) questions(current llm.Embedder) *llm.QueryEmbedder {
+	c, q := s.config, llm.Cached(current, s.redis, s.metrics)
+	if c.OpenAIKey == "" && c.OpenAIBaseURL == "" {
+		return q
+	}
+	return q.WithFormer(llm.OpenAI{BaseURL: c.OpenAIBaseURL, Key: string(c.OpenAIKey), Observer: s.metrics})
+}
+
 // newQueue ties the knot: documents are put in line by the queue, and the queue works on documents.
 func (s *server) newQueue(embedder llm.Embedder) error {
 	var err error
 	s.queue, err = ingest.NewService(ingest.Config{DB: s.db, Log: s.log, Embedder: embedder, Workers: s.config.Workers,
-		Reader: &reader.Child{}, Hints: s.redis, Metrics: s.metrics})
+		Reader: &reader.Child{}, Tenants: s.tenants, Hints: s.redis, Metrics: s.metrics})
 	if err != nil {
 		return err
 	}
@@ -169,19 +206,38 @@ func (s *server) warm(ctx context.Context) {
 	}
 }
 
-// sweep removes what has expired, once an hour.
+// sweep removes what has expired, at the start and once an hour.
 func (s *server) sweep(ctx context.Context) {
 	tick := time.NewTicker(time.Hour)
 	defer tick.Stop()
 	for {
+		if err := s.deps.Sessions.DeleteExpired(ctx); err != nil && ctx.Err() == nil {
+			s.log.Warn("expired sessions not removed", "error", err)
+		}
+		if err := s.forget(ctx, time.Now().AddDate(0, 0, -s.config.TraceDays)); err != nil && ctx.Err() == nil {
+			s.log.Warn("old traces not removed", "error", err)
+		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if err := s.deps.Sessions.DeleteExpired(ctx); err != nil {
-				s.log.Warn("expired sessions not removed", "error", err)
+		}
+	}
+}
+
+// forget removes what explains answers from before a time, tenant by tenant.
+func (s *server) forget(ctx context.Context, before time.Time) error {
+	for last := (domain.ID{}); ; {
+		ids, err := s.tenants.After(ctx, last)
+		if err != nil || len(ids) == 0 {
+			return err
+		}
+		for _, id := range ids {
+			if err := errors.Join(s.deps.Retrieve.Forget(ctx, id, before), s.documents.ForgetRevisions(ctx, id, before)); err != nil {
+				return err
 			}
 		}
+		last = ids[len(ids)-1]
 	}
 }
 

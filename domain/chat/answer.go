@@ -26,7 +26,9 @@ func (t *turn) stream(ctx context.Context, model llm.Chat, passages []retrieve.P
 		said.WriteString(text)
 		return t.emit(text)
 	}
-	result, err := model.Stream(ctx, request(t.question, t.history, passages), func(delta string) error {
+	req := request(t.question, t.history, passages)
+	req.Question, req.Before = t.rewriting.toQuote()
+	result, err := model.Stream(ctx, req, func(delta string) error {
 		if waited == 0 {
 			waited = time.Since(from)
 			t.clock.note("wait", from)

@@ -134,6 +134,36 @@ func TestCitationsAreOfRetrievedPassages(t *testing.T) {
 	}
 }
 
+// What the model was given can be seen afterwards, without being stored; of a deleted document nothing can.
+func TestPromptIsRebuilt(t *testing.T) {
+	d := newDesk(t)
+	d.model.Chat.Reply("It costs 19 euros [1].")
+	d.ask(t, question)
+	d.model.Chat.Reply("They are free [1].")
+	answer, _ := d.ask(t, "Are helmets for bicycles free of charge?")
+	given := d.model.Chat.Last().Prompt()
+	parts, err := d.Prompt(t.Context(), d.tenant, answer.RetrievalID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(parts) != 4 || parts[0].Role != "system" || parts[1].Text != question {
+		t.Fatalf("%d parts: %+v", len(parts), parts)
+	}
+	for _, p := range parts {
+		if !strings.Contains(given, p.Text) || p.Tokens == 0 {
+			t.Errorf("the model was not given %q", p.Text)
+		}
+	}
+	d.db.Exec(t, "delete from documents")
+	parts, err = d.Prompt(t.Context(), d.tenant, answer.RetrievalID)
+	if err != nil || strings.Contains(parts[len(parts)-1].Text, "19 euros") {
+		t.Errorf("%+v, %v", parts, err)
+	}
+	if _, err := d.Prompt(t.Context(), domain.NewID(), answer.RetrievalID); domain.CodeOf(err) != domain.NotFound {
+		t.Errorf("another tenant's: %v", err)
+	}
+}
+
 // Whatever the model does, there is an answer and it is kept.
 func TestModelFails(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -17,7 +17,14 @@ import (
 	"bitb/domain"
 )
 
-const botColumns = "id, key, name, greeting, suggestions, fallback, brand, corner, origins, updated_at"
+// botColumns are read into a Bot. Within a case the key stays away: support has no grant on it.
+func botColumns(ctx context.Context) string {
+	const others = ", name, greeting, suggestions, fallback, brand, corner, origins, updated_at"
+	if domain.InCase(ctx) {
+		return "id, '00000000-0000-0000-0000-000000000000'::uuid" + others
+	}
+	return "id, key" + others
+}
 
 func scanBot(row pgx.CollectableRow) (Bot, error) {
 	var b Bot
@@ -45,7 +52,7 @@ func FirstBot(ctx context.Context, tx pgx.Tx, tenantID domain.ID, company string
 func (s *Service) Bot(ctx context.Context, tenantID domain.ID) (Bot, error) {
 	var b Bot
 	err := s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, "select "+botColumns+" from bots where tenant_id = $1 order by created_at, id limit 1", tenantID)
+		rows, err := tx.Query(ctx, "select "+botColumns(ctx)+" from bots where tenant_id = $1 order by created_at, id limit 1", tenantID)
 		if err != nil {
 			return err
 		}
@@ -73,7 +80,7 @@ func (s *Service) ByKey(ctx context.Context, key domain.ID) (tenantID domain.ID,
 
 func (s *Service) botByID(ctx context.Context, tenantID, id domain.ID) (b Bot, err error) {
 	err = s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, "select "+botColumns+" from bots where tenant_id = $1 and id = $2", tenantID, id)
+		rows, err := tx.Query(ctx, "select "+botColumns(ctx)+" from bots where tenant_id = $1 and id = $2", tenantID, id)
 		if err != nil {
 			return err
 		}

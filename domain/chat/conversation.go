@@ -97,6 +97,9 @@ func (s *Service) Conversation(ctx context.Context, tenantID, id domain.ID) (Con
 // Conversations returns a page of the tenant's conversations in which something was said, the last first.
 func (s *Service) Conversations(ctx context.Context, tenantID domain.ID, f ConversationFilter) (ConversationList, error) {
 	list := ConversationList{Filter: f}
+	if f.Search != "" && domain.InCase(ctx) { // it would look behind the mask; FindAnswers does not
+		return list, domain.NewError(domain.Forbidden, "Within a case, look for answers instead.")
+	}
 	err := s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
 		const unfound = `exists (select from messages m where m.tenant_id = c.tenant_id and m.conversation_id = c.id and m.status = 'fallback')`
 		const said = `c.tenant_id = $1 and exists (select from messages m where m.tenant_id = c.tenant_id and m.conversation_id = c.id)`
@@ -117,7 +120,7 @@ func (s *Service) Conversations(ctx context.Context, tenantID domain.ID, f Conve
 		if err != nil {
 			return fmt.Errorf("list conversations: %w", err)
 		}
-		list.Conversations, err = pgx.CollectRows(rows, scanConversation)
+		list.Conversations, err = pgx.CollectRows(rows, scanConversation(ctx))
 		return err
 	})
 	return list, err
@@ -141,7 +144,7 @@ func (s *Service) ByRetrieval(ctx context.Context, tenantID, retrievalID domain.
 		if err != nil {
 			return err
 		}
-		if answer, err = pgx.CollectExactlyOneRow(rows, scanMessage); err != nil {
+		if answer, err = pgx.CollectExactlyOneRow(rows, scanMessage(ctx)); err != nil {
 			return err
 		}
 		one := []Message{answer}
@@ -163,10 +166,14 @@ const conversationColumns = `
 	(select count(*) from messages m where m.tenant_id = c.tenant_id and m.conversation_id = c.id and m.author = 'person'),
 	(select count(*) from messages m where m.tenant_id = c.tenant_id and m.conversation_id = c.id and m.status = 'fallback')`
 
-func scanConversation(row pgx.CollectableRow) (Conversation, error) {
-	var c Conversation
-	err := row.Scan(&c.ID, &c.BotID, &c.Origin, &c.CreatedAt, &c.UpdatedAt, &c.BotName, &c.Member, &c.First, &c.Questions, &c.Unfound)
-	return c, err
+// scanConversation, scanMessage and findAnswers alone read what people wrote, so that no page can forget to mask it.
+func scanConversation(ctx context.Context) pgx.RowToFunc[Conversation] {
+	return func(row pgx.CollectableRow) (Conversation, error) {
+		var c Conversation
+		err := row.Scan(&c.ID, &c.BotID, &c.Origin, &c.CreatedAt, &c.UpdatedAt, &c.BotName, &c.Member, &c.First, &c.Questions, &c.Unfound)
+		c.First = domain.ForReader(ctx, c.First)
+		return c, err
+	}
 }
 
 func insertConversation(ctx context.Context, tx pgx.Tx, tenantID, botID domain.ID, who Asker) (domain.ID, error) {
@@ -195,7 +202,7 @@ func openConversation(ctx context.Context, tx pgx.Tx, tenantID, id domain.ID) (C
 	if err != nil {
 		return Conversation{}, err
 	}
-	c, err := pgx.CollectExactlyOneRow(rows, scanConversation)
+	c, err := pgx.CollectExactlyOneRow(rows, scanConversation(ctx))
 	if err != nil {
 		return c, err
 	}
@@ -205,12 +212,14 @@ func openConversation(ctx context.Context, tx pgx.Tx, tenantID, id domain.ID) (C
 
 const messageColumns = `m.id, m.reply_to, m.author, m.text, m.status, m.model, m.tokens_in, m.tokens_out, m.retrieval_id, m.timings, m.created_at`
 
-func scanMessage(row pgx.CollectableRow) (Message, error) {
-	var m Message
-	var replyTo, retrieval *domain.ID
-	err := row.Scan(&m.ID, &replyTo, &m.Author, &m.Text, &m.Outcome, &m.Model, &m.TokensIn, &m.TokensOut, &retrieval, &m.Timings, &m.CreatedAt)
-	m.ReplyTo, m.RetrievalID = orZero(replyTo), orZero(retrieval)
-	return m, err
+func scanMessage(ctx context.Context) pgx.RowToFunc[Message] {
+	return func(row pgx.CollectableRow) (Message, error) {
+		var m Message
+		var replyTo, retrieval *domain.ID
+		err := row.Scan(&m.ID, &replyTo, &m.Author, &m.Text, &m.Outcome, &m.Model, &m.TokensIn, &m.TokensOut, &retrieval, &m.Timings, &m.CreatedAt)
+		m.ReplyTo, m.RetrievalID, m.Text = orZero(replyTo), orZero(retrieval), domain.ForReader(ctx, m.Text)
+		return m, err
+	}
 }
 
 // maxMessages bounds what a page and a prompt read of one conversation: the last ones.
@@ -222,7 +231,7 @@ func listMessages(ctx context.Context, tx pgx.Tx, tenantID, conversation domain.
 	if err != nil {
 		return nil, fmt.Errorf("list messages: %w", err)
 	}
-	messages, err := pgx.CollectRows(rows, scanMessage)
+	messages, err := pgx.CollectRows(rows, scanMessage(ctx))
 	if err != nil {
 		return nil, err
 	}

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/jackc/pgx/v5"
-
 	"bitb/domain"
 	"bitb/domain/llm"
 	"bitb/domain/retrieve"
@@ -114,7 +112,7 @@ func (s *Service) Prompt(ctx context.Context, tenantID, retrievalID domain.ID) (
 	}
 	at := slices.IndexFunc(conversation.Messages, func(m Message) bool { return m.ID == answer.ReplyTo })
 	if at < 0 {
-		return nil, pgx.ErrNoRows
+		return nil, domain.NewError(domain.NotFound, "The question of this answer is gone.")
 	}
 	q := Question{TenantID: tenantID, Text: conversation.Messages[at].Text}
 	if q.Bot, err = s.botByID(ctx, tenantID, conversation.BotID); err != nil {

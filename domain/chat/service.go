@@ -21,15 +21,19 @@ import (
 type Retriever interface {
 	Retrieve(ctx context.Context, tenantID domain.ID, q retrieve.Query) (retrieve.Retrieval, error)
 	Get(ctx context.Context, tenantID, id domain.ID) (retrieve.Retrieval, error)
+	Settings(ctx context.Context, tenantID domain.ID) (retrieve.Settings, error)
 }
 
-// Config is what a Service is made of. Model answers; Quoter stands in when it cannot.
+// Config is what a Service is made of. Model answers; Quoter stands in when it cannot. Rewriter puts follow-up questions so
+// that they can be searched for; nil carries words over instead. It is not Model itself, so that one which is too slow for
+// this is given up on without a word of its own being lost.
 type Config struct {
 	DB       *postgres.DB
 	Log      *slog.Logger
 	Retrieve Retriever
 	Model    llm.Chat
 	Quoter   llm.Chat
+	Rewriter llm.Chat
 	Cache    llm.Cache
 	Metrics  Metrics
 }
@@ -136,6 +140,7 @@ type turn struct {
 	events       Events
 	conversation domain.ID
 	history      []Message
+	rewriting    Rewriting
 	retrieval    retrieve.Retrieval
 	given        []retrieve.Passage // to the model, numbered from 1
 	message      Message
@@ -222,10 +227,33 @@ func repeated(messages []Message, q Question) (*Message, error) {
 	return nil, nil
 }
 
+// rewrite makes of the question what is searched for, unless the tenant searches each question by itself.
+func (t *turn) rewrite(ctx context.Context) error {
+	t.rewriting = Rewriting{Text: t.question.Text}
+	if len(t.history) == 0 {
+		return nil
+	}
+	settings, err := t.Retrieve.Settings(ctx, t.question.TenantID)
+	if err != nil || !settings.FollowUps {
+		return err
+	}
+	from := time.Now()
+	t.rewriting = t.Standalone(ctx, t.history, t.question.Text)
+	if t.Rewriter != nil && t.rewriting.By != "" {
+		t.clock.note("rewrite", from)
+	}
+	return nil
+}
+
 // search finds the passages, and leaves those that fit into a prompt.
 func (t *turn) search(ctx context.Context) (err error) {
+	if err := t.rewrite(ctx); err != nil {
+		return fmt.Errorf("rewrite the question: %w", err)
+	}
 	from := time.Now()
-	t.retrieval, err = t.Retrieve.Retrieve(ctx, t.question.TenantID, retrieve.Query{Text: t.question.Text, BotID: t.question.Bot.ID})
+	query := t.rewriting.Query(t.question.Text)
+	query.BotID = t.question.Bot.ID
+	t.retrieval, err = t.Retrieve.Retrieve(ctx, t.question.TenantID, query)
 	t.clock.include(from, t.retrieval.Timings)
 	t.Metrics.Retrieved(time.Since(from))
 	if err != nil {
@@ -240,7 +268,8 @@ func (t *turn) search(ctx context.Context) (err error) {
 
 // answer fills message, from the cache, the model, the quotes or the fallback. It never fails: each way down is an answer.
 func (t *turn) answer(ctx context.Context) {
-	t.message = Message{ID: domain.NewID(), ReplyTo: t.question.ID, Author: Answer, RetrievalID: t.retrieval.ID}
+	t.message = Message{ID: domain.NewID(), ReplyTo: t.question.ID, Author: Answer, RetrievalID: t.retrieval.ID,
+		TokensIn: t.rewriting.Usage.In, TokensOut: t.rewriting.Usage.Out}
 	if len(t.given) == 0 {
 		t.fallback()
 		return
@@ -320,7 +349,7 @@ func (t *turn) readAnswer(ctx context.Context, tx pgx.Tx) error {
 	if err != nil {
 		return err
 	}
-	stored, err := pgx.CollectRows(rows, scanMessage)
+	stored, err := pgx.CollectRows(rows, scanMessage(ctx))
 	if err != nil || len(stored) == 0 {
 		return err
 	}

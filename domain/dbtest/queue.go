@@ -32,6 +32,9 @@ func (noQueue) Changed(context.Context, pgx.Tx, domain.ID) error { return nil }
 // FollowNow does nothing.
 func (noQueue) FollowNow(context.Context, pgx.Tx, domain.ID) error { return nil }
 
+// Model is the built-in embedder's.
+func (noQueue) Model() string { return llm.NewHashing().Model() }
+
 // Pace knows nothing.
 func (noQueue) Pace(context.Context) document.Pace { return document.Pace{} }
 
@@ -44,8 +47,8 @@ func (noQueue) Index(ctx context.Context, tenantID domain.ID, title, language st
 	}
 	terms := lexical.AnalyzeChunk(title, c.Heading, c.Text, lexical.Lang(language))
 	weights := lexical.DocWeights(tenantID, terms, lexical.MeanLength(0, 0))
-	c.EmbeddingModel, c.Tokens = embedder.Model(), len(terms)
-	return document.NewChunk{Chunk: c, Terms: len(terms), Lexemes: weights.Terms(), Weights: weights.Sparse(), Vector: vectors[0],
+	c.EmbeddingModel, c.Tokens = embedder.Model(), terms.Len()
+	return document.NewChunk{Chunk: c, Terms: terms.Len(), Lexemes: weights.Terms(), Weights: weights.Sparse(), Vector: vectors[0],
 		Words: Words(tenantID, title, c.Heading, c.Text, lexical.Lang(language))}, nil
 }
 

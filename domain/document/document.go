@@ -179,7 +179,18 @@ type List struct {
 	All, ReadyN, BusyN, FailedN int // of the tenant, whatever the filter
 	RetryableN                  int // of those that failed: another try can help
 	TotalChunks, TotalPages     int
+	Embedding                   Embedded // of the tenant too
 }
+
+// Embedded is how far the documents of a tenant are embedded with the present model.
+type Embedded struct {
+	Model    string
+	Outdated int // documents whose vectors an earlier model made; the background embeds them anew
+	Of       int // documents that have vectors
+}
+
+// Done is how many documents have the present model's vectors.
+func (e Embedded) Done() int { return e.Of - e.Outdated }
 
 // PageCount is the number of pages of the list, one at least.
 func (l List) PageCount() int { return max(1, (l.Matching+PageSize-1)/PageSize) }

@@ -3,12 +3,12 @@ package document
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"bitb/domain"
+	"bitb/domain/postgres"
 )
 
 // The statements below keep what a search counts with (corpora, search.term_stats, search.vocabulary) exact: it counts what can be found. Whoever
@@ -61,10 +61,6 @@ func count(ctx context.Context, tx pgx.Tx, tenantID domain.ID, ids []domain.ID, 
 	return nil
 }
 
-// ApproximateFrom is the number of a tenant's chunks beyond which searches use the approximate index; package retrieve
-// compares all up to as many.
-const ApproximateFrom = 20_000
-
 // keepUp tells what follows the index that it changed: the tests of the tenant, and the approximate index, which is given what
 // it lacks for a tenant whose searches look into it.
 func (s *Service) keepUp(ctx context.Context, tx pgx.Tx, tenantID domain.ID) error {
@@ -72,8 +68,8 @@ func (s *Service) keepUp(ctx context.Context, tx pgx.Tx, tenantID domain.ID) err
 		return err
 	}
 	var lacks bool
-	err := tx.QueryRow(ctx, `select chunks > $2 and exists (select from chunk_embeddings where tenant_id = $1 and not near)
-		from corpora where tenant_id = $1`, tenantID, ApproximateFrom).Scan(&lacks)
+	err := tx.QueryRow(ctx, `select chunks > $2 and exists (select from chunk_embeddings where tenant_id = $1 and not near and not starts_with(model, $3))
+		from corpora where tenant_id = $1`, tenantID, postgres.ApproximateFrom, postgres.Builtin).Scan(&lacks)
 	if err != nil || !lacks {
 		return err
 	}
@@ -85,8 +81,10 @@ func (s *Service) keepUp(ctx context.Context, tx pgx.Tx, tenantID domain.ID) err
 func (s *Service) IndexVectors(ctx context.Context, tenantID domain.ID) (n int, err error) {
 	err = s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, `
-			with chosen as materialized (select model, chunk_id from chunk_embeddings where tenant_id = $1 and not near limit 100 for update skip locked)
-			update chunk_embeddings e set near = true from chosen where e.tenant_id = $1 and e.model = chosen.model and e.chunk_id = chosen.chunk_id`, tenantID)
+			with chosen as materialized (select model, chunk_id from chunk_embeddings
+				where tenant_id = $1 and not near and not starts_with(model, $2) limit 100 for update skip locked)
+			update chunk_embeddings e set near = true from chosen where e.tenant_id = $1 and e.model = chosen.model and e.chunk_id = chosen.chunk_id`,
+			tenantID, postgres.Builtin)
 		n = int(tag.RowsAffected())
 		return err
 	})
@@ -307,7 +305,7 @@ func insertVectors(ctx context.Context, tx pgx.Tx, a Attempt, c Content) error {
 		var vectors []string
 		for _, k := range c.Chunks {
 			if k.Vector != nil && k.hidden == hidden {
-				ids, vectors = append(ids, k.ID), append(vectors, vectorText(k.Vector))
+				ids, vectors = append(ids, k.ID), append(vectors, postgres.VectorText(k.Vector))
 			}
 		}
 		if len(ids) == 0 {
@@ -321,17 +319,6 @@ func insertVectors(ctx context.Context, tx pgx.Tx, a Attempt, c Content) error {
 		}
 	}
 	return nil
-}
-
-func vectorText(v []float32) string {
-	b := append(make([]byte, 0, 10*len(v)), '[')
-	for i, x := range v {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = strconv.AppendFloat(b, float64(x), 'g', 5, 32) // a half-precision number has three to four digits
-	}
-	return string(append(b, ']'))
 }
 
 // Corpus returns how many chunks a tenant has and how many terms they have in all: BM25's average length.

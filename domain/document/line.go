@@ -220,7 +220,7 @@ func (s *Service) SetCutting(ctx context.Context, tenantID domain.ID, c Cutting)
 }
 
 // Changes returns id → a number that changes with every change of the document, for those that changed in the last
-// minute or are still busy.
+// minute or are still busy. Under the zero id is how many are embedded with an earlier model, while there are any.
 func (s *Service) Changes(ctx context.Context, tenantID domain.ID) (map[domain.ID]int64, error) {
 	changes := map[domain.ID]int64{}
 	err := s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
@@ -232,7 +232,13 @@ func (s *Service) Changes(ctx context.Context, tenantID domain.ID) (map[domain.I
 		}
 		var id domain.ID
 		var change int64
-		_, err = pgx.ForEachRow(rows, []any{&id, &change}, func() error { changes[id] = change; return nil })
+		if _, err = pgx.ForEachRow(rows, []any{&id, &change}, func() error { changes[id] = change; return nil }); err != nil {
+			return err
+		}
+		err = tx.QueryRow(ctx, "select count(*) from documents d where "+hasOther, tenantID, s.ingest.Model()).Scan(&change)
+		if change > 0 {
+			changes[domain.ID{}] = change
+		}
 		return err
 	})
 	return changes, err

@@ -25,6 +25,8 @@ type Ingester interface {
 	// Index makes a chunk of a document of that title and language findable: its vector, terms and weights, and how many
 	// tokens it has. It may call a model, so no transaction is open.
 	Index(ctx context.Context, tenantID domain.ID, title, language string, c Chunk) (NewChunk, error)
+	// Model names the embedding model that documents are to be embedded with.
+	Model() string
 	// Pace is how fast the line moves, for estimates; zero when nothing is known.
 	Pace(ctx context.Context) Pace
 }
@@ -76,7 +78,7 @@ func scanDocument(row pgx.CollectableRow) (Document, error) {
 func (s *Service) List(ctx context.Context, tenantID domain.ID, f Filter) (List, error) {
 	list := List{Filter: f}
 	err := s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
-		if err := countDocuments(ctx, tx, tenantID, &list); err != nil {
+		if err := s.countDocuments(ctx, tx, tenantID, &list); err != nil {
 			return err
 		}
 		// Postgres orders ties as it likes from page to page, so the id breaks them. The page is chosen first, or what the columns
@@ -99,7 +101,7 @@ func (s *Service) List(ctx context.Context, tenantID domain.ID, f Filter) (List,
 // Counts returns the figures of the list without its documents.
 func (s *Service) Counts(ctx context.Context, tenantID domain.ID) (List, error) {
 	var list List
-	err := s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error { return countDocuments(ctx, tx, tenantID, &list) })
+	err := s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error { return s.countDocuments(ctx, tx, tenantID, &list) })
 	return list, err
 }
 
@@ -120,13 +122,16 @@ func orderOf(f Filter) string {
 	return column
 }
 
-func countDocuments(ctx context.Context, tx pgx.Tx, tenantID domain.ID, list *List) error {
+func (s *Service) countDocuments(ctx context.Context, tx pgx.Tx, tenantID domain.ID, list *List) error {
 	err := tx.QueryRow(ctx, `
 		select count(*), count(*) filter (where d.status = 'ready'), count(*) filter (where d.status = 'failed'),
 			coalesce(sum(d.chunk_count), 0), coalesce(sum(d.pages), 0),
-			count(*) filter (where `+matchesFilter+`), count(*) filter (where d.status = 'failed' and d.failure_code <> all($4))
-		from documents d where d.tenant_id = $1`, tenantID, list.Filter.Search, list.Filter.Status, notRetried).
-		Scan(&list.All, &list.ReadyN, &list.FailedN, &list.TotalChunks, &list.TotalPages, &list.Matching, &list.RetryableN)
+			count(*) filter (where `+matchesFilter+`), count(*) filter (where d.status = 'failed' and d.failure_code <> all($4)),
+			count(*) filter (where d.chunk_count > 0), count(*) filter (where d.chunk_count > 0 and d.embedding_model <> $5)
+		from documents d where d.tenant_id = $1`, tenantID, list.Filter.Search, list.Filter.Status, notRetried, s.ingest.Model()).
+		Scan(&list.All, &list.ReadyN, &list.FailedN, &list.TotalChunks, &list.TotalPages, &list.Matching, &list.RetryableN,
+			&list.Embedding.Of, &list.Embedding.Outdated)
+	list.Embedding.Model = s.ingest.Model()
 	list.BusyN = list.All - list.ReadyN - list.FailedN
 	if err != nil {
 		return fmt.Errorf("count documents: %w", err)

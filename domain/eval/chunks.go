@@ -122,14 +122,14 @@ func (set *Set) index(s Setting) *index {
 	if o.Overlap == 0 {
 		o.Overlap = -1
 	}
-	var terms [][]string
+	var terms []lexical.Terms
 	var all int64
 	for i, d := range set.docs {
 		chunks, _ := chunk.Split(d.read, o)
 		for _, c := range chunks {
 			x.pieces = append(x.pieces, piece{doc: i, span: span{c.Start, c.End}, tokens: c.Tokens})
 			terms = append(terms, lexical.AnalyzeChunk(d.title, c.Heading, c.Text, d.lang))
-			all += int64(len(terms[len(terms)-1]))
+			all += int64(terms[len(terms)-1].Len())
 		}
 	}
 	mean := lexical.MeanLength(len(terms), all)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"bitb/domain"
@@ -18,9 +19,10 @@ type Library interface {
 	Erase(ctx context.Context, tenantID domain.ID) error
 }
 
-// Asker searches as the product does. With a depth, at least so many passages are looked for, which an answer has no use for.
+// Asker searches as the product does for an answer. further searches for the same, but lists more passages than an answer has a use
+// for.
 type Asker interface {
-	Ask(ctx context.Context, tenantID domain.ID, history []Turn, question string, depth int) ([]Passage, error)
+	Ask(ctx context.Context, tenantID domain.ID, history []Turn, question string) (passages []Passage, further func(depth int) ([]Passage, error), err error)
 }
 
 // Passage is a piece of a document that was found.
@@ -54,6 +56,9 @@ func (set *Judged) Measure(ctx context.Context, library Library, asker Asker, pr
 	m = Measured{Set: set.Name, Documents: len(set.entries), Questions: len(set.questions), Unanswerable: len(set.unanswerable)}
 	run := &run{Judged: set, asker: asker, progress: progress, tenants: map[string]*corpus{}}
 	defer func() {
+		if ctx.Err() != nil {
+			err = errors.New("stopped before it was measured")
+		}
 		err = errors.Join(err, run.erase(ctx, library))
 	}()
 	began := time.Now()
@@ -101,6 +106,9 @@ func (r *run) load(ctx context.Context, library Library) error {
 			return fmt.Errorf("store documents: %w", err)
 		}
 		for i, document := range documents {
+			if document == (domain.ID{}) {
+				continue
+			}
 			c.entries[document] = append(c.entries[document], entries[name][i].ID)
 		}
 		before += len(entries[name])
@@ -111,25 +119,20 @@ func (r *run) load(ctx context.Context, library Library) error {
 func (r *run) ask(ctx context.Context, history bool) (Figures, error) {
 	var t tally
 	all := len(r.questions) + len(r.unanswerable)
-	for i, q := range r.questions {
+	for i, q := range slices.Concat(r.questions, r.unanswerable) {
 		r.progress("asked", i, all)
-		found, err := r.search(ctx, q, history, 0)
-		if err != nil {
-			return Figures{}, err
+		if !history {
+			q.History = nil
 		}
-		further, err := r.search(ctx, q, history, deep)
+		f, err := r.search(ctx, q)
 		if err != nil {
-			return Figures{}, err
+			return Figures{}, fmt.Errorf("ask the question %s: %w", shorten(q.ID), err)
 		}
-		t.add(q, found, further)
-	}
-	for i, q := range r.unanswerable {
-		r.progress("asked", len(r.questions)+i, all)
-		found, err := r.search(ctx, q, history, 0)
-		if err != nil {
-			return Figures{}, err
+		if i < len(r.questions) {
+			t.add(q, f)
+		} else {
+			t.unanswerable = append(t.unanswerable, f.best)
 		}
-		t.unanswerable = append(t.unanswerable, found.best)
 	}
 	r.progress("asked", all, all)
 	return t.figures(), nil
@@ -139,21 +142,31 @@ func (r *run) ask(ctx context.Context, history bool) (Figures, error) {
 // appended to what an answer would find: the order of its best and its time are the product's.
 const deep = 300
 
-// search asks one question and returns the documents found, each where its best passage is.
-func (r *run) search(ctx context.Context, q Question, history bool, depth int) (found, error) {
-	if !history {
-		q.History = nil
-	}
+// search asks one question. A question that no document answers needs nothing from further down.
+func (r *run) search(ctx context.Context, q Question) (found, error) {
 	c := r.tenants[q.Tenant]
 	began := time.Now()
-	passages, err := r.asker.Ask(ctx, c.id, q.History, q.Text, depth)
+	passages, further, err := r.asker.Ask(ctx, c.id, q.History, q.Text)
 	f := found{took: time.Since(began)}
 	if err != nil {
-		return f, fmt.Errorf("ask the question %s: %w", shorten(q.ID), err)
+		return f, err
 	}
 	for _, p := range passages {
 		f.best = max(f.best, p.Score)
-		f.append(c.entries[p.DocumentID])
+	}
+	if len(q.gains) > 0 {
+		more, err := further(deep)
+		if err != nil {
+			return f, err
+		}
+		passages = append(passages, more...)
+	}
+	for _, p := range passages {
+		ids, own := c.entries[p.DocumentID]
+		if !own {
+			return f, errors.New("a document of another tenant was found")
+		}
+		f.append(ids)
 	}
 	return f, nil
 }

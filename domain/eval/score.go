@@ -78,11 +78,10 @@ func (f *found) append(ids []string) {
 	}
 }
 
-// add counts what was found for a question, and what is found further when more is looked for.
-func (t *tally) add(q Question, f, further found) {
+// add counts what was found for a question that some document answers.
+func (t *tally) add(q Question, f found) {
 	t.took = append(t.took, f.took)
 	t.answerable = append(t.answerable, f.best)
-	f.append(further.ids)
 	t.judged = append(t.judged, Judge(f.ids, q.gains))
 }
 

@@ -2,7 +2,15 @@ package ingest
 
 import (
 	"context"
+	"math"
 	"sync"
+	"time"
+)
+
+// inBackground stands for the calls left of a document that answers already: all others go first, but for ever none need wait.
+const (
+	inBackground = math.MaxInt
+	mostYield    = 2 * time.Second
 )
 
 // calls bounds how many calls of the embedder are under way. The document with the least left to embed goes first: a small
@@ -19,8 +27,21 @@ type waiter struct {
 	turn chan struct{}
 }
 
-// acquire waits for its turn; left is how many calls the document has left.
-func (c *calls) acquire(ctx context.Context, left int) error {
+// acquire waits for its turn; left is how many calls the document has left. In the background, of which there is one call at a
+// time, it waits for a moment in which a turn is free, and takes none: uploads keep all of theirs.
+func (c *calls) acquire(ctx context.Context, left int) (release func(), err error) {
+	if left != inBackground {
+		return c.release, c.wait(ctx, left)
+	}
+	own, cancel := context.WithTimeout(ctx, mostYield)
+	defer cancel()
+	if c.wait(own, left) == nil {
+		c.release()
+	}
+	return func() {}, ctx.Err()
+}
+
+func (c *calls) wait(ctx context.Context, left int) error {
 	c.lock.Lock()
 	if c.free > 0 {
 		c.free--

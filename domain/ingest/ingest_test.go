@@ -47,7 +47,12 @@ func work(url string) {
 	if err != nil {
 		panic(err)
 	}
-	queue, _, err := start(db, llm.NewHashing())
+	var embedder llm.Embedder = llm.NewHashing()
+	var whose tenants
+	if id, err := domain.ParseID(os.Getenv("INGEST_TEST_REEMBED")); err == nil {
+		embedder, whose = renamed{&slow{embedder}}, tenants{id}
+	}
+	queue, _, err := start(db, embedder, func(c *ingest.Config) { c.Tenants = whose })
 	if err != nil {
 		panic(err)
 	}
@@ -62,11 +67,15 @@ type quiet struct{}
 func (quiet) Publish(context.Context, string) {}
 func (quiet) Stage(string, time.Duration)     {}
 func (quiet) Ended(string, int)               {}
-func (quiet) RetryAfter(int) time.Duration    { return 0 }
+func (quiet) Reembedded(int)                  {}
+func (quiet) After(context.Context, domain.ID) ([]domain.ID, error) {
+	return nil, nil
+}
+func (quiet) RetryAfter(int) time.Duration { return 0 }
 
 func start(db *postgres.DB, embedder ingest.Embedder, change ...func(*ingest.Config)) (*ingest.Service, *document.Service, error) {
 	config := ingest.Config{DB: db, Log: slog.New(slog.DiscardHandler), Reader: &reader.Child{}, Embedder: embedder,
-		Hints: quiet{}, Metrics: quiet{}, Workers: 2, RetryAfter: quiet{}.RetryAfter, Patience: 20 * time.Second}
+		Hints: quiet{}, Metrics: quiet{}, Tenants: quiet{}, Workers: 2, RetryAfter: quiet{}.RetryAfter, Patience: 20 * time.Second}
 	for _, c := range change {
 		c(&config)
 	}
@@ -296,14 +305,14 @@ func (s *slow) Embed(ctx context.Context, texts []string) ([][]float32, llm.Usag
 }
 
 // worker is another process that works on the line, once it has begun.
-func worker(t *testing.T, url string) *exec.Cmd {
+func worker(t *testing.T, url string, settings ...string) *exec.Cmd {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(self)
-	cmd.Env = append(os.Environ(), "INGEST_TEST_WORK="+url)
+	cmd.Env = append(append(os.Environ(), "INGEST_TEST_WORK="+url), settings...)
 	cmd.Stderr = os.Stderr
 	stdin, err := cmd.StdinPipe()
 	if err != nil {

@@ -68,6 +68,12 @@ type Hints interface {
 type Metrics interface {
 	Stage(stage string, took time.Duration)
 	Ended(reason string, chunks int)
+	Reembedded(chunks int) // of a document that an earlier model had embedded
+}
+
+// Tenants lists all tenants, some at a time; see tenant.Service.
+type Tenants interface {
+	After(ctx context.Context, id domain.ID) ([]domain.ID, error)
 }
 
 // Config is what a Service is made of.
@@ -76,9 +82,14 @@ type Config struct {
 	Log      *slog.Logger
 	Reader   Reader
 	Embedder Embedder
+	Tenants  Tenants // whose documents are embedded anew when the model changes
 	Hints    Hints
 	Metrics  Metrics
 	Workers  int // documents worked on at once by this process
+
+	// Alone is without the queue and without anybody who looks on: nobody is called to a line, and who puts documents into it
+	// calls ReadNext.
+	Alone bool
 
 	// RetryAfter is how long a document waits after its n-th failed try; nil: 2 s, 8 s, 32 s, 2 min.
 	RetryAfter func(try int) time.Duration
@@ -95,7 +106,7 @@ type Service struct {
 	client    *river.Client[pgx.Tx]
 	id        string // of this process among those that work
 	stop      context.CancelFunc
-	done      chan struct{}
+	running   sync.WaitGroup
 	outage    outage
 	calls     calls
 	atOnce    int // calls of the embedder: as many as there are workers, two at least
@@ -142,7 +153,7 @@ func NewService(c Config) (*Service, error) {
 	if c.Patience == 0 {
 		c.Patience = patience
 	}
-	s := &Service{Config: c, workers: river.NewWorkers(), id: domain.NewID().String(), done: make(chan struct{}), atOnce: max(2, c.Workers)}
+	s := &Service{Config: c, workers: river.NewWorkers(), id: domain.NewID().String(), atOnce: max(2, c.Workers)}
 	s.calls.free = s.atOnce
 	config := &river.Config{
 		ID: s.id, Schema: postgres.QueueSchema, Logger: c.Log, Workers: s.workers,
@@ -151,7 +162,8 @@ func NewService(c Config) (*Service, error) {
 		CompletedJobRetentionPeriod: time.Hour, SkipUnknownJobCheck: true,
 	}
 	if c.Workers > 0 {
-		config.Queues = map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: c.Workers}, upkeepKind: {MaxWorkers: 1}, followKind: {MaxWorkers: 1}}
+		config.Queues = map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: c.Workers}, upkeepKind: {MaxWorkers: 1},
+			s.reembedQueue(): {MaxWorkers: 1}, followKind: {MaxWorkers: 1}}
 	}
 	client, err := river.NewClient(riverpgxv5.New(c.DB.QueuePool()), config)
 	if err != nil {
@@ -172,7 +184,7 @@ func (retryPolicy) NextRetry(j *rivertype.JobRow) time.Time {
 func (s *Service) Use(documents *document.Service) error {
 	s.documents = documents
 	err := errors.Join(river.AddWorkerSafely(s.workers, &worker{Service: s}), river.AddWorkerSafely(s.workers, &keeper{Service: s}),
-		river.AddWorkerSafely(s.workers, &following{Service: s}))
+		river.AddWorkerSafely(s.workers, &reembedder{Service: s}), river.AddWorkerSafely(s.workers, &following{Service: s}))
 	if err != nil {
 		return fmt.Errorf("add the workers: %w", err)
 	}
@@ -181,6 +193,9 @@ func (s *Service) Use(documents *document.Service) error {
 
 // Wake makes sure, within the transaction, that so many turns of the tenant run or are in the queue.
 func (s *Service) Wake(ctx context.Context, tx pgx.Tx, tenantID domain.ID, jobs int) error {
+	if s.Alone {
+		return nil
+	}
 	params := make([]river.InsertManyParams, jobs)
 	for lane := range params {
 		params[lane] = river.InsertManyParams{Args: job{TenantID: tenantID, Lane: lane}, InsertOpts: &river.InsertOpts{
@@ -194,6 +209,9 @@ func (s *Service) Wake(ctx context.Context, tx pgx.Tx, tenantID domain.ID, jobs 
 
 // WakeAt queues a turn that comes at a time.
 func (s *Service) WakeAt(ctx context.Context, tx pgx.Tx, tenantID domain.ID, at time.Time) error {
+	if s.Alone {
+		return nil
+	}
 	_, err := s.client.InsertTx(ctx, tx, job{TenantID: tenantID, Lane: timer, At: at.UnixMilli()},
 		&river.InsertOpts{ScheduledAt: at, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: unfinished}})
 	if err != nil {
@@ -204,6 +222,9 @@ func (s *Service) WakeAt(ctx context.Context, tx pgx.Tx, tenantID domain.ID, at 
 
 // KeepUp queues the upkeep of the tenant's vectors.
 func (s *Service) KeepUp(ctx context.Context, tx pgx.Tx, tenantID domain.ID) error {
+	if s.Alone {
+		return nil
+	}
 	_, err := s.client.InsertTx(ctx, tx, upkeep{TenantID: tenantID},
 		&river.InsertOpts{Queue: upkeepKind, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: unfinished}})
 	if err != nil {
@@ -211,6 +232,9 @@ func (s *Service) KeepUp(ctx context.Context, tx pgx.Tx, tenantID domain.ID) err
 	}
 	return nil
 }
+
+// Model names the present embedding model.
+func (s *Service) Model() string { return s.Embedder.Model() }
 
 // Pace is how fast the last fifty documents were read, who takes turns now and how many are read at once. A turn of a few
 // milliseconds found nothing to read.
@@ -247,7 +271,8 @@ func (s *Service) Start(ctx context.Context) error {
 		s.stop()
 		return fmt.Errorf("start the queue: %w", err)
 	}
-	go func() { defer close(s.done); alive.keep(ctx) }()
+	s.running.Go(func() { alive.keep(ctx) })
+	s.running.Go(func() { s.lookOver(ctx) })
 	return nil
 }
 
@@ -255,7 +280,7 @@ func (s *Service) Start(ctx context.Context) error {
 func (s *Service) Stop(ctx context.Context) error {
 	err := s.client.Stop(ctx)
 	s.stop()
-	<-s.done
+	s.running.Wait()
 	if errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("stop the queue: %w", err)
 	}

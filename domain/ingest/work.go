@@ -117,6 +117,9 @@ func failureOf(err error, try int) (f document.Failure, ended bool) {
 		return document.Failure{Code: "embedding", Title: "Embedding stopped",
 			Message: "The embedding service did not answer for a long time. Your file is fine; try again later."}, true
 	}
+	if e, ok := errors.AsType[*domain.Error](err); ok && errors.Is(err, errTooLarge) {
+		return document.Failure{Code: "embedding", Title: "Embedding stopped", Message: e.Message + " Your file is fine."}, true
+	}
 	if try < mostTries {
 		return f, false
 	}
@@ -247,6 +250,9 @@ func setText(c *document.Chunk, text string) {
 
 // reporter writes progress now and then. What cannot be written is not missed, and watch ends what is not wanted any more.
 func (w *worker) reporter(ctx context.Context, a document.Attempt, stage document.Status) func(done, total int) {
+	if w.Alone {
+		return func(int, int) {}
+	}
 	var last time.Time
 	return func(done, total int) {
 		if time.Since(last) < progressStep && done < total {

@@ -36,16 +36,22 @@ func Hash(tenant [16]byte, term string) int32 {
 // Weights is a sparse vector: Hash of a term → weight.
 type Weights map[int32]float32
 
-// DocWeights returns the part of BM25 that a document knows: tf·(k1+1)/(tf + k1·(1-b+b·len/avg)), 0 to 2.2. avg is the
-// mean number of terms of the tenant's chunks, from MeanLength.
-func DocWeights(tenant [16]byte, terms []string, avg float64) Weights {
-	norm := float32(k1 * (1 - b + b*float64(len(terms))/max(avg, 1)))
-	weights := make(Weights, len(terms))
-	for _, term := range terms {
+// DocWeights returns the part of BM25 that a document knows: tf·(k1+1)/(tf + k1·(1-b+b·len/avg)), 0 to 2.2, and the bonus of words
+// in titles. avg is the mean number of terms of the tenant's chunks, from MeanLength.
+func DocWeights(tenant [16]byte, terms Terms, avg float64) Weights {
+	norm := float32(k1 * (1 - b + b*float64(terms.Len())/max(avg, 1)))
+	weights := make(Weights, len(terms.Text))
+	above := make(Weights, len(terms.Above))
+	for _, term := range terms.Text {
 		weights[Hash(tenant, term)]++
 	}
+	for _, term := range terms.Above {
+		hash := Hash(tenant, term)
+		weights[hash] += titleWeight
+		above[hash] = titleBonus
+	}
 	for hash, tf := range weights {
-		weights[hash] = tf * (k1 + 1) / (tf + norm)
+		weights[hash] = tf*(k1+1)/(tf+norm) + above[hash]
 	}
 	return weights
 }

@@ -42,18 +42,30 @@ func Keywords(text string, lang Lang) []string {
 	return terms
 }
 
-// titleWeight is how many times a word in a title or heading counts. Measured: 3 gains .01 to .04 nDCG@10 where titles
-// say what the text is about, and costs nothing where they do not.
-const titleWeight = 3
+// titleWeight is how many times a word in a title or heading counts, and titleBonus what it weighs beside that: a text that says
+// a word often has all the weight it can get from repeats, in a title or not. Measured: 3 times gains .01 to .04 nDCG@10 where
+// titles say what the text is about, the bonus .013 and .020 more; both cost nothing where they do not.
+const (
+	titleWeight = 3
+	titleBonus  = 0.5
+)
 
-// AnalyzeChunk returns the terms of a chunk below its document's title and its headings, which weigh more than the text.
-func AnalyzeChunk(title string, headings []string, text string, lang Lang) []string {
-	terms := Analyze(text, lang)
-	above := Analyze(title+"\n"+strings.Join(headings, "\n"), lang)
-	for range titleWeight {
-		terms = append(terms, above...)
+// Terms are the terms of a chunk.
+type Terms struct {
+	Text  []string
+	Above []string // of the document's title and the headings, which weigh more than the text
+}
+
+// Len is how many terms they count as.
+func (t Terms) Len() int { return len(t.Text) + titleWeight*len(t.Above) }
+
+// AnalyzeChunk returns the terms of a chunk below its document's title and its headings. A title that is the first heading too, as it
+// is on most pages, counts once.
+func AnalyzeChunk(title string, headings []string, text string, lang Lang) Terms {
+	if len(headings) > 0 && headings[0] == title {
+		headings = headings[1:]
 	}
-	return terms
+	return Terms{Text: Analyze(text, lang), Above: Analyze(title+"\n"+strings.Join(headings, "\n"), lang)}
 }
 
 // token is one word, or one thing to be found as it is.
@@ -104,6 +116,10 @@ func (t *tokenizer) asIs(term string) {
 
 // run takes one run of letters and digits, held together by joiners.
 func (t *tokenizer) run(run string) {
+	if isSimple(run) {
+		t.word(run)
+		return
+	}
 	parts, joiners := splitRun(run)
 	if len(parts) == 1 {
 		t.word(parts[0])
@@ -149,13 +165,15 @@ func (t *tokenizer) word(word string) {
 		lower := strings.ToLower(word)
 		_, small := smallWords[otherScripts][lower]
 		folded := foldScript(lower)
-		t.out = append(t.out, token{text: stemScript(folded), word: folded, small: small})
+		if stem := stemScript(folded); stem != "" { // letters of marks alone have none
+			t.out = append(t.out, token{text: stem, word: folded, small: small})
+		}
 	}
 }
 
 // latin takes a word of Latin letters and digits. covid19 yields covid19, covid and 19.
 func (t *tokenizer) latin(word string) {
-	spared := !t.shouting && len(word) > 1 && strings.ToUpper(word) == word
+	spared := !t.shouting && len(word) > 1 && (word[0] < 'a' || word[0] > 'z') && strings.ToUpper(word) == word
 	t.out = append(t.out, token{text: word, latin: true, spared: spared})
 	letters, digits := splitDigits(word)
 	if utf8.RuneCountInString(letters) > 1 {

@@ -101,7 +101,7 @@ func TestGuess(t *testing.T) {
 
 func TestQueryInSeveralLanguages(t *testing.T) {
 	var tenant [16]byte
-	doc := DocWeights(tenant, Analyze("Die Versicherungen zahlen nicht.", German), 4)
+	doc := DocWeights(tenant, Terms{Text: Analyze("Die Versicherungen zahlen nicht.", German)}, 4)
 	q := ParseQuery(tenant, "Versicherung", []Lang{English, German})
 	df := map[int32]int{}
 	for h := range doc {
@@ -130,7 +130,7 @@ func TestWeigh(t *testing.T) {
 	if _, ok := w.Weights[h("zebra")]; ok {
 		t.Error("a word that no document has is searched for")
 	}
-	if want := (IDF(1100, 0) + IDF(1100, 0) + IDF(1100, 2)) * 2.2; math.Abs(w.Possible-want) > 1e-9 {
+	if want := (IDF(1100, 0) + IDF(1100, 0) + IDF(1100, 2)) * 2.7; math.Abs(w.Possible-want) > 1e-9 {
 		t.Errorf("possible %f, not %f: zebra, err4012 and 4012", w.Possible, want)
 	}
 	big := q.Weigh(1e6, map[int32]int{h("the"): 900000, h("what"): 100000, h("refund"): 20000, h("err"): 30000, h("4012"): 2})
@@ -142,10 +142,14 @@ func TestWeigh(t *testing.T) {
 // TestWeights works BM25 out by hand: a term that stands twice among eight, where chunks have four on average.
 func TestWeights(t *testing.T) {
 	var tenant [16]byte
-	w := DocWeights(tenant, strings.Fields("a a b c d e f g"), 4)
+	w := DocWeights(tenant, Terms{Text: strings.Fields("a a b c d e f g")}, 4)
 	h := Hash(tenant, "a")
 	if want := 2 * 2.2 / (2 + 1.2*(0.25+0.75*8/4)); math.Abs(float64(w[h])-want) > 1e-5 {
 		t.Errorf("weight %f, not %f", w[h], want)
+	}
+	title := DocWeights(tenant, Terms{Text: strings.Fields("a b c d e"), Above: []string{"a"}}, 4)
+	if want := 4*2.2/(4+1.2*(0.25+0.75*8/4)) + 0.5; math.Abs(float64(title[h])-want) > 1e-5 {
+		t.Errorf("weight %f of a word in the title, not %f", title[h], want)
 	}
 	one := Weights{h: 1.5}
 	if got, want := one.Sparse(), fmt.Sprintf("{%d:1.5}/1000000000", h+1); got != want {
@@ -157,9 +161,12 @@ func TestWeights(t *testing.T) {
 }
 
 func TestAnalyzeChunk(t *testing.T) {
-	got := strings.Join(AnalyzeChunk("Guide", []string{"Refunds"}, "Pay back.", English), " ")
-	if want := "pay back guid refund guid refund guid refund"; got != want {
-		t.Errorf("%s, not %s", got, want)
+	got := AnalyzeChunk("Guide", []string{"Refunds"}, "Pay back.", English)
+	if diff := cmp.Diff(Terms{Text: []string{"pay", "back"}, Above: []string{"guid", "refund"}}, got); diff != "" || got.Len() != 8 {
+		t.Errorf("%d terms: %s", got.Len(), diff)
+	}
+	if diff := cmp.Diff(got, AnalyzeChunk("Guide", []string{"Guide", "Refunds"}, "Pay back.", English)); diff != "" {
+		t.Errorf("with the title as first heading: %s", diff)
 	}
 }
 
@@ -180,7 +187,7 @@ func TestAnyText(t *testing.T) {
 			}
 		}
 		var tenant [16]byte
-		weights := DocWeights(tenant, terms, 100)
+		weights := DocWeights(tenant, Terms{Text: terms}, 100)
 		if s := weights.Sparse(); !strings.HasSuffix(s, "}/1000000000") {
 			t.Fatal(s)
 		}
@@ -202,5 +209,55 @@ func BenchmarkAnalyze(b *testing.B) {
 	b.SetBytes(int64(len(text)))
 	for b.Loop() {
 		Analyze(text, English)
+	}
+}
+
+func TestNear(t *testing.T) {
+	var tenant [16]byte
+	weight := func(term string) int32 { return Hash(tenant, term) }
+	w := Weighed{Weights: Weights{weight("refund"): 4, weight("annual"): 2, weight("plan"): 1, weight("gross"): 8},
+		Words: []Word{{Text: "Refund"}, {Text: "anual", Spelled: []string{"annual"}}, {Text: "plan"}, {Text: "Größe"}}}
+	far := strings.Repeat("and so on ", 4)
+	for name, c := range map[string]struct {
+		above, text string
+		want        float64
+	}{
+		"none":           {"", "Nothing of that.", 0},
+		"side by side":   {"", "Refunds for annual plans.", 7},
+		"any order":      {"", "The plan is annual; it is refunded.", 7},
+		"far apart":      {"", "Refunds." + far + "Annual plans.", 4},
+		"the best place": {"", "Annual plans." + far + "Refund the plan. " + far + "Annual.", 5},
+		"repeats":        {"", "Plan, plan, plan, plan.", 1},
+		"above":          {"Annual plans", "Plans are made.", 3},
+		"not over it":    {"Refunds", "Annual plans", 4},
+		"no ASCII":       {"", "Größe der Refunds", 12},
+	} {
+		lang := English
+		if name == "no ASCII" {
+			lang = German
+			w.Weights[weight("refund")], w.Weights[Hash(tenant, Analyze("Refunds", German)[0])] = 0, 4
+		}
+		if got := w.Near(tenant).Score(c.above, c.text, lang); math.Abs(got-c.want*nearShare) > 1e-6 {
+			t.Errorf("%s: %f, not %f", name, got, c.want*nearShare)
+		}
+		w.Weights[weight("refund")] = 4
+	}
+}
+
+func BenchmarkNear(b *testing.B) {
+	text := strings.Repeat("Customers who bought the annual plan may cancel within 14 days and receive a full refund. ", 20)
+	var tenant [16]byte
+	question := "refund of the annual plan within 14 days"
+	w := Weighed{Weights: Weights{}}
+	for _, term := range Analyze(question, English) {
+		w.Weights[Hash(tenant, term)] = 1
+	}
+	for _, word := range strings.Fields(question) {
+		w.Words = append(w.Words, Word{Text: word})
+	}
+	b.SetBytes(int64(len(text)))
+	near := w.Near(tenant)
+	for b.Loop() {
+		near.Score("Plans", text, English)
 	}
 }

@@ -38,7 +38,7 @@ const joins = "-‐_./'’@&,+#"
 // their sign.
 func runs(text string) []string {
 	text = normalize(text)
-	var out []string
+	out := make([]string, 0, len(text)/6)
 	start, group := -1, plain
 	flush := func(end int) {
 		if start >= 0 {
@@ -123,6 +123,16 @@ func clean(run string) string {
 		}, run)
 	}
 	return run
+}
+
+// isSimple reports a run of ASCII letters and digits: most are.
+func isSimple(run string) bool {
+	for i := range len(run) {
+		if c := run[i]; !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9') {
+			return false
+		}
+	}
+	return true
 }
 
 // splitRun cuts a run at its joiners. The joiners stand in one string, in order.

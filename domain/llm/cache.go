@@ -24,32 +24,33 @@ const embeddingTTL = 24 * time.Hour
 
 // QueryEmbedder embeds questions, one tenant's apart from another's.
 type QueryEmbedder struct {
-	embedder Embedder
+	models   *embedders
 	cache    Cache
 	observer Observer // may be nil
 }
 
 // Cached returns a QueryEmbedder that asks embedder for what cache does not have.
 func Cached(embedder Embedder, cache Cache, observer Observer) *QueryEmbedder {
-	return &QueryEmbedder{embedder: embedder, cache: cache, observer: observer}
+	return &QueryEmbedder{models: newEmbedders(embedder), cache: cache, observer: observer}
 }
 
-// Model names the model by which documents are embedded from now on.
-func (q *QueryEmbedder) Model() string { return q.embedder.Model() }
+// WithFormer returns q, which now asks server for the models that embedded documents before the present one.
+func (q *QueryEmbedder) WithFormer(server OpenAI) *QueryEmbedder {
+	q.models.server = &server
+	return q
+}
 
-// EmbedQuery returns the vector of one question by a model, of unit length. Besides the present model there is the built-in one,
-// by which documents may have been embedded before.
+// Model names the present model: the one that all documents are embedded with in the end.
+func (q *QueryEmbedder) Model() string { return q.models.current.Model() }
+
+// EmbedQuery returns the vector of one question, of unit length, as the named model makes it. An error, if it is not the
+// present model, says that the documents which still have its vectors are found by words alone.
 func (q *QueryEmbedder) EmbedQuery(ctx context.Context, tenantID domain.ID, model, text string) ([]float32, error) {
-	embedder := q.embedder
-	switch model {
-	case embedder.Model():
-	case hashingModel:
-		embedder = NewHashing()
-	default:
-		return nil, fmt.Errorf("no embedding model %q is set up", model)
+	embedder, err := q.models.named(model)
+	if err != nil {
+		return nil, err
 	}
-	sum := sha256.Sum256(fmt.Appendf(tenantID[:16:16], "%s\x00%d\x00%s", model, embedder.Dims(), text))
-	key := "embedding:" + tenantID.String() + ":" + hex.EncodeToString(sum[:])
+	key, sum := cacheKey(tenantID, embedder, text)
 	value, found := q.cache.Get(ctx, key)
 	vector, valid := unpack(sum, value)
 	if q.observer != nil {
@@ -62,8 +63,14 @@ func (q *QueryEmbedder) EmbedQuery(ctx context.Context, tenantID domain.ID, mode
 	if err != nil {
 		return nil, err
 	}
+	key, sum = cacheKey(tenantID, embedder, text) // the first answer of a model tells its dimensions
 	q.cache.Set(ctx, key, pack(sum, vectors[0]), embeddingTTL)
 	return vectors[0], nil
+}
+
+func cacheKey(tenantID domain.ID, e Embedder, text string) (key string, sum [sha256.Size]byte) {
+	sum = sha256.Sum256(fmt.Appendf(tenantID[:16:16], "%s\x00%d\x00%s", e.Model(), e.Dims(), text))
+	return "embedding:" + tenantID.String() + ":" + hex.EncodeToString(sum[:]), sum
 }
 
 // pack puts what the value is for before the numbers, tenant, model and question in one hash, so that a value that comes

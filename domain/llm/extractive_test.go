@@ -190,3 +190,23 @@ func TestExtractiveHostileText(t *testing.T) {
 		})
 	}
 }
+
+// "A week?" alone fits either; the words of the question before decide, and do not make an answer of what is none.
+func TestExtractiveReadsTheQuestionBefore(t *testing.T) {
+	passages := []llm.Passage{{N: 1, Text: "A tandem is 90 euros a week."}, {N: 2, Text: "A rowing boat is 200 euros a week."}}
+	for before, want := range map[string]string{"What does a rowing boat cost a day?": "[2]", "What does a tandem cost a day?": "[1]"} {
+		if got, err := extract(llm.Request{Question: "And a week?", Before: before, Passages: passages}); err != nil || !strings.Contains(got, want) {
+			t.Errorf("after %q: %q, %v", before, got, err)
+		}
+	}
+	other := llm.Request{Question: "Who founded Antarctica's observatory?", Before: "What does a rowing boat cost a week?", Passages: passages}
+	if got, err := extract(other); !errors.Is(err, llm.ErrNothingFits) {
+		t.Errorf("another subject is answered with %q, %v", got, err)
+	}
+}
+
+func extract(r llm.Request) (string, error) {
+	var b strings.Builder
+	_, err := llm.Extractive{}.Stream(context.Background(), r, func(s string) error { b.WriteString(s); return nil })
+	return b.String(), err
+}

@@ -1,5 +1,5 @@
-// Package llm is the one place that talks to language models: it embeds texts and streams answers, through any
-// OpenAI-compatible server or with the built-in pair that needs no server at all. What a prompt says, which passages
+// Package llm is the one place that talks to language models: it embeds texts, re-ranks them and streams answers, through
+// any OpenAI-compatible server or with the built-in pair that needs no server at all. What a prompt says, which passages
 // go into it and what a citation means is left to package chat; what a vector is stored in, to its callers.
 package llm
 
@@ -31,10 +31,11 @@ type Embedder interface {
 // Message is one turn of a prompt. Role is "system", "user" or "assistant".
 type Message struct{ Role, Content string }
 
-// Request is one question to a Chat. A model that writes reads Messages; one that quotes reads Question and Passages.
+// Request is one question to a Chat. A model that writes reads Messages; one that quotes reads Question, Before and Passages.
 type Request struct {
 	Messages  []Message
 	Question  string
+	Before    string    // the question before it, where Question may mean little without; its words count less
 	Passages  []Passage // numbered from 1, the best first
 	MaxTokens int       // of the answer; 0 leaves it to the server, up to Limits.Tokens
 }
@@ -89,7 +90,7 @@ const (
 
 // Call is what an Observer learns of one call of a model, retries included.
 type Call struct {
-	Kind       string // "chat" or "embed"
+	Kind       string // "chat", "embed" or "rerank"
 	Model      string
 	Outcome    string
 	Duration   time.Duration

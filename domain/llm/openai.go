@@ -18,7 +18,7 @@ import (
 
 // OpenAI says which model of which OpenAI-compatible server to use.
 type OpenAI struct {
-	BaseURL  string // with its version, as https://host/v1; "" means OpenAI's own
+	BaseURL  string // with its version, as https://host/v1; "" means OpenAI's own; of a Reranker the whole address
 	Key      string // "" sends none
 	Model    string
 	Dims     int          // of an embedding model; 0: known by the model's name, or learnt from the first answer
@@ -33,6 +33,7 @@ type Limits struct {
 	Idle       time.Duration // between two pieces of an answer, 20 s
 	Total      time.Duration // one chat attempt, 120 s
 	Embed      time.Duration // one embedding attempt, 30 s
+	Rerank     time.Duration // a re-ranking with its retries, 2 s
 	Retry      time.Duration // no retry starts later than this after the first attempt did, 10 s
 	Tokens     int           // of an answer, 8192
 }
@@ -47,6 +48,7 @@ func (l Limits) withDefaults() Limits {
 	orDuration(&l.Idle, 20*time.Second)
 	orDuration(&l.Total, 120*time.Second)
 	orDuration(&l.Embed, 30*time.Second)
+	orDuration(&l.Rerank, 2*time.Second)
 	orDuration(&l.Retry, 10*time.Second)
 	if l.Tokens <= 0 {
 		l.Tokens = 8192
@@ -57,7 +59,7 @@ func (l Limits) withDefaults() Limits {
 // maxRetries beyond the first attempt.
 const maxRetries = 2
 
-// upstream is what a chat and an embedding model on one server have in common.
+// upstream is what chat, embedding and re-ranking models have in common.
 type upstream struct {
 	OpenAI
 	kind    string // for the Observer

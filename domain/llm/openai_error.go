@@ -70,7 +70,7 @@ func (u *upstream) blame(a *attempt, err error) failure {
 	if errors.Is(err, errSlow) {
 		return u.failed(OutcomeTimeout, domain.Unavailable, sentenceSlow, 0, err)
 	}
-	if errors.Is(err, ErrVectors) {
+	if errors.Is(err, ErrVectors) || errors.Is(err, errScores) {
 		return u.failed(OutcomeBroken, domain.Unavailable, sentenceBroken, 0, err)
 	}
 	f := failure{}
@@ -97,11 +97,14 @@ func (u *upstream) blame(a *attempt, err error) failure {
 
 // failed makes a failure whose cause is safe for the log: no key in it, and not much of what the server said.
 func (u *upstream) failed(outcome string, code domain.Code, sentence string, retryAfter time.Duration, cause error) failure {
-	if !errors.Is(cause, ErrInterrupted) && !errors.Is(cause, ErrVectors) { // those are in words of our own
+	if !errors.Is(cause, ErrInterrupted) && !errors.Is(cause, ErrVectors) && !errors.Is(cause, errScores) { // in words of our own
 		cause = errors.New(u.redact(cause))
 	}
-	if u.kind == "embed" {
+	switch u.kind {
+	case "embed":
 		sentence = strings.Replace(sentence, "language model", "embedding model", 1)
+	case "rerank":
+		sentence = strings.Replace(sentence, "language model", "re-ranking model", 1)
 	}
 	return failure{outcome: outcome, err: &domain.Error{
 		Code: code, Message: sentence, RetryAfter: retryAfter, Err: fmt.Errorf("%s with %s: %w", u.kind, u.Model, cause),

@@ -24,6 +24,8 @@ const (
 	crashShutdown       = "57P02"
 	cannotConnectNow    = "57P03"
 	readOnlyTransaction = "25006"
+
+	insufficientPrivilege = "42501"
 )
 
 // IsUnique reports whether err comes from the named unique constraint or index; "" stands for any.

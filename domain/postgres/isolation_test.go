@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
@@ -44,6 +45,8 @@ var fixtures = []struct{ table, insert string }{
 	{"public.visitors", "insert into visitors (tenant_id, id, bot_id, token_hash) values ($1, {visitors}, {bots}, 'x')"},
 	{"public.conversations", "insert into conversations (tenant_id, id, bot_id, visitor_id) values ($1, {conversations}, {bots}, {visitors})"},
 	{"public.messages", "insert into messages (tenant_id, id, conversation_id, author, text, status) values ($1, {messages}, {conversations}, 'person', 'x', 'complete')"},
+	{"public.cases", "insert into cases (tenant_id, id, staff_id, staff_name, reason, expires_at) values ($1, {cases}, {cases}, 'S', 'A good reason', now() + interval '1 hour')"},
+	{"public.audit_log", "insert into audit_log (tenant_id, id, actor, actor_id, actor_name, action) values ($1, {audit}, 'staff', {cases}, 'S', 'case.opened')"},
 	{"public.citations", "insert into citations (tenant_id, message_id, number, document_name, text) values ($1, {messages}, 1, 'D', 'x')"},
 }
 
@@ -62,7 +65,7 @@ func forTenant(sql string, tenant domain.ID) string {
 	id := fmt.Sprintf("'%s'", tenant)
 	sql = strings.ReplaceAll(sql, "$1 ||", id+" ||")
 	sql = strings.ReplaceAll(sql, "$1", id+"::uuid")
-	for _, name := range []string{"users", "bots", "key", "documents", "chunks", "edits", "retrievals", "questions", "runs", "visitors", "conversations", "messages"} {
+	for _, name := range []string{"users", "bots", "key", "documents", "chunks", "edits", "retrievals", "questions", "runs", "visitors", "conversations", "messages", "cases", "audit"} {
 		sql = strings.ReplaceAll(sql, "{"+name+"}", fmt.Sprintf("md5('%s%s')::uuid", tenant, name))
 	}
 	return sql
@@ -106,6 +109,8 @@ func TestEraseLeavesNothing(t *testing.T) {
 		db.Exec(t, forTenant("insert into auth.logins (email, tenant_id, user_id, password_hash) values ($1 || '@example.com', $1, {users}, 'x')", id))
 		db.Exec(t, forTenant("insert into auth.bot_keys (key, tenant_id, bot_id) values ({key}, $1, {bots})", id))
 		db.Exec(t, "insert into auth.scratch_tenants (tenant_id) values ($1)", id)
+		db.Exec(t, "insert into auth.staff (id, email, name, password_hash, totp_secret) values ($1, $2, 'S', 'x', 'x')", id, id.String())
+		db.Exec(t, forTenant("insert into auth.staff_cases (case_id, tenant_id, staff_id, expires_at) values ({cases}, $1, $1, now())", id))
 	}
 	rows := func(id domain.ID) map[string]int {
 		counts := map[string]int{}
@@ -280,7 +285,9 @@ func TestTenantEndsWithTransaction(t *testing.T) {
 		if err := one.InTenant(t.Context(), a, count); err != nil || seen != 1 {
 			t.Fatalf("in the tenant: %d rows, %v", seen, err)
 		}
-		err := one.AsSystem(t.Context(), count)
+		err := one.AsSystem(t.Context(), func(tx pgx.Tx) error {
+			return tx.QueryRow(t.Context(), "select count(name) from documents").Scan(&seen)
+		})
 		if refused, ok := errors.AsType[*pgconn.PgError](err); !ok || refused.Code != "42501" {
 			t.Fatalf("the system read documents: %d rows, %v", seen, err)
 		}
@@ -303,10 +310,79 @@ func TestSupportOnlyReads(t *testing.T) {
 	conn := db.Super(t)
 	for _, table := range tenantTables(t, db) {
 		var writes bool
-		err := conn.QueryRow(t.Context(), "select has_table_privilege('bitb_support', $1, 'insert, update, delete, truncate')", table).Scan(&writes)
+		err := conn.QueryRow(t.Context(), `select has_table_privilege('bitb_support', $1, 'delete, truncate')
+			or has_any_column_privilege('bitb_support', $1, 'insert, update')`, table).Scan(&writes)
 		if err != nil || writes {
 			t.Errorf("%s: support may write: %v, %v", table, writes, err)
 		}
+	}
+	for table, column := range map[string]string{"bots": "key", "visitors": "token_hash", "users": "email", "document_files": "content"} {
+		err := db.AsSupport(t.Context(), a, func(tx pgx.Tx) error {
+			_, err := tx.Exec(t.Context(), "select "+column+" from "+table)
+			return err
+		})
+		if refused, ok := errors.AsType[*pgconn.PgError](err); !ok || refused.Code != "42501" {
+			t.Errorf("support read %s.%s: %v", table, column, err)
+		}
+	}
+}
+
+// Nobody that the server can become may change the audit log or take a row out, or say when it was written.
+func TestAuditLogOnlyGrows(t *testing.T) {
+	db := dbtest.New(t)
+	conn := db.Super(t)
+	for _, role := range []string{"bitb_app", "bitb_system", "bitb_support", "bitb_search"} {
+		var changes, dates bool
+		err := conn.QueryRow(t.Context(), `select has_table_privilege($1, 'audit_log', 'delete, truncate, trigger')
+			or has_any_column_privilege($1, 'audit_log', 'update'), has_column_privilege($1, 'audit_log', 'at', 'insert')`, role).Scan(&changes, &dates)
+		if err != nil || changes || dates {
+			t.Errorf("%s may change the log: %v, may say when: %v, %v", role, changes, dates, err)
+		}
+	}
+	var others []string
+	err := conn.QueryRow(t.Context(), `select coalesce(array_agg(r.rolname), '{}') from pg_roles r
+		where pg_has_role('bitb_app', r.oid, 'member') and r.rolname not in ('bitb_app', 'bitb_system', 'bitb_support')`).Scan(&others)
+	if err != nil || len(others) > 0 {
+		t.Errorf("the server can become %v too, %v", others, err)
+	}
+}
+
+// A staff member gets into the tenant of their case, while it lasts, and reads.
+func TestInCase(t *testing.T) {
+	db := dbtest.New(t)
+	a, b := seed(t, db)
+	who := domain.Identity{TenantID: a, StaffID: domain.NewID(), CaseID: domain.NewID(), Until: time.Now().Add(time.Hour)}
+	look := func(change func(*domain.Identity), tenant domain.ID, sql string) error {
+		with := who
+		change(&with)
+		return db.InTenant(domain.WithIdentity(t.Context(), with), tenant, func(tx pgx.Tx) error {
+			_, err := tx.Exec(t.Context(), sql)
+			return err
+		})
+	}
+	same := func(*domain.Identity) {}
+	const read, write = "select text from messages", "update documents set name = 'x'"
+	if err := look(same, a, read); err != nil {
+		t.Errorf("within the case: %v", err)
+	}
+	for name, err := range map[string]error{
+		"another tenant":           look(same, b, read),
+		"no case":                  look(func(i *domain.Identity) { i.CaseID = domain.ID{} }, a, read),
+		"an old case":              look(func(i *domain.Identity) { i.Until = time.Now() }, a, read),
+		"writing":                  look(same, a, write),
+		"writing as somebody else": look(same, a, "set local role none; "+write),
+		"locking":                  look(same, a, "select from documents for update"),
+	} {
+		if domain.CodeOf(err) != domain.Forbidden {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	err := db.AsSystem(domain.WithIdentity(t.Context(), who), func(tx pgx.Tx) error {
+		_, err := tx.Exec(t.Context(), "delete from auth.sessions")
+		return err
+	})
+	if domain.CodeOf(err) != domain.Forbidden {
+		t.Errorf("as the system: %v", err)
 	}
 }
 

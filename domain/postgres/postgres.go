@@ -1,7 +1,8 @@
 // Package postgres is the only way to the database: a pool that nobody else holds, and three doors through which every
-// transaction goes. InTenant sees one tenant's rows and is what all features use; AsSystem sees the few tables that come
-// before a tenant is known; AsSupport reads one tenant's rows and writes nothing. Row-level security makes it so, not the
-// code behind the doors. Statements stand in the packages that own the tables.
+// transaction goes. InTenant (or Snapshot, to read) sees one tenant's rows and is what all features use; AsSystem sees the few
+// tables that come before a tenant is known; AsSupport reads one tenant's rows and writes nothing. Within a support case InTenant is
+// AsSupport, so that what serves members serves staff too and cannot write. Row-level security and grants make it so, not the code
+// behind the doors. Statements stand in the packages that own the tables.
 package postgres
 
 import (
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"bitb/domain"
@@ -28,6 +30,9 @@ type Config struct {
 	AllowPrivileged bool
 
 	MaxConns int32 // 0: four for each processor, ten at least
+
+	// AsyncCommit has commits return before they are on disk. For what is thrown away in the end.
+	AsyncCommit bool
 
 	// Configure changes how connections are made; nil: not at all. Tests break them with it.
 	Configure func(*pgx.ConnConfig)
@@ -78,9 +83,26 @@ func (db *DB) Ping(ctx context.Context) error { return toDomain(db.pool.Ping(ctx
 func (db *DB) QueuePool() *pgxpool.Pool { return db.queue }
 
 // InTenant runs fn in a transaction that sees and writes the rows of one tenant. It commits when fn returns nil.
-// No network call belongs into fn: a slow model must not hold a connection. Driver errors come back as domain errors.
+// No network call belongs into fn: a slow model must not hold a connection. Driver errors come back as domain errors. A staff
+// member gets into the tenant of their case alone, until it ends, and as bitb_support: what writes fails as domain.Forbidden.
 func (db *DB) InTenant(ctx context.Context, tenant domain.ID, fn func(pgx.Tx) error) error {
-	return db.in(ctx, pgx.TxOptions{}, func(tx pgx.Tx) error {
+	return db.inTenant(ctx, tenant, pgx.TxOptions{}, fn)
+}
+
+// Snapshot runs fn in a read-only transaction that sees the rows of one tenant as they are at one moment, through all its
+// statements: what is moved from one place to another meanwhile is in one of the two.
+func (db *DB) Snapshot(ctx context.Context, tenant domain.ID, fn func(pgx.Tx) error) error {
+	return db.inTenant(ctx, tenant, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, fn)
+}
+
+func (db *DB) inTenant(ctx context.Context, tenant domain.ID, opts pgx.TxOptions, fn func(pgx.Tx) error) error {
+	if who, _ := domain.IdentityFrom(ctx); who.StaffID != (domain.ID{}) {
+		if err := mayLook(who, tenant); err != nil {
+			return err
+		}
+		return onlyReads(db.asSupport(ctx, tenant, opts, fn))
+	}
+	return db.in(ctx, opts, func(tx pgx.Tx) error {
 		if err := SetTenant(ctx, tx, tenant); err != nil {
 			return err
 		}
@@ -88,20 +110,52 @@ func (db *DB) InTenant(ctx context.Context, tenant domain.ID, fn func(pgx.Tx) er
 	})
 }
 
-// AsSystem runs fn in a transaction as bitb_system, which sees sign-ins, sessions and bot keys of all tenants and
-// no document, chunk or conversation of any.
+func mayLook(who domain.Identity, tenant domain.ID) error {
+	switch {
+	case !who.InCase() || who.TenantID != tenant:
+		return domain.NewError(domain.Forbidden, "Open a case to look into this tenant.")
+	case !time.Now().Before(who.Until):
+		return domain.ErrCaseOver
+	}
+	return nil
+}
+
+// onlyReads says what it means when a statement that writes is refused within a case.
+func onlyReads(err error) error {
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok && (e.Code == readOnlyTransaction || e.Code == insufficientPrivilege) {
+		return &domain.Error{Code: domain.Forbidden, Message: "Within a case you can look, and change nothing.", Err: err}
+	}
+	return err
+}
+
+// AsSystem runs fn in a transaction as bitb_system, which sees sign-ins, sessions and bot keys of all tenants and no document,
+// chunk or conversation of any; with SetTenant, how a tenant's documents and answers fare. Within a case it only reads.
 func (db *DB) AsSystem(ctx context.Context, fn func(pgx.Tx) error) error {
-	return db.in(ctx, pgx.TxOptions{}, func(tx pgx.Tx) error {
+	var opts pgx.TxOptions
+	inCase := domain.InCase(ctx)
+	if inCase {
+		opts.AccessMode = pgx.ReadOnly
+	}
+	err := db.in(ctx, opts, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "set local role bitb_system"); err != nil {
 			return fmt.Errorf("become bitb_system: %w", err)
 		}
 		return fn(tx)
 	})
+	if inCase {
+		return onlyReads(err)
+	}
+	return err
 }
 
 // AsSupport runs fn in a read-only transaction as bitb_support, which may select one tenant's rows and nothing else.
 func (db *DB) AsSupport(ctx context.Context, tenant domain.ID, fn func(pgx.Tx) error) error {
-	return db.in(ctx, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+	return db.asSupport(ctx, tenant, pgx.TxOptions{}, fn)
+}
+
+func (db *DB) asSupport(ctx context.Context, tenant domain.ID, opts pgx.TxOptions, fn func(pgx.Tx) error) error {
+	opts.AccessMode = pgx.ReadOnly
+	return db.in(ctx, opts, func(tx pgx.Tx) error {
 		if err := SetTenant(ctx, tx, tenant); err != nil {
 			return err
 		}
@@ -112,9 +166,13 @@ func (db *DB) AsSupport(ctx context.Context, tenant domain.ID, fn func(pgx.Tx) e
 	})
 }
 
+// SetTenantSQL makes the rest of a transaction see the tenant $1. It also makes the planner go by the indexes, which begin with the
+// tenant: a small table, or one in which the tenant has a large part, it would rather read whole, other tenants' rows and all.
+const SetTenantSQL = "select set_config('app.tenant_id', $1, true), set_config('enable_seqscan', 'off', true)"
+
 // SetTenant makes the rest of tx see one tenant. For AsSystem, where a sign-up has just made the tenant.
 func SetTenant(ctx context.Context, tx pgx.Tx, tenant domain.ID) error {
-	if _, err := tx.Exec(ctx, "select set_config('app.tenant_id', $1, true)", tenant.String()); err != nil {
+	if _, err := tx.Exec(ctx, SetTenantSQL, tenant.String()); err != nil {
 		return fmt.Errorf("set the tenant: %w", err)
 	}
 	return nil
@@ -149,6 +207,9 @@ func newPool(ctx context.Context, c Config, become string, maxConns int32, state
 		"lock_timeout":                        "10000",
 	} {
 		config.ConnConfig.RuntimeParams[name] = value
+	}
+	if c.AsyncCommit {
+		config.ConnConfig.RuntimeParams["synchronous_commit"] = "off"
 	}
 	if become != "" {
 		config.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {

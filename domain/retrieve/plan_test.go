@@ -12,10 +12,11 @@ import (
 
 	"bitb/domain"
 	"bitb/domain/dbtest"
+	"bitb/domain/postgres"
 	"bitb/domain/retrieve"
 )
 
-// TestPlanOfALargeTenant reads the plan of the statement inside the definer function, from the server's own messages.
+// TestPlanOfALargeTenant reads the plans of the statements inside the definer functions, from the server's own messages.
 func TestPlanOfALargeTenant(t *testing.T) {
 	db := dbtest.New(t)
 	v := newVocabulary(2000)
@@ -24,7 +25,27 @@ func TestPlanOfALargeTenant(t *testing.T) {
 		fill(t, db.Super(t), v, 20)
 	}
 	db.Exec(t, "analyze")
+	for _, c := range []struct{ index, sql, table string }{
+		{"lexemes_terms", "select count(*) from search.lexical((select array_agg(term) from (select term from search.term_stats order by chunks limit 3) s), '{1:1}/1000000000', 10)", "lexemes"},
+		{"vocabulary_keys", "select count(*) from search.neighbours((select keys from search.vocabulary order by hash limit 1), 10)", "vocabulary"},
+	} {
+		plan := plansOf(t, db, large, c.sql)
+		if !strings.Contains(plan, "Bitmap Index Scan on "+c.index) {
+			t.Errorf("%s is not used:\n%s", c.index, plan)
+		}
+		_, inside, _ := strings.Cut(plan, "Bitmap Heap Scan on "+c.table) // the statement inside the function comes first
+		inside, _, _ = strings.Cut(inside, "Query Text")
+		for _, bad := range []string{"Seq Scan on " + c.table, c.table + "_pkey"} {
+			if strings.Contains(inside, bad) {
+				t.Errorf("%s:\n%s", bad, plan)
+			}
+		}
+	}
+}
 
+// plansOf runs a statement as the tenant and returns its plan, with the plans of the statements in the functions that it calls.
+func plansOf(t *testing.T, db *dbtest.Database, tenant domain.ID, sql string) string {
+	t.Helper()
 	config, err := pgx.ParseConfig(db.OwnerURL)
 	if err != nil {
 		t.Fatal(err)
@@ -39,22 +60,13 @@ func TestPlanOfALargeTenant(t *testing.T) {
 	for _, sql := range []string{
 		"load 'auto_explain'", "set auto_explain.log_min_duration = 0", "set auto_explain.log_nested_statements = on",
 		"set auto_explain.log_analyze = on", "set client_min_messages = log", "set role bitb_app",
-		"select set_config('app.tenant_id', '" + large.String() + "', false)",
-		"select count(*) from search.lexical((select array_agg(term) from (select term from search.term_stats order by chunks limit 3) s), '{1:1}/1000000000', 10)",
+		"select set_config('app.tenant_id', '" + tenant.String() + "', false)", sql,
 	} {
 		if _, err := conn.Exec(t.Context(), sql); err != nil {
 			t.Fatalf("%s: %v", sql, err)
 		}
 	}
-	plan := plans.String()
-	if !strings.Contains(plan, "Bitmap Index Scan on lexemes_terms") {
-		t.Errorf("the index of terms is not used:\n%s", plan)
-	}
-	for _, bad := range []string{"Seq Scan on lexemes", "lexemes_pkey"} {
-		if strings.Contains(plan, bad) {
-			t.Errorf("%s:\n%s", bad, plan)
-		}
-	}
+	return plans.String()
 }
 
 // TestApproximateSearch compares the two ways through vectors of a real model's size: a tenant that takes the index must get
@@ -69,38 +81,61 @@ func TestApproximateSearch(t *testing.T) {
 	}
 	// Some came so late that the index does not have them yet.
 	db.Exec(t, "update chunk_embeddings set near = false where get_byte(uuid_send(chunk_id), 15) % 5 = 0")
-	ask := func(tenant domain.ID, vector []float32) retrieve.Retrieval {
-		t.Helper()
-		r, err := searchBy(db, always("topics", vector)).Retrieve(t.Context(), tenant, retrieve.Query{Text: "qqq"})
+	for name, tenant := range map[string]domain.ID{"large": large, "small": small} {
+		if recall := recallOfIndex(t, db, tenant, vectors, 20); recall < 0.98 {
+			t.Errorf("%s: recall %.3f", name, recall)
+		}
+	}
+}
+
+// recallOfIndex is the share of what comparing all vectors lists that the index lists too.
+func recallOfIndex(t *testing.T, db *dbtest.Database, tenant domain.ID, vectors *topics, questions int) float64 {
+	t.Helper()
+	found, wanted := 0, 0
+	for range questions {
+		search := searchBy(db, always("topics", vectors.pick()))
+		exact, err := search.Retrieve(t.Context(), tenant, retrieve.Query{Text: "qqq"})
 		if err != nil {
 			t.Fatal(err)
 		}
-		return r
+		restore := retrieve.SetExactTo(50)
+		near, err := search.Retrieve(t.Context(), tenant, retrieve.Query{Text: "qqq"})
+		restore()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if exact.Vectors != retrieve.VectorsExact || near.Vectors != retrieve.VectorsHNSW {
+			t.Fatalf("searched %s and %s", exact.Vectors, near.Vectors)
+		}
+		if exact.ByVector.Found != 100 || near.ByVector.Found != 100 {
+			t.Fatalf("%d rows exactly, %d by the index", exact.ByVector.Found, near.ByVector.Found)
+		}
+		for _, p := range exact.Passages {
+			wanted++
+			if slices.ContainsFunc(near.Passages, func(n retrieve.Passage) bool { return n.ChunkID == p.ChunkID }) {
+				found++
+			}
+		}
 	}
-	for name, tenant := range map[string]domain.ID{"large": large, "small": small} {
-		found, wanted := 0, 0
-		for range 20 {
-			q := vectors.pick()
-			exact := ask(tenant, q)
-			restore := retrieve.SetExactTo(50)
-			near := ask(tenant, q)
-			restore()
-			if exact.Vectors != retrieve.VectorsExact || near.Vectors != retrieve.VectorsHNSW {
-				t.Fatalf("%s: searched %s and %s", name, exact.Vectors, near.Vectors)
-			}
-			if exact.ByVector.Found != 100 || near.ByVector.Found != 100 {
-				t.Fatalf("%s: %d rows exactly, %d by the index", name, exact.ByVector.Found, near.ByVector.Found)
-			}
-			for _, p := range exact.Passages {
-				wanted++
-				if slices.ContainsFunc(near.Passages, func(n retrieve.Passage) bool { return n.ChunkID == p.ChunkID }) {
-					found++
-				}
-			}
+	return float64(found) / float64(wanted)
+}
+
+// TestDimensions searches vectors of the largest model, and of one with no index for just its dimensions.
+func TestDimensions(t *testing.T) {
+	db := dbtest.New(t)
+	v := newVocabulary(500)
+	tenant := fill(t, db.Super(t), v, 150)
+	for _, dimensions := range []int{postgres.MaxVectorDims, 100} {
+		vectors := newTopics(dimensions, 12)
+		db.Exec(t, "delete from chunk_embeddings")
+		vectors.embed(t, db.Super(t), tenant)
+		if recall := recallOfIndex(t, db, tenant, vectors, 5); recall < 0.98 {
+			t.Errorf("%d dimensions: recall %.3f", dimensions, recall)
 		}
-		if recall := float64(found) / float64(wanted); recall < 0.98 {
-			t.Errorf("%s: recall %.3f", name, recall)
-		}
+	}
+	r, err := searchBy(db, always("topics", newTopics(postgres.MaxVectorDims+1, 1).pick())).Retrieve(t.Context(), tenant, retrieve.Query{Text: v.words[0]})
+	if err != nil || r.Vectors != retrieve.VectorsOff || r.ByWords.Found == 0 {
+		t.Errorf("a question of too many dimensions: %s, %d found by words, %v", r.Vectors, r.ByWords.Found, err)
 	}
 }
 
@@ -184,7 +219,7 @@ func (v *topics) embed(t testing.TB, conn *pgx.Conn, tenant domain.ID) {
 	}
 	texts := make([]string, len(ids))
 	for i := range texts {
-		texts[i] = halfvec(v.pick())
+		texts[i] = postgres.VectorText(v.pick())
 	}
 	var batch pgx.Batch
 	batch.Queue(`insert into chunk_embeddings (tenant_id, chunk_id, model, embedding, near)

@@ -14,12 +14,21 @@ import (
 // Query is one question.
 type Query struct {
 	Text     string    // what is searched for
+	Context  []string  // what the same person asked before, the last first, where Text may mean little without it
 	Asked    string    // the person's own words, where Text is a rewriting of them; "": Text
 	By       string    // what made Text of Asked: the name of a model, or Carried
 	BotID    domain.ID // zero: none
 	At       time.Time // with Explain: when it was asked; zero: now
 	Settings *Settings // nil: the tenant's own
 	Depth    int       // passages that are looked at closely, for measurements; 0: as many as a model may need
+}
+
+// whole is the question for a model that reads it at once: after the one before it, where it was not rewritten.
+func (q Query) whole() string {
+	if q.By == Carried && len(q.Context) > 0 {
+		return q.Context[0] + "\n" + q.Text
+	}
+	return q.Text
 }
 
 // Carried is Query.By where words of earlier turns were carried over.
@@ -31,7 +40,8 @@ type Retrieval struct {
 	BotID        domain.ID // zero: none
 	Question     string    // as the person asked
 	Searched     string    // what was searched for
-	SearchedBy   string    // what made Searched of Question, "" when they are the same
+	SearchedBy   string    // what made Searched of Question, or Carried; "" when they are the same
+	Context      []string  // what was said before of which words were carried over, the last first
 	Settings     Settings  // it was made with
 	Passages     []Passage // that were looked at closely, the best first
 	Others       []Passage // found, but not among the best; without their words
@@ -41,7 +51,7 @@ type Retrieval struct {
 
 	Chunks      int        // that the tenant has
 	Languages   []string   // of the documents, in which the question was read
-	Words       []Word     // of the question, in order
+	Words       []Word     // of the question, in order; then those carried over
 	Vectors     VectorPlan // how the vectors were searched
 	Models      []string   // that made them, the present one first; none with VectorsOff
 	VectorsLost string     // why there are none, when there should have been
@@ -68,6 +78,7 @@ type Word struct {
 	Chunks  int      `json:"chunks"`            // of the tenant that have it, or what it was taken for
 	Weight  float64  `json:"weight,omitempty"`  // in BM25
 	Spelled []string `json:"spelled,omitempty"` // words of the documents that it was taken for
+	Carried bool     `json:"carried,omitempty"` // of what was asked before
 }
 
 // Unknown counts the words that no chunk has as they were typed.

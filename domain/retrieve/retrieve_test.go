@@ -96,7 +96,7 @@ func (f *fixture) add(t *testing.T, tenant domain.ID, name string, texts ...stri
 		weights := lexical.DocWeights(tenant, words, lexical.MeanLength(chunks, terms))
 		content.Chunks = append(content.Chunks, document.NewChunk{
 			Chunk: document.Chunk{ID: domain.NewID(), Ordinal: i + 1, Text: text, Heading: []string{"Part"}, Tokens: 1},
-			Terms: len(words), Lexemes: weights.Terms(), Weights: weights.Sparse(), Vector: vectors[i],
+			Terms: words.Len(), Lexemes: weights.Terms(), Weights: weights.Sparse(), Vector: vectors[i],
 			Words: dbtest.Words(tenant, name, []string{"Part"}, text, lang)})
 	}
 	if err := f.documents.Complete(ctx, attempt, content, func(pgx.Tx) error { return nil }); err != nil {

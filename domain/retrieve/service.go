@@ -86,11 +86,19 @@ func (s *Service) newSearch(tenantID domain.ID, q Query) *search {
 	storable := func(text string) string { // PostgreSQL stores neither
 		return strings.ReplaceAll(strings.ToValidUTF8(text, " "), "\x00", " ")
 	}
+	if q.Settings != nil && !q.Settings.FollowUps {
+		q.Text, q.Context, q.By = cmp.Or(q.Asked, q.Text), nil, ""
+	}
 	q.Text, q.Asked = storable(q.Text), storable(q.Asked)
+	q.Context = slices.Clone(q.Context[:min(lexical.CarriedTurns, len(q.Context))])
+	for i, text := range q.Context {
+		q.Context[i] = storable(text)
+	}
 	r := &search{Service: s, tenant: tenantID, query: q, vectors: map[string]*string{}}
 	r.out = Retrieval{ID: domain.NewID(), BotID: q.BotID, Question: q.Text, Searched: q.Text, CreatedAt: time.Now()}
-	if q.Asked != "" && q.Asked != q.Text {
-		r.out.Question, r.out.SearchedBy = q.Asked, q.By
+	r.out.Question = cmp.Or(q.Asked, q.Text)
+	if r.out.Question != q.Text || len(q.Context) > 0 {
+		r.out.SearchedBy, r.out.Context = q.By, q.Context
 	}
 	return r
 }
@@ -120,7 +128,7 @@ func (s *search) candidates(ctx context.Context) error {
 			return err
 		}
 		missing = nil
-		err := s.db.InTenant(ctx, s.tenant, func(tx pgx.Tx) (err error) {
+		err := s.db.Snapshot(ctx, s.tenant, func(tx pgx.Tx) (err error) {
 			s.tx = tx
 			if err := s.stage("statistics", func() error { return s.weigh(ctx) }); err != nil {
 				return err
@@ -143,7 +151,7 @@ func (s *search) candidates(ctx context.Context) error {
 func (s *search) embed(ctx context.Context, models []string) {
 	for _, model := range models {
 		s.vectors[model] = nil
-		vector, err := s.embedder.EmbedQuery(ctx, s.tenant, model, s.query.Text)
+		vector, err := s.vectorBy(ctx, model)
 		switch {
 		case err != nil && ctx.Err() == nil:
 			s.log.WarnContext(ctx, "question not embedded; searching by words alone", "model", model, "error", err)
@@ -167,7 +175,7 @@ func (s *search) unembedded() []string {
 // round trip is saved.
 func (s *search) weigh(ctx context.Context) error {
 	df := map[int32]int{}
-	likely := lexical.ParseQuery(s.tenant, s.query.Text, []lexical.Lang{lexical.Guess(s.query.Text), lexical.English}).Hashes()
+	likely := lexical.ParseQuery(s.tenant, s.query.Text, []lexical.Lang{lexical.Guess(s.query.Text), lexical.English}).Carry(s.query.Context).Hashes()
 	var batch pgx.Batch
 	batch.Queue(corpusSQL, s.tenant, s.embedder.Model()).Query(s.readCorpus)
 	batch.Queue(frequenciesSQL, s.tenant, likely).Query(readFrequencies(df))
@@ -181,7 +189,7 @@ func (s *search) weigh(ctx context.Context) error {
 	for i, l := range s.out.Languages {
 		langs[i] = lexical.Lang(l)
 	}
-	words := lexical.ParseQuery(s.tenant, s.query.Text, langs)
+	words := lexical.ParseQuery(s.tenant, s.query.Text, langs).Carry(s.query.Context)
 	missing := slices.DeleteFunc(words.Hashes(), func(term int32) bool { return slices.Contains(likely, term) })
 	if len(missing) > 0 {
 		rows, err := s.tx.Query(ctx, frequenciesSQL, s.tenant, missing)
@@ -200,7 +208,7 @@ func (s *search) weigh(ctx context.Context) error {
 	s.words = words.Weigh(s.out.Chunks, df)
 	s.out.Words = nil
 	for _, w := range s.words.Words {
-		s.out.Words = append(s.out.Words, Word{Text: w.Text, Small: w.Small, Chunks: w.Chunks, Weight: round(w.Weight), Spelled: w.Spelled})
+		s.out.Words = append(s.out.Words, Word{Text: w.Text, Small: w.Small, Chunks: w.Chunks, Weight: round(w.Weight), Spelled: w.Spelled, Carried: w.Carried})
 	}
 	return nil
 }
@@ -283,6 +291,10 @@ func (s *search) fuse() {
 		if h := &s.hits[i]; h.model > 0 && top[0] > 0 && top[h.model] > 0 {
 			h.cosine *= top[0] / top[h.model]
 		}
+	}
+	if s.out.Settings.Search == VectorsOnly {
+		fuseVectors(s.hits)
+		return
 	}
 	fuse(s.hits, s.words.Possible, leading)
 }
@@ -405,7 +417,7 @@ func (s *search) rerank(ctx context.Context) {
 	}
 	var scores []float64
 	err := s.stage("rerank", func() (err error) {
-		scores, err = s.reranker.Rerank(ctx, s.query.Text, texts)
+		scores, err = s.reranker.Rerank(ctx, s.query.whole(), texts)
 		return err
 	})
 	if err != nil {

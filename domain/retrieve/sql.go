@@ -1,13 +1,17 @@
 package retrieve
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
 
 	"bitb/domain"
+	"bitb/domain/lexical"
 )
 
 // corpusSQL steps through an index from language to language of the documents, and from model to model of their vectors; the
@@ -42,7 +46,7 @@ func lexicalSQL(models int) string {
 
 // passagesSQL is fenced by offset 0: for an average tenant it looks cheaper to go from all documents to all their chunks.
 const passagesSQL = `
-	select c.id, c.revision, c.document_id, d.live_version, d.name, c.ordinal, c.heading, c.page_from, c.page_to, c.text, c.tokens
+	select c.id, c.revision, c.document_id, d.live_version, d.name, c.ordinal, c.heading, c.page_from, c.page_to, c.text, c.tokens, d.title, d.language
 	from (select * from chunks where tenant_id = $1 and id = any($2) offset 0) c
 	join documents d on d.tenant_id = $1 and d.id = c.document_id`
 
@@ -60,47 +64,68 @@ func (s *search) depth() int {
 	return max(deep, s.query.Depth)
 }
 
-// read fills in what the best hits say.
+// read fills in what the best hits say, and ranks them once more by how near to each other they have the words of the question.
 func (s *search) read(ctx context.Context) error {
 	depth := s.depth()
+	best := map[domain.ID]*Passage{}
 	for i, h := range s.hits {
-		p := Passage{ChunkID: h.chunk, Lexical: h.lexical, Vector: max(0, h.cosine), Fused: h.fused, LexicalRank: h.lexicalRank,
-			VectorRank: h.vectorRank, FusedRank: i + 1, Score: h.fused}
 		if i < depth || s.follows(h.chunk) {
-			s.out.Passages = append(s.out.Passages, p)
-		} else {
-			p.Lost = LostRank
-			s.out.Others = append(s.out.Others, p)
+			best[h.chunk] = &Passage{ChunkID: h.chunk}
 		}
 	}
-	return fillPassages(ctx, s.tx, s.tenant, s.out.Passages)
+	said, err := s.readPassages(ctx, best)
+	if err != nil {
+		return err
+	}
+	near := s.words.Near(s.tenant)
+	for i := range s.hits[:min(toLookAt, len(s.hits))] {
+		h := &s.hits[i]
+		p, d := best[h.chunk], said[h.chunk]
+		h.near = near.Score(d.title+"\n"+strings.Join(p.Heading, "\n"), p.Text, lexical.Lang(d.language))
+	}
+	s.fuse()
+	for i, h := range s.hits {
+		p := best[h.chunk]
+		if p == nil {
+			p = &Passage{ChunkID: h.chunk, Lost: LostRank}
+		}
+		p.Lexical, p.Vector, p.Fused, p.Score = h.lexical, max(0, h.cosine), h.fused, h.fused
+		p.LexicalRank, p.VectorRank, p.FusedRank = h.lexicalRank, h.vectorRank, i+1
+		if p.Lost == LostRank {
+			s.out.Others = append(s.out.Others, *p)
+		} else {
+			s.out.Passages = append(s.out.Passages, *p)
+		}
+	}
+	return nil
 }
 
-// fillPassages reads what the passages say. One whose chunk is gone stays as it is.
-func fillPassages(ctx context.Context, tx pgx.Tx, tenant domain.ID, passages []Passage) error {
+// subject is what a chunk's words stand under.
+type subject struct{ title, language string }
+
+// readPassages fills in what passages say, by chunk, and returns what they are about.
+func (s *search) readPassages(ctx context.Context, passages map[domain.ID]*Passage) (map[domain.ID]subject, error) {
 	if len(passages) == 0 {
-		return nil
+		return nil, nil
 	}
-	at := make(map[domain.ID]*Passage, len(passages))
-	ids := make([]domain.ID, len(passages))
-	for i := range passages {
-		ids[i] = passages[i].ChunkID
-		at[ids[i]] = &passages[i]
-	}
-	rows, err := tx.Query(ctx, passagesSQL, tenant, ids)
+	rows, err := s.tx.Query(ctx, passagesSQL, s.tenant, slices.Collect(maps.Keys(passages)))
 	if err != nil {
-		return fmt.Errorf("read passages: %w", err)
+		return nil, fmt.Errorf("read passages: %w", err)
 	}
+	said := make(map[domain.ID]subject, len(passages))
 	var p Passage
-	_, err = pgx.ForEachRow(rows, []any{&p.ChunkID, &p.Revision, &p.DocumentID, &p.Version, &p.DocumentName, &p.Ordinal, &p.Heading, &p.PageFrom, &p.PageTo, &p.Text, &p.Tokens}, func() error {
-		to := at[p.ChunkID]
-		to.Revision, to.DocumentID, to.Version, to.DocumentName, to.Ordinal, to.Heading = p.Revision, p.DocumentID, p.Version, p.DocumentName, p.Ordinal, p.Heading
-		to.PageFrom, to.PageTo, to.Text, to.Tokens = p.PageFrom, p.PageTo, p.Text, p.Tokens
+	var d subject
+	fields := []any{&p.ChunkID, &p.Revision, &p.DocumentID, &p.Version, &p.DocumentName, &p.Ordinal, &p.Heading, &p.PageFrom, &p.PageTo, &p.Text, &p.Tokens,
+		&d.title, &d.language}
+	_, err = pgx.ForEachRow(rows, fields, func() error {
+		*passages[p.ChunkID] = p
+		d.title = cmp.Or(d.title, p.DocumentName)
+		said[p.ChunkID] = d
 		p.Heading = nil // the next row must not write into it
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("read passages: %w", err)
+		return nil, fmt.Errorf("read passages: %w", err)
 	}
-	return nil
+	return said, nil
 }

@@ -12,13 +12,11 @@ import (
 	"bitb/domain"
 )
 
-// TracesKept is how long a trace is kept, and with it the words of chunks that were replaced.
-const TracesKept = 30 * 24 * time.Hour
-
 // trace is what is kept of a search, as JSON. It names chunks and does not hold their words: what a tenant deletes must be gone.
 type trace struct {
 	Searched    string         `json:"searched,omitempty"` // "": the question
 	SearchedBy  string         `json:"searched_by,omitempty"`
+	Context     []string       `json:"context,omitempty"`
 	Settings    Settings       `json:"settings"`
 	Passages    []tracePassage `json:"passages"`
 	Others      []tracePassage `json:"others,omitempty"`
@@ -53,10 +51,10 @@ type tracePassage struct {
 }
 
 func (r Retrieval) trace() trace {
-	t := trace{Settings: r.Settings, Timings: r.Timings, Chunks: r.Chunks, Languages: r.Languages, Words: r.Words, Vectors: r.Vectors,
+	t := trace{SearchedBy: r.SearchedBy, Context: r.Context, Settings: r.Settings, Timings: r.Timings, Chunks: r.Chunks, Languages: r.Languages, Words: r.Words, Vectors: r.Vectors,
 		VectorsLost: r.VectorsLost, Models: r.Models, Reranker: r.Reranker, RerankLost: r.RerankLost, ByWords: r.ByWords, ByVector: r.ByVector}
 	if r.Searched != r.Question {
-		t.Searched, t.SearchedBy = r.Searched, r.SearchedBy
+		t.Searched = r.Searched
 	}
 	short := func(passages []Passage) (out []tracePassage) {
 		for _, p := range passages {
@@ -81,7 +79,7 @@ func orNull(id domain.ID) *domain.ID {
 }
 
 func (t trace) apply(r *Retrieval) {
-	r.Searched, r.SearchedBy, r.Settings, r.Timings = t.Searched, t.SearchedBy, t.Settings, t.Timings
+	r.Searched, r.SearchedBy, r.Context, r.Settings, r.Timings = t.Searched, t.SearchedBy, t.Context, t.Settings, t.Timings
 	if r.Searched == "" {
 		r.Searched = r.Question
 	}
@@ -147,6 +145,7 @@ func (s *Service) Get(ctx context.Context, tenantID, id domain.ID) (Retrieval, e
 		(&chooser{passages: r.Passages, joined: r.joined()}).join()
 		return nil
 	})
+	r.forReader(ctx)
 	return r, err
 }
 

@@ -93,6 +93,22 @@ func (s *Service) SignIn(ctx context.Context, email, password string) (Account, 
 	return s.Account(ctx, tenantID, userID)
 }
 
+// After returns the next tenants in the order of their ids, some at a time; none at the end. For work that goes over all.
+func (s *Service) After(ctx context.Context, id domain.ID) (ids []domain.ID, err error) {
+	err = s.db.AsSystem(ctx, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, "select tenant_id from auth.tenants where tenant_id > $1 order by tenant_id limit 500", id)
+		if err != nil {
+			return err
+		}
+		ids, err = pgx.CollectRows(rows, pgx.RowTo[domain.ID])
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list tenants: %w", err)
+	}
+	return ids, nil
+}
+
 // Account returns a member with their tenant, as they are now.
 func (s *Service) Account(ctx context.Context, tenantID, userID domain.ID) (Account, error) {
 	a := Account{Tenant: Tenant{ID: tenantID}, User: User{ID: userID}}

@@ -21,6 +21,9 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
 	"bitb/domain/ingest/chunk"
 	"bitb/domain/ingest/extract"
 )
@@ -285,6 +288,30 @@ func TestNoExecutable(t *testing.T) {
 	var e *extract.Error
 	if !errors.Is(err, os.ErrNotExist) || errors.As(err, &e) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// What this process reads is what a child would.
+func TestHere(t *testing.T) {
+	const name = "../extract/testdata/harbour-handbook.md"
+	content, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := new(Child).Read(t.Context(), bytes.NewReader(content), name, chunk.Options{Tokens: 128}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := Here{}.Read(t.Context(), bytes.NewReader(content), name, chunk.Options{Tokens: 128}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want.Memory = 0
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("a child (-) and here (+):\n%s", diff)
+	}
+	if _, err := (Here{}).Read(t.Context(), strings.NewReader(" "), name, chunk.Options{}, nil); err == nil {
+		t.Error("nothing was read")
 	}
 }
 

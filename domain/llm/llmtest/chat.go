@@ -33,10 +33,18 @@ func (r ChatRequest) Prompt() string {
 	return b.String()
 }
 
+// FollowUp is the question that is to be rewritten, and whether this is such a request.
+func (r ChatRequest) FollowUp() (question string, ok bool) {
+	_, rest, ok := strings.Cut(r.Prompt(), "\n<question>")
+	question, _, ended := strings.Cut(rest, "</question>")
+	return question, ok && ended
+}
+
 // Chat scripts the chat completions.
 type Chat struct {
 	mu       sync.Mutex
 	reply    func(ChatRequest) string
+	rewrite  func(question string) string
 	requests []ChatRequest
 	pace     time.Duration
 	hold     int // words before release is awaited; 0: none
@@ -59,6 +67,14 @@ func (c *Chat) ReplyFunc(f func(ChatRequest) string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.reply = f
+}
+
+// Rewrite sets what is made of a follow-up question that is to be put so that it can be searched for; nil repeats it.
+// Reply and ReplyFunc do not see these requests.
+func (c *Chat) Rewrite(f func(question string) string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.rewrite = f
 }
 
 // Pace sets how long the server waits before each word.
@@ -132,6 +148,12 @@ func (c *Chat) record(req ChatRequest) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.requests = append(c.requests, req)
+	if question, ok := req.FollowUp(); ok {
+		if c.rewrite != nil {
+			return c.rewrite(question)
+		}
+		return question
+	}
 	if c.reply == nil {
 		return quote(req)
 	}

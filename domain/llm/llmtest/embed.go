@@ -19,7 +19,10 @@ type EmbedRequest struct {
 
 // Embeddings scripts the embeddings. Texts with words in common have similar vectors, the same ones in every run.
 type Embeddings struct {
-	Dims int // of the vectors when the request names none; set it before the first request
+	// Both are set before the first request. Models are the dimensions of the models that there are, other names are 404; nil: every
+	// name is a model. Dims are the dimensions of the rest, when the request names none.
+	Dims   int
+	Models map[string]int
 
 	mu       sync.Mutex
 	requests []EmbedRequest
@@ -54,6 +57,12 @@ func (e *Embeddings) serve(x *exchange) {
 		return
 	}
 	dims := e.Dims
+	if e.Models != nil {
+		if dims = e.Models[req.Model]; dims == 0 {
+			Status(http.StatusNotFound).respond(x.w, x.r, x.stop)
+			return
+		}
+	}
 	if req.Dimensions > 0 {
 		dims = req.Dimensions
 	}

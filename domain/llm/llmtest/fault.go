@@ -13,6 +13,7 @@ type Fault struct {
 	respond func(w http.ResponseWriter, r *http.Request, stop <-chan struct{}) // instead of any answer
 	stream  func(s *stream, text string)                                       // instead of the usual stream
 	vectors func([]item) []item                                                // spoils embeddings
+	ranks   func([]rank) []rank                                                // spoils re-rankings
 }
 
 // Status answers with code and an error body in the form of OpenAI's, which repeats the key, as some servers do.

@@ -1,5 +1,5 @@
-// Package llmtest is a scripted OpenAI-compatible server for tests: it answers chat completions and embeddings, records
-// what it was asked, and misbehaves on order. It imports nothing of the product, so that anything may use it.
+// Package llmtest is a scripted OpenAI-compatible server for tests: it answers chat completions, embeddings and
+// re-rankings, records what it was asked, and misbehaves on order. It imports nothing of the product, so that anything may use it.
 //
 //	srv := llmtest.New(t)
 //	srv.Chat.Reply("Within 30 days [1].")
@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -19,10 +20,11 @@ import (
 
 // Server is the scripted server. Its methods are safe for concurrent use.
 type Server struct {
-	URL   string // the base URL, with /v1
-	Key   string // the one key it accepts
-	Chat  *Chat
-	Embed *Embeddings
+	URL    string // the base URL, with /v1
+	Key    string // the one key it accepts
+	Chat   *Chat
+	Embed  *Embeddings
+	Rerank *Reranking
 
 	client *http.Client
 	stop   chan struct{} // closed at the end of the test, frees what hangs
@@ -58,10 +60,13 @@ func NewInMemory(t testing.TB) *Server {
 
 func newServer() *Server {
 	return &Server{
-		Key: "7f3a91c2d05b", Chat: &Chat{}, Embed: &Embeddings{Dims: 1536},
+		Key: "7f3a91c2d05b", Chat: &Chat{}, Embed: &Embeddings{Dims: 1536}, Rerank: &Reranking{},
 		stop: make(chan struct{}), idle: make(chan struct{}),
 	}
 }
+
+// RerankURL is the whole address of a re-ranking endpoint: Cohere, Jina or TEI.
+func (s *Server) RerankURL(path string) string { return strings.TrimSuffix(s.URL, "/v1") + path }
 
 // Client reaches the server; a server in memory is reached by no other.
 func (s *Server) Client() *http.Client { return s.client }
@@ -118,6 +123,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.Chat.serve(x)
 	case "POST /v1/embeddings":
 		s.Embed.serve(x)
+	case "POST " + Cohere, "POST " + Jina, "POST " + TEI:
+		s.Rerank.serve(x)
 	default:
 		Status(http.StatusNotFound).respond(w, r, s.stop)
 	}

@@ -1,0 +1,103 @@
+package lexical
+
+import "strings"
+
+// nearWindow is how many words in a row are looked at, nearShare what a word among them counts beside its BM25. Measured:
+// nDCG@10 gains .010 on scifact, .007 on squad2 and feedbackqa, .006 on mtrag, and costs .002 at most. Windows of 8 to 20 and shares
+// of 0.3 to 0.7 are much the same; windows from 40 on and the share of the question's words that a text has cost more than they gain.
+const (
+	nearWindow = 12
+	nearShare  = 0.5
+)
+
+// Near tells how near to each other texts have the words of a question. BM25 takes a text for a bag of words; where those of
+// the question stand together, the answer is more likely to be. Texts are cut into words again for it, so it is for the best few.
+type Near struct {
+	tenant [16]byte
+	places map[int32]int // hash → place in the slices below
+	weight []float32
+	counts []int
+	begins [1 << 16]bool // the two bytes that words may begin with which are worth stemming
+	known  map[form]int  // words that were stemmed before: their place, or -1
+}
+
+type form struct {
+	token
+	lang Lang
+}
+
+// Near returns what looks for the words.
+func (w Weighed) Near(tenant [16]byte) *Near {
+	n := &Near{tenant: tenant, places: make(map[int32]int, len(w.Weights)), known: map[form]int{}}
+	for hash, weight := range w.Weights {
+		n.places[hash] = len(n.weight)
+		n.weight = append(n.weight, weight)
+	}
+	n.counts = make([]int, len(n.weight))
+	for _, word := range w.Words {
+		for _, text := range append([]string{word.Text}, word.Spelled...) {
+			n.begins[beginning(text)] = true
+			n.begins[beginning(foldAccents(strings.ToLower(text)))] = true
+		}
+	}
+	return n
+}
+
+// Score returns what to add to BM25: the most weight of different words of the question that stand near each other, in the text or
+// in what stands above it, its title and headings.
+func (n *Near) Score(above, text string, lang Lang) float64 {
+	return nearShare * max(n.score(above, lang), n.score(text, lang))
+}
+
+func (n *Near) score(text string, lang Lang) float64 {
+	type match struct{ at, word int }
+	var window []match
+	var sum, best float32
+	clear(n.counts)
+	for at, tok := range tokens(text) {
+		word, ok := n.word(tok, lang)
+		if !ok {
+			continue
+		}
+		for len(window) > 0 && at-window[0].at >= nearWindow {
+			first := window[0].word
+			if n.counts[first]--; n.counts[first] == 0 {
+				sum -= n.weight[first]
+			}
+			window = window[1:]
+		}
+		if n.counts[word]++; n.counts[word] == 1 {
+			sum += n.weight[word]
+		}
+		window = append(window, match{at, word})
+		best = max(best, sum)
+	}
+	return float64(best)
+}
+
+// word returns which word of the question a token is. Most are none by how they begin, and are not stemmed.
+func (n *Near) word(tok token, lang Lang) (word int, ok bool) {
+	if tok.latin && isASCII(tok.text) && !n.begins[beginning(tok.text)] {
+		return 0, false
+	}
+	word, ok = n.known[form{tok, lang}]
+	if !ok {
+		if word, ok = n.places[Hash(n.tenant, tok.term(lang))]; !ok {
+			word = -1
+		}
+		n.known[form{tok, lang}] = word
+	}
+	return word, word >= 0
+}
+
+// beginning returns the first two bytes of a word, in small letters if they are ASCII. Stemmers hardly ever change those.
+func beginning(word string) uint16 {
+	var b [2]byte
+	copy(b[:], word)
+	for i, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			b[i] += 'a' - 'A'
+		}
+	}
+	return uint16(b[0])<<8 | uint16(b[1])
+}
