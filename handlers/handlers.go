@@ -63,6 +63,7 @@ type Deps struct {
 	Cache     Cache
 	Metrics   Metrics
 	Models    views.Models
+	TraceDays int // that an answer can be explained
 
 	// Sniff tells the format of a file from its first bytes and refuses what cannot be read, before it is stored. What holds
 	// several files is "zip". An error about the file has a Refusal in its chain.

@@ -150,32 +150,3 @@ func (s *server) streamAnswerTo(c echo.Context, out **stream, q chat.Question, e
 	}
 	return done(answer)
 }
-
-// retrieval explains one answer with the passages as they were found.
-func (s *server) retrieval(c echo.Context) error {
-	id, err := idParam(c, "id")
-	if err != nil {
-		return err
-	}
-	ctx, tenantID := c.Request().Context(), tenantOf(c)
-	r, err := s.Retrieve.Get(ctx, tenantID, id)
-	if domain.CodeOf(err) == domain.NotFound {
-		return domain.NewError(domain.NotFound, "There is no such retrieval.")
-	}
-	if err != nil {
-		return err
-	}
-	v := views.RetrievalView{Retrieval: r, Question: r.Question, Back: "/conversations"}
-	answer, conversation, err := s.Chat.ByRetrieval(ctx, tenantID, id)
-	if err != nil && domain.CodeOf(err) != domain.NotFound {
-		return err
-	}
-	if err == nil {
-		v.Answer, v.Back = &answer, "/conversations/"+conversation.String()
-	}
-	page, err := s.page(c)
-	if err != nil {
-		return err
-	}
-	return render(c, http.StatusOK, views.RetrievalPage(page, v))
-}

@@ -64,6 +64,12 @@ var routes = []route{
 	{method: post, path: "/playground/messages", who: editor, limit: per(30, time.Minute, "member"), handle: (*server).playgroundAsk},
 	{method: post, path: "/playground/conversations", who: editor, limit: per(30, time.Minute, "member"), handle: (*server).playgroundStartOver},
 	{method: get, path: "/retrievals/:id", who: viewer, limit: per(300, time.Minute, "member"), handle: (*server).retrieval},
+	{method: get, path: "/retrievals/:id/why", who: viewer, limit: per(120, time.Minute, "member"), handle: (*server).retrievalWhy},
+	{method: get, path: "/retrievals/:id/now", who: viewer, limit: per(60, time.Minute, "member"), handle: (*server).retrievalNow},
+	{method: get, path: "/retrievals/:id/try", who: editor, limit: per(120, time.Minute, "member"), handle: (*server).retrievalTryForm},
+	{method: post, path: "/retrievals/:id/try", who: editor, limit: per(60, time.Minute, "member"), handle: (*server).retrievalTry},
+	{method: post, path: "/retrievals/:id/settings", who: admin, limit: per(20, time.Minute, "member"), handle: (*server).retrievalSettings},
+	{method: get, path: "/retrievals/:id/export", who: viewer, limit: per(60, time.Minute, "member"), handle: (*server).retrievalExport},
 
 	{method: get, path: "/questions", who: viewer, limit: per(300, time.Minute, "member"), handle: (*server).questions},
 	{method: post, path: "/questions", who: editor, limit: per(120, time.Minute, "member"), handle: (*server).addQuestion},
@@ -108,6 +114,8 @@ var routes = []route{
 	{method: get, path: "/staff/cases/:case/failures", who: inCase, limit: per(120, time.Minute, "staff"), handle: (*server).caseFailures},
 	{method: get, path: "/staff/cases/:case/retrievals", who: inCase, limit: per(120, time.Minute, "staff"), handle: (*server).caseRetrievals},
 	{method: get, path: "/staff/cases/:case/retrievals/:id", who: inCase, limit: per(120, time.Minute, "staff"), handle: (*server).retrieval},
+	{method: get, path: "/staff/cases/:case/retrievals/:id/why", who: inCase, limit: per(120, time.Minute, "staff"), handle: (*server).retrievalWhy},
+	{method: get, path: "/staff/cases/:case/retrievals/:id/now", who: inCase, limit: per(60, time.Minute, "staff"), handle: (*server).retrievalNow},
 
 	{method: get, path: "/widget.js", who: anyone, limit: unlimited, handle: (*server).widgetScript},
 	{method: get, path: "/widget/v1/bots/:bot", who: website, limit: per(120, time.Minute, "ip"), handle: (*server).widgetConfig},

@@ -169,7 +169,7 @@ func (a *app) fingerprint(t *testing.T, m *member) string {
 			union all select md5(x::text) from conversations x where tenant_id = $1 union all select md5(x::text) from messages x where tenant_id = $1
 			union all select md5(x::text) from users x where tenant_id = $1 union all select md5(x::text) from tenants x where id = $1
 			union all select md5(x::text) from test_questions x where tenant_id = $1 union all select md5(x::text) from test_runs x where tenant_id = $1
-			union all select md5(x::text) from retrievals x where tenant_id = $1 union all select md5(x::text) from citations x where tenant_id = $1) all_rows`,
+			union all select md5(x::text) from corpora x where tenant_id = $1 union all select md5(x::text) from retrievals x where tenant_id = $1 union all select md5(x::text) from citations x where tenant_id = $1) all_rows`,
 		m.account.Tenant.ID).Scan(&sum)
 	if err != nil {
 		t.Fatal(err)

@@ -241,7 +241,7 @@ func TestStaffEnd(t *testing.T) {
 func TestCaseShows(t *testing.T) {
 	a := newApp(t)
 	m := a.owner(t, "Harbour Loop")
-	m.ready(t, "Prices", "A bicycle costs 19 euros a day.")
+	prices, _ := m.ready(t, "Prices", "A bicycle costs 19 euros a day.")
 	m.ask(t, "What does a bicycle cost a day? Write to maria@example.com or +49 171 1234512")
 	a.db.Exec(t, `insert into documents (tenant_id, id, name, format, size_bytes, sha256, status, failure_code, failure_title, failure_message, failure_page)
 		values ($1, $2, 'Locked.pdf', 'pdf', 1, 'y', 'failed', 'encrypted', 'Could not open the file', 'It is protected.', 7)`, m.account.Tenant.ID, domain.NewID())
@@ -269,7 +269,8 @@ func TestCaseShows(t *testing.T) {
 	question, answer := current.Messages[0], current.Messages[1]
 	pages := []string{at, at + "?q=bicycle", at + "?q=" + question.ID.String(), at + "?q=" + answer.ID.String(), at + "?q=" + current.ID.String(),
 		at + "?q=" + answer.RetrievalID.String(), at + "?from=2020-01-01&to=2100-01-01", at + "/conversations/" + current.ID.String(), at + "/retrievals",
-		at + "/retrievals/" + answer.RetrievalID.String()}
+		at + "/retrievals/" + answer.RetrievalID.String(), at + "/retrievals/" + answer.RetrievalID.String() + "/why",
+		at + "/retrievals/" + answer.RetrievalID.String() + "/why?document=" + prices.String(), at + "/retrievals/" + answer.RetrievalID.String() + "/now"}
 	for _, page := range pages {
 		got := h.get(t, page)
 		if got.StatusCode != http.StatusOK || !strings.Contains(got.body, "cost a day?") || !strings.Contains(got.body, "m•••@e••••.com") {

@@ -571,9 +571,9 @@ func chatExamples(add func(string, string, bool, templ.Component)) {
 	add("AnswerMeta", "full", false, AnswerMeta(anAnswer()))
 	add("AnswerMeta", "hostile", false, AnswerMeta(evilTalk.Messages[1]))
 	answer := anAnswer()
-	p.Path = "/retrievals/" + r.ID.String()
-	add("RetrievalPage", "full", true, RetrievalPage(p, RetrievalView{Retrieval: r, Question: r.Question, Answer: &answer, Back: "/conversations/" + nth(700).String()}))
-	add("RetrievalPage", "hostile", true, RetrievalPage(hostilePage(p.Path), RetrievalView{Retrieval: evil, Question: hostile, Back: "javascript:alert(1)"}))
+	add("Evidence", "full", false, Evidence(r, &answer))
+	add("Evidence", "hostile", false, Evidence(evil, &evilTalk.Messages[1]))
+	debuggerExamples(add)
 
 	p.Path = "/conversations"
 	list := someConversations()
@@ -594,4 +594,144 @@ func chatExamples(add func(string, string, bool, templ.Component)) {
 	add("Bot", "hostile", true, Bot(hostilePage("/bot"), hostileBot()))
 	add("BotPreview", "full", true, BotPreview(BotView{Bot: aBot().Bot, ScriptURL: "/widget.js"}))
 	add("BotPreview", "hostile", true, BotPreview(hostileBot()))
+}
+
+// explainedFully is an answer of which every stage dropped something.
+func explainedFully() Explained {
+	r := someRetrieval()
+	r.Question, r.Searched, r.SearchedBy = "And how long may I keep it?", "How long may I keep a rented canoe?", "gpt-5-mini"
+	r.IndexVersion, r.Languages, r.Reranker = 1204, []string{"en", "de", "ar"}, "rerank-v2"
+	r.Words = append(r.Words, retrieve.Word{Text: "may", Small: true, Chunks: 2_301, Weight: .2}, retrieve.Word{Text: "Donaudampfschifffahrtsgesellschaft"})
+	r.VectorsLost = "The embedding model text-embedding-3-small did not answer."
+	losses := []retrieve.Loss{retrieve.Kept, retrieve.Joined, retrieve.LostDuplicate, retrieve.LostLimit, retrieve.LostThreshold, retrieve.LostThreshold}
+	for i := range r.Passages {
+		p := &r.Passages[i]
+		p.Lost, p.RerankRank, p.Reranked, p.Tokens = losses[i], i+1, p.Score, 211
+		if p.Lost == retrieve.Joined || p.Lost == retrieve.LostDuplicate {
+			p.Into = r.Passages[0].ChunkID
+		}
+	}
+	for i := range 31 {
+		p := retrieve.Passage{ChunkID: nth(900 + i), DocumentID: nth(105), DocumentName: german, Ordinal: i + 1, Lexical: .1, LexicalRank: 20 + i, Fused: .2, FusedRank: 7 + i, Lost: retrieve.LostRank}
+		if i%3 == 0 {
+			p.DocumentName, p.DocumentID, p.LexicalRank, p.VectorRank, p.Vector = "", domain.ID{}, 0, 9+i, .31
+		}
+		r.Others = append(r.Others, p)
+	}
+	answer := anAnswer()
+	return Explained{Base: "/retrievals/" + r.ID.String(), Trail: []Crumb{{"Conversations", "/conversations"}, {"Conversation", "/conversations/" + nth(700).String()}},
+		Retrieval: r, Answer: &answer, CanTry: true, CanSave: true, CanOpenChunks: true, CanShare: true}
+}
+
+// staffLook is an answer as a case of support shows it.
+func staffLook() Explained {
+	e := explainedFully()
+	e.Base, e.Trail, e.CanTry, e.CanSave, e.CanOpenChunks, e.CanShare = "/staff/cases/1/retrievals/2", []Crumb{{"Retrievals", "/staff/cases/1/retrievals"}}, false, false, false, false
+	return e
+}
+
+func hostileExplained() Explained {
+	e := explainedFully()
+	e.Retrieval = hostileRetrieval()
+	e.Retrieval.Searched, e.Retrieval.SearchedBy, e.Retrieval.VectorsLost, e.Retrieval.Reranker, e.Retrieval.Models = hostile+" more", hostile, hostile, hostile, []string{hostile}
+	e.Retrieval.Words = []retrieve.Word{{Text: hostile, Spelled: []string{hostile}}}
+	e.Retrieval.Others = []retrieve.Passage{{ChunkID: nth(990), DocumentName: hostile, Heading: []string{hostile}, Lost: "?"}}
+	e.Trail = []Crumb{{hostile, "javascript:alert(1)"}}
+	e.Answer = &hostileConversations().Open.Messages[1]
+	return e
+}
+
+func somePrompt() []chat.PromptPart {
+	return []chat.PromptPart{{Role: "system", Text: "You answer questions of visitors.\n\n- Answer in the language of the question.", Tokens: 212},
+		{Role: "user", Text: "Do you rent canoes?", Tokens: 5}, {Role: "assistant", Text: "نعم، نؤجر القوارب.", Tokens: 9}, {Role: "user", Text: "Passages:\n\n" + strings.Repeat(german+"\n", 9), Tokens: 1480}}
+}
+
+// anExplanation follows a chunk until it is lost at a stage.
+func anExplanation(lost string) *retrieve.Explanation {
+	e := explainedFully()
+	x := &retrieve.Explanation{Retrieval: e.Retrieval, Passage: e.Retrieval.Passages[4], Lost: lost}
+	x.Passage.Version, x.Passage.Text = 2, "## Returning\n\nA **canoe** may be kept as long as it was booked for.\n\n| Boat | Hour |\n|---|---|\n| Canoes | 9.00 |"
+	x.Words = []retrieve.MatchedWord{{Word: retrieve.Word{Text: "canoo", Spelled: []string{"canoe"}}, Has: true, Score: .31}, {Word: retrieve.Word{Text: "long", Small: true}, Has: true}, {Word: retrieve.Word{Text: "rented"}}}
+	fell := false
+	for _, s := range []retrieve.Step{
+		{Stage: "index"}, {Stage: "words", Value: .08, Bar: .04, Rank: 91, Most: 100}, {Stage: "vectors", State: retrieve.Missed, Value: .31, Bar: .33, Rank: 214, Most: 100},
+		{Stage: "fused", Value: .38, Rank: 5, Most: 30}, {Stage: "rerank", Value: .38, Rank: 5}, {Stage: "threshold", Value: .449, Bar: .45},
+		{Stage: "duplicate", Other: e.Retrieval.Passages[0].ChunkID}, {Stage: "limit", Rank: 9, Most: 8},
+	} {
+		switch {
+		case fell:
+			s.State = retrieve.Skipped
+		case s.Stage == lost:
+			s.State, fell = retrieve.Fell, true
+		case s.State == "":
+			s.State = retrieve.Passed
+		}
+		if s.State != retrieve.Fell {
+			s.Other = domain.ID{}
+		}
+		x.Steps = append(x.Steps, s)
+	}
+	return x
+}
+
+func someMoves(e Explained) (now retrieve.Retrieval, moves []retrieve.Move) {
+	now = e.Retrieval
+	now.Passages = slices.Clone(now.Passages)
+	slices.Reverse(now.Passages)
+	for i := range now.Passages {
+		now.Passages[i].Lost = []retrieve.Loss{retrieve.Kept, retrieve.Kept, retrieve.LostThreshold, retrieve.LostThreshold, retrieve.LostThreshold, retrieve.LostLimit}[i]
+	}
+	return now, retrieve.Moves(e.Retrieval, now)
+}
+
+func debuggerExamples(add func(string, string, bool, templ.Component)) {
+	e, evil := explainedFully(), hostileExplained()
+	p, bad := somebody(domain.Owner, e.Base), hostilePage(e.Base)
+	usual := retrieve.Defaults("builtin-hash-v1", "")
+	nothing := Explained{Base: e.Base, Retrieval: retrieve.Retrieval{ID: nth(500), Question: "متى يجب إعادة القارب؟", Searched: "متى يجب إعادة القارب؟", CreatedAt: now}}
+
+	add("RetrievalPage", "full", true, RetrievalPage(p, DebuggerView{Explained: e, Prompt: somePrompt(), Defaults: usual, Follow: e.Retrieval.Passages[4].ChunkID}))
+	add("RetrievalPage", "all", true, RetrievalPage(p, DebuggerView{Explained: e, Prompt: somePrompt(), Defaults: usual, All: true}))
+	add("RetrievalPage", "staff", true, RetrievalPage(p, DebuggerView{Explained: staffLook(), Prompt: somePrompt(), Defaults: usual}))
+	add("RetrievalPage", "empty", true, RetrievalPage(p, DebuggerView{Explained: nothing}))
+	add("RetrievalPage", "hostile", true, RetrievalPage(bad, DebuggerView{Explained: evil, Prompt: []chat.PromptPart{{Role: hostile, Text: "</pre>" + hostile, Tokens: -1}}}))
+
+	d, list := someDocuments()[5], someChunks().Chunks
+	documents := someList()
+	documents.Filter = document.Filter{Search: "canoe"}
+	add("WhyPage", "choose", true, WhyPage(p, WhyView{Explained: e, Documents: documents}))
+	add("WhyPage", "empty", true, WhyPage(p, WhyView{Explained: nothing}))
+	for _, lost := range []string{"", "index", "words", "vectors", "fused", "threshold", "duplicate", "limit"} {
+		add("WhyPage", "full-"+lost, true, WhyPage(p, WhyView{Explained: e, Document: &d, Chunks: list, Explanation: anExplanation(lost)}))
+	}
+	worst := anExplanation("duplicate")
+	worst.Passage.Text, worst.Passage.DocumentName, worst.Words = hostile, hostile, []retrieve.MatchedWord{{Word: retrieve.Word{Text: hostile}, Has: true}}
+	evilDocument := hostileDocument()
+	evilList := hostileChunks().Chunks
+	add("WhyPage", "hostile", true, WhyPage(bad, WhyView{Explained: evil, Document: &evilDocument, Chunks: evilList, ChunkID: nth(399), Explanation: worst}))
+
+	after, moves := someMoves(e)
+	form := FormOf(e.Retrieval.Searched, e.Retrieval.Settings)
+	add("TryPage", "form", true, TryPage(p, TryView{Explained: e, Form: form, Now: usual}))
+	add("TryPage", "full", true, TryPage(p, TryView{Explained: e, Form: form, Now: usual, Reranker: "rerank-v2", Result: &TryResult{after, moves}}))
+	add("TryPage", "empty", true, TryPage(p, TryView{Explained: nothing, Result: &TryResult{}}))
+	form.Threshold = "2"
+	form.Err = &domain.Error{Code: domain.Invalid, Fields: map[string]string{"threshold": "A threshold is a number from 0 to 1.", "search": "Search by words, by vectors or by both."}}
+	add("TryPage", "wrong", true, TryPage(p, TryView{Explained: e, Form: form, Now: usual}))
+	evilMoves := retrieve.Moves(evil.Retrieval, evil.Retrieval)
+	evilForm := TryForm{Question: "</textarea>" + hostile, Threshold: hostile, Limit: hostile, Search: hostile, Err: domain.InvalidField("question", hostile)}
+	add("TryPage", "hostile", true, TryPage(bad, TryView{Explained: evil, Form: evilForm, Reranker: hostile, Result: &TryResult{evil.Retrieval, evilMoves}}))
+
+	kinds := []retrieve.ChangeKind{retrieve.ChangedSetting, retrieve.ChangedModel, retrieve.ChangedReranker, retrieve.DocumentAdded, retrieve.DocumentDeleted, retrieve.DocumentVersion,
+		retrieve.DocumentSwitched, retrieve.ChunkSwitched, retrieve.ChunksCut, retrieve.ChangedIndex}
+	var changes, evilChanges []retrieve.Change
+	for i, k := range kinds {
+		changes = append(changes, retrieve.Change{Kind: k, Name: []string{"threshold", "", "", german}[min(i, 3)], Before: []string{"0.45", "3"}[min(i, 1)], After: []string{"0.25", "4"}[min(i, 1)], At: now})
+		evilChanges = append(evilChanges, retrieve.Change{Kind: k, Name: hostile, Before: hostile, After: hostile})
+	}
+	changes = append(changes, retrieve.Change{Kind: retrieve.ChunkEdited, DocumentID: nth(105), Before: "A ticket costs twelve euros.\n\n| a | b |\n|---|---|\n| 1 | 2 |", After: "A ticket costs fourteen euros.", At: now})
+	add("NowPage", "full", true, NowPage(p, NowView{Explained: e, Now: after, Moves: moves, Changes: changes, Names: map[domain.ID]string{nth(105): arabic}}))
+	add("NowPage", "same", true, NowPage(p, NowView{Explained: e, Now: e.Retrieval, Moves: retrieve.Moves(e.Retrieval, e.Retrieval)}))
+	add("NowPage", "empty", true, NowPage(p, NowView{Explained: nothing}))
+	add("NowPage", "hostile", true, NowPage(bad, NowView{Explained: evil, Now: evil.Retrieval, Moves: evilMoves, Changes: append(evilChanges, retrieve.Change{Kind: retrieve.ChunkEdited, Before: hostile, After: hostile + german})}))
 }

@@ -22,7 +22,7 @@ func TestWordsForFigures(t *testing.T) {
 		{roughly(3*time.Minute + 40*time.Second), "4 min"}, {roughly(59 * time.Minute), "1 h"}, {roughly(150 * time.Minute), "3 h"},
 		{share(0.5), "50.00%"}, {share(7), "100.00%"}, {share(-3), "0.00%"},
 		{initials("Head of Service"), "HS"}, {initials("ärztin"), "Ä"}, {initials("  "), "?"}, {initials("قسم الخدمة"), "قا"},
-		{excerpt("# A\n\n## B\nFirst  line.\nSecond."), "First line. Second."}, {excerpt("# Alone"), "# Alone"}, {excerpt(strings.Repeat("ä", 321)), strings.Repeat("ä", 320) + "…"},
+		{excerpt("# A\n\n## B\nFirst  line.\nSecond."), "First line. Second."}, {excerpt("# Alone"), "Alone"}, {excerpt(strings.Repeat("ä", 321)), strings.Repeat("ä", 320) + "…"},
 		{pageSpan(3, 3), "p. 3"}, {pageSpan(3, 5), "p. 3–5"}, {pageSpan(3, 0), "p. 3"},
 		{address("/x", "a", "1 &", "b", "", "c", "ü"), "/x?a=1+%26&c=%C3%BC"}, {address("/x", "a", ""), "/x"},
 	} {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/a-h/templ"
 
@@ -20,7 +19,6 @@ func evidenceAttributes(id domain.ID) templ.Attributes {
 	return templ.Attributes{
 		"hx-get":    "/retrievals/" + id.String(),
 		"hx-target": "#evidence",
-		"hx-select": "#evidence > *",
 		"hx-swap":   "innerHTML show:none",
 	}
 }
@@ -63,6 +61,30 @@ func passageNumber(r retrieve.Retrieval, i int, cited map[domain.ID]int) int {
 		}
 	}
 	return n
+}
+
+// panelSize is how many passages stand beside an answer: those that reached the model, and the next few.
+const panelSize = 12
+
+// inPanel are the numbers of the passages that stand beside an answer.
+func inPanel(r retrieve.Retrieval) []int {
+	room := panelSize
+	for _, p := range r.Passages {
+		if reached(p) {
+			room--
+		}
+	}
+	var shown []int
+	for i, p := range r.Passages {
+		if !reached(p) {
+			if room <= 0 {
+				continue
+			}
+			room--
+		}
+		shown = append(shown, i)
+	}
+	return shown
 }
 
 func passageFact(r retrieve.Retrieval) string {
@@ -129,9 +151,9 @@ func rankNote(rank int) string {
 	return ordinal(rank) + " this way"
 }
 
-// excerpt is the beginning of a passage on one line, without the headings it begins with: their path stands above it.
+// excerpt is the beginning of a passage on one line, without the headings it begins with: their path stands above it. Of the
+// Markdown, what would read badly on one line is left out.
 func excerpt(text string) string {
-	const most = 320
 	for rest := strings.TrimSpace(text); strings.HasPrefix(rest, "#"); {
 		_, after, more := strings.Cut(rest, "\n")
 		if !more {
@@ -140,11 +162,27 @@ func excerpt(text string) string {
 		rest = strings.TrimSpace(after)
 		text = rest
 	}
-	text = strings.Join(strings.Fields(text), " ")
-	if utf8.RuneCountInString(text) > most {
-		text = text[:runeOffset(text, most)] + "…"
+	var plain strings.Builder
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		switch {
+		case strings.HasPrefix(line, "|") && strings.Trim(line, "|-: ") == "":
+			continue
+		case strings.HasPrefix(line, "|"):
+			line = strings.Join(strings.FieldsFunc(strings.Trim(line, "| "), func(r rune) bool { return r == '|' }), "·") + ";"
+		case strings.HasPrefix(line, "#"):
+			line = strings.TrimLeft(line, "# ") + ":"
+		}
+		plain.WriteString(line + " ")
 	}
-	return text
+	return oneLine(strings.TrimRight(plain.String(), ": "), 320)
+}
+
+func goneSince(c chat.Citation) string {
+	if c.ChunkID == (domain.ID{}) || c.DocumentID == (domain.ID{}) {
+		return ", deleted since"
+	}
+	return ""
 }
 
 func citationPlace(c chat.Citation) string {

@@ -78,14 +78,6 @@ type PlaygroundView struct {
 	Model        string              // which model answers
 }
 
-// RetrievalView explains one answer: the question, what was found for it, how long it took and what it used.
-type RetrievalView struct {
-	Retrieval retrieve.Retrieval
-	Question  string
-	Answer    *chat.Message // nil: there was none
-	Back      string        // local path of the conversation
-}
-
 // ConversationsView is the list of conversations with one of them open, or none.
 type ConversationsView struct {
 	List chat.ConversationList

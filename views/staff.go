@@ -162,6 +162,10 @@ func deed(e tenant.AuditEntry) (sentence, at string) {
 		return "Looked through retrievals", ""
 	case "/retrievals/:id":
 		return "Looked at how an answer was found", object("/retrievals/")
+	case "/retrievals/:id/why":
+		return "Asked why an answer was not found elsewhere", object("/retrievals/")
+	case "/retrievals/:id/now":
+		return "Compared an answer with the documents of now", object("/retrievals/")
 	}
 	return "Looked at " + e.Route, ""
 }

@@ -111,7 +111,11 @@ func caseExamples(add func(string, string, bool, templ.Component), c, evil tenan
 	in("CaseRetrievals", "hostile", CaseRetrievals(helper(p.Path, &evil), retrieve.RecentList{All: 1, Searches: []retrieve.Past{{ID: nth(500), Question: hostile}}}))
 	r := someRetrieval()
 	p.Path += "/" + r.ID.String()
-	in("RetrievalPage", "case", RetrievalPage(p, RetrievalView{Retrieval: r, Question: r.Question, Answer: &answer, Back: "/conversations/" + nth(700).String()}))
+	look := staffLook()
+	look.Base = p.Path
+	in("RetrievalPage", "case", RetrievalPage(p, DebuggerView{Explained: look, Prompt: somePrompt(), Defaults: look.Retrieval.Settings}))
+	in("WhyPage", "case", WhyPage(p, WhyView{Explained: look, Documents: list}))
+	in("NowPage", "case", NowPage(p, NowView{Explained: look, Now: look.Retrieval}))
 	add("ErrorPage", "case", true, within(c, ErrorPage(ErrorView{Staff: true, Page: &p, Status: 404})))
 	out := helper(at, nil)
 	add("ErrorPage", "case-over", true, ErrorPage(ErrorView{Staff: true, Page: &out, Status: 403, Message: domain.ErrCaseOver.Message}))

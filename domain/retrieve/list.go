@@ -57,12 +57,15 @@ func (s *Service) Recent(ctx context.Context, tenantID domain.ID, page int) (Rec
 
 // forReader masks what a visitor wrote where a staff member reads it, and the words that came from what is masked.
 func (r *Retrieval) forReader(ctx context.Context) {
-	question, searched := domain.ForReader(ctx, r.Question), domain.ForReader(ctx, r.Searched)
-	if question == r.Question && searched == r.Searched {
+	question, searched, before := domain.ForReader(ctx, r.Question), domain.ForReader(ctx, r.Searched), slices.Clone(r.Context)
+	for i, text := range before {
+		before[i] = domain.ForReader(ctx, text)
+	}
+	if question == r.Question && searched == r.Searched && slices.Equal(before, r.Context) {
 		return
 	}
-	r.Question, r.Searched = question, searched
-	shown := strings.ToLower(question + " " + searched)
+	r.Question, r.Searched, r.Context = question, searched, before
+	shown := strings.ToLower(question + " " + searched + " " + strings.Join(before, " "))
 	words := slices.Clone(r.Words)
 	for i, w := range words {
 		if !strings.Contains(shown, strings.ToLower(w.Text)) {

@@ -100,11 +100,7 @@ func (s *Service) settingsFrom(kept []byte) (Settings, error) {
 
 // Defaults are the settings of a tenant that has set none.
 func (s *Service) Defaults() Settings {
-	reranker := ""
-	if s.reranker != nil {
-		reranker = s.reranker.Model()
-	}
-	return Defaults(s.embedder.Model(), reranker)
+	return Defaults(s.embedder.Model(), s.Reranker())
 }
 
 // SaveSettings changes how the tenant searches. What is as by default is not kept, so that it follows what is measured later.

@@ -3,6 +3,7 @@
 // shown is cloned from the page or rendered by the server.
 
 import "./config";
+import { startDebugger } from "./debugger";
 import { freshInspector, startInspector } from "./inspector";
 import { startLive } from "./live";
 import { drawAnswers, startPlayground } from "./playground";
@@ -18,6 +19,7 @@ startLive();
 startPlayground();
 startBot();
 startInspector();
+startDebugger();
 
 function fresh(): void {
   drawAnswers();

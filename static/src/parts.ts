@@ -117,7 +117,7 @@ function onClick(e: MouseEvent): void {
   else if (target instanceof HTMLDialogElement) target.close(); // the backdrop belongs to the dialog
   else if ((hit = on("[data-copy-link]"))) {
     e.preventDefault();
-    void copy((hit as HTMLAnchorElement).href, "The link was copied.");
+    void copy((hit as HTMLAnchorElement).href, hit.dataset.said ?? "The link was copied.");
   } else if ((hit = on("[data-copy]"))) void copy(document.getElementById(hit.dataset.copy!)!.textContent!, "The snippet was copied.");
 }
 
