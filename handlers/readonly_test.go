@@ -66,6 +66,7 @@ func TestCasesOnlyRead(t *testing.T) {
 	added := domain.NewID()
 	a.db.Exec(t, `insert into chunks (tenant_id, id, document_id, ordinal, reading, text, tokens, start_offset, end_offset, edit_id)
 		select tenant_id, $2, document_id, 99, reading, 'added', 1, 0, 0, $3 from chunks where tenant_id = $1 and id = $4`, id, added, addition, chunk)
+	a.db.Exec(t, "with s as (insert into tenants (id, name) values ($1, 'Left') returning id) insert into auth.scratch_tenants (tenant_id, made_at) select id, now() - interval '1 day' from s", domain.NewID())
 	text, err := a.documents.Chunk(t.Context(), id, chunk)
 	if err != nil {
 		t.Fatal(err)
@@ -93,7 +94,9 @@ func TestCasesOnlyRead(t *testing.T) {
 		"document.Delete": asCall(d.Delete, id, doc), "document.Store": asCall(d.Store, id, document.Upload{Name: "n", Format: "text", Content: []byte("new")}),
 		"document.StoreVersion":   asCall(d.StoreVersion, id, doc, document.Upload{Name: "n", Format: "text", Content: []byte("newer")}),
 		"document.RestoreVersion": asCall(d.RestoreVersion, id, doc, 1, user), "document.Original": asCall(d.Original, id, doc, 1),
-		"chat.SaveBot": asCall(k.SaveBot, id, m.bot.ID, form), "chat.AllowOrigin": asCall(k.AllowOrigin, id, m.bot.ID, "https://x.example"),
+		"document.LeaveOutdated":  asCall(d.LeaveOutdated, document.Outdated{TenantID: id, DocumentID: doc}, time.Minute),
+		"document.ReplaceVectors": asCall(d.ReplaceVectors, document.Outdated{TenantID: id, DocumentID: doc}, "m", [][]float32{{1}}),
+		"chat.SaveBot":            asCall(k.SaveBot, id, m.bot.ID, form), "chat.AllowOrigin": asCall(k.AllowOrigin, id, m.bot.ID, "https://x.example"),
 		"chat.ForbidOrigin": asCall(k.ForbidOrigin, id, m.bot.ID, "https://x.example"), "chat.NewVisitor": asCall(k.NewVisitor, id, m.bot.ID),
 		"chat.Visitor": asCall(k.Visitor, id, m.bot.ID, token), "chat.NewConversation": asCall(k.NewConversation, id, m.bot.ID, asker),
 		"chat.Ask":              asCall(k.Ask, chat.Question{ID: domain.NewID(), TenantID: id, Bot: m.bot, Asker: asker, Text: "What?"}, chat.Events{}),
@@ -103,6 +106,9 @@ func TestCasesOnlyRead(t *testing.T) {
 		"tenant.Account":        asCall(s.Account, id, user),
 		"tenant.Rename":         asCall(s.Rename, id, "Other"),
 		"tenant.ChangePassword": asCall(s.ChangePassword, m.account, password, password+"x"),
+		"tenant.Erase":          asCall(s.Erase, id),
+		"tenant.MakeScratch":    asCall(s.MakeScratch, "Scratch"),
+		"tenant.EraseScratch":   asCall(s.EraseScratch, time.Minute),
 		"support.OpenCase":      asCall(u.OpenCase, h.staff, id, tenant.CaseForm{Reason: "The answer about prices", Minutes: 15, Code: h.code()}, tenant.Visit{}),
 		"support.Look":          asCall(u.Look, h.staff, open, tenant.Visit{}), "support.CloseCase": asCall(u.CloseCase, h.staff, open, tenant.Visit{}),
 		"support.Add": asCall(u.Add, "new@support.example", ""), "support.Remove": asCall(u.Remove, h.staff.Email),
@@ -125,9 +131,17 @@ func TestCasesOnlyRead(t *testing.T) {
 		"retrieve.Settings": asCall(r.Settings, id), "retrieve.Get": asCall(r.Get, id, ids["retrieval"]), "retrieve.Defaults": nil, "retrieve.Reranker": nil,
 		"retrieve.Name": asCall(r.Name, id, []retrieve.Passage{{ChunkID: chunk}}), "retrieve.Explain": asCall(r.Explain, id, retrieve.Query{Text: "bicycle"}, doc, chunk),
 		"retrieve.Since": asCall(r.Since, id, retrieve.Retrieval{Question: "bicycle", Searched: "bicycle"}), "chat.Prompt": asCall(k.Prompt, id, ids["retrieval"]),
+		"document.HasOutdated": asCall(d.HasOutdated, id, "m"), "document.NextOutdated": asCall(d.NextOutdated, id, "m"),
+		"chat.Standalone": nil, "tenant.After": asCall(s.After, domain.ID{}),
 		"support.OpenCases": asCall(u.OpenCases, other), "support.Tenants": asCall(u.Tenants, "", 1), "support.Tenant": asCall(u.Tenant, id),
 		"support.Members": asCall(u.Members), "support.Member": asCall(u.Member, h.staff.ID),
 	}
+	then, err := r.Get(t.Context(), id, ids["retrieval"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	reads["chat.Prompt"], reads["retrieve.Since"] = asCall(k.Prompt, id, then.ID), asCall(r.Since, id, then)
+	reads["retrieve.Explain"] = asCall(r.Explain, id, retrieve.Query{Text: "What does a bicycle cost?"}, doc, chunk)
 	for name, service := range map[string]any{"document": d, "chat": k, "retrieve": r, "tenant": s, "support": u} {
 		for i := range reflect.TypeOf(service).NumMethod() {
 			method := name + "." + reflect.TypeOf(service).Method(i).Name

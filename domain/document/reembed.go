@@ -19,6 +19,7 @@ import (
 type Outdated struct {
 	TenantID   domain.ID
 	DocumentID domain.ID
+	Title      string  // its own, or its name
 	Chunks     []Chunk // in order, with what is switched off
 
 	model    string
@@ -48,8 +49,8 @@ func (s *Service) NextOutdated(ctx context.Context, tenantID domain.ID, model st
 	err := s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
 		var free bool
 		err := tx.QueryRow(ctx, `
-			select id, embedding_model, edit_revision, status in ('ready', 'failed') and due_at <= clock_timestamp() as free
-			from documents d where `+hasOther+` order by free desc, id limit 1`, tenantID, model).Scan(&o.DocumentID, &o.model, &o.revision, &free)
+			select id, coalesce(nullif(title, ''), name), embedding_model, edit_revision, status in ('ready', 'failed') and due_at <= clock_timestamp() as free
+			from documents d where `+hasOther+` order by free desc, id limit 1`, tenantID, model).Scan(&o.DocumentID, &o.Title, &o.model, &o.revision, &free)
 		switch {
 		case errors.Is(err, pgx.ErrNoRows):
 			return ErrNothing

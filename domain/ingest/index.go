@@ -28,7 +28,7 @@ const (
 func (s *Service) Index(ctx context.Context, tenantID domain.ID, title, language string, c document.Chunk) (document.NewChunk, error) {
 	setText(&c, c.Text)
 	k := document.NewChunk{Chunk: c}
-	vectors, err := s.embedTexts(ctx, []string{embeddedText(&c)}, 0)
+	vectors, err := s.embedTexts(ctx, []string{embeddedText(title, &c)}, 0)
 	if err != nil {
 		return k, fmt.Errorf("embed a chunk: %w", err)
 	}
@@ -76,7 +76,7 @@ func (w *worker) index(ctx context.Context, a document.Attempt, content *documen
 	for from := 0; from < n && ctx.Err() == nil; from += embedBatch {
 		batch := content.Chunks[from:min(from+embedBatch, n)]
 		group.Go(func() error {
-			if err := w.embed(ctx, batch, (n-from)/embedBatch); err != nil {
+			if err := w.embed(ctx, content.Title, batch, (n-from)/embedBatch); err != nil {
 				return err
 			}
 			lock.Lock()
@@ -90,11 +90,11 @@ func (w *worker) index(ctx context.Context, a document.Attempt, content *documen
 	return group.Wait()
 }
 
-// embed fills in the vectors of a batch, with so many left behind it. A model that asks to wait for a moment is waited for.
-func (s *Service) embed(ctx context.Context, batch []document.NewChunk, left int) error {
+// embed fills in the vectors of a batch of a document, with so many left behind it. A model that asks to wait for a moment is waited for.
+func (s *Service) embed(ctx context.Context, title string, batch []document.NewChunk, left int) error {
 	texts := make([]string, len(batch))
 	for i := range batch {
-		texts[i] = embeddedText(&batch[i].Chunk)
+		texts[i] = embeddedText(title, &batch[i].Chunk)
 	}
 	for try := 1; ; try++ {
 		vectors, err := s.embedTexts(ctx, texts, left)
@@ -224,10 +224,12 @@ func (o *outage) now() (until time.Time, message string) {
 	return o.until, o.message
 }
 
-// embeddedText is what stands for a chunk in the vector: its headings say what its words are about.
-func embeddedText(c *document.Chunk) string {
-	if len(c.Heading) == 0 {
-		return c.Text
+// embeddedText is what stands for a chunk in the vector: its document's title and its headings say what its words are about.
+// Without titles, vectors alone found a third less on a set of pages (feedbackqa-cdc-who).
+func embeddedText(title string, c *document.Chunk) string {
+	above := c.Heading
+	if len(above) == 0 || above[0] != title {
+		above = append([]string{title}, above...)
 	}
-	return strings.Join(c.Heading, " › ") + "\n\n" + c.Text
+	return strings.TrimLeft(strings.Join(above, " › ")+"\n\n"+c.Text, "\n")
 }

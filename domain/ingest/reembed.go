@@ -148,7 +148,7 @@ func (r *reembedder) embedAnew(ctx context.Context, o document.Outdated, model s
 		chunks[i].Chunk = c
 	}
 	for from := 0; from < len(chunks); from += embedBatch {
-		if err := r.embed(ctx, chunks[from:min(from+embedBatch, len(chunks))], inBackground); err != nil {
+		if err := r.embed(ctx, o.Title, chunks[from:min(from+embedBatch, len(chunks))], inBackground); err != nil {
 			return err
 		}
 	}

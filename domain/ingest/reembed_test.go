@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os/exec"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -128,7 +129,8 @@ func TestReembedded(t *testing.T) {
 func vectorsFit(t *testing.T, db *dbtest.Database, tenantID domain.ID, dims int) {
 	t.Helper()
 	conn := db.Super(t)
-	rows, err := conn.Query(t.Context(), "select id, text from chunks where tenant_id = $1", tenantID)
+	rows, err := conn.Query(t.Context(), `select c.id, coalesce(nullif(d.title, ''), d.name) || e'\n\n' || c.text
+		from chunks c join documents d on d.id = c.document_id where c.tenant_id = $1`, tenantID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -339,7 +341,7 @@ func (c *choosy) Embed(ctx context.Context, texts []string) ([][]float32, llm.Us
 	if c.down.Add(-1) >= 0 {
 		return nil, llm.Usage{}, errors.New("connection refused")
 	}
-	if slices.Contains(texts, "unspeakable") {
+	if slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(text, "unspeakable") }) {
 		c.refused.Add(1)
 		return nil, llm.Usage{}, domain.NewError(domain.Invalid, "no")
 	}

@@ -26,17 +26,19 @@ type form struct {
 	lang Lang
 }
 
-// Near returns what looks for the words. text is what they came from: the question, and other spellings that are looked for.
-func (w Weighed) Near(tenant [16]byte, text string) *Near {
+// Near returns what looks for the words.
+func (w Weighed) Near(tenant [16]byte) *Near {
 	n := &Near{tenant: tenant, places: make(map[int32]int, len(w.Weights)), known: map[form]int{}}
 	for hash, weight := range w.Weights {
 		n.places[hash] = len(n.weight)
 		n.weight = append(n.weight, weight)
 	}
 	n.counts = make([]int, len(n.weight))
-	for _, tok := range tokens(text) {
-		n.begins[beginning(tok.text)] = true
-		n.begins[beginning(foldAccents(strings.ToLower(tok.text)))] = true
+	for _, word := range w.Words {
+		for _, text := range append([]string{word.Text}, word.Spelled...) {
+			n.begins[beginning(text)] = true
+			n.begins[beginning(foldAccents(strings.ToLower(text)))] = true
+		}
 	}
 	return n
 }

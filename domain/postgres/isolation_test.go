@@ -106,7 +106,7 @@ func TestEraseLeavesNothing(t *testing.T) {
 		db.Exec(t, forTenant("insert into auth.logins (email, tenant_id, user_id, password_hash) values ($1 || '@example.com', $1, {users}, 'x')", id))
 		db.Exec(t, forTenant("insert into auth.bot_keys (key, tenant_id, bot_id) values ({key}, $1, {bots})", id))
 		db.Exec(t, "insert into auth.scratch_tenants (tenant_id) values ($1)", id)
-		db.Exec(t, "insert into auth.staff (id, email, name, password_hash, totp_secret) values ($1, $1::text, 'S', 'x', 'x')", id)
+		db.Exec(t, "insert into auth.staff (id, email, name, password_hash, totp_secret) values ($1, $2, 'S', 'x', 'x')", id, id.String())
 		db.Exec(t, forTenant("insert into auth.staff_cases (case_id, tenant_id, staff_id, expires_at) values ({cases}, $1, $1, now())", id))
 	}
 	rows := func(id domain.ID) map[string]int {

@@ -28,6 +28,8 @@ func TestFuse(t *testing.T) {
 		"built in: looks alone":                      {builtin + "x", []hit{{chunk: chunk(0), cosine: .1}, {chunk: chunk(1), cosine: .5}}, "ba"},
 		"meaning beats words":                        {"model", []hit{{chunk: chunk(0), bm25: 9, cosine: .1}, {chunk: chunk(1), bm25: 2, cosine: .8}}, "ba"},
 		"words decide between like meanings":         {"model", []hit{{chunk: chunk(0), bm25: 1, cosine: .5}, {chunk: chunk(1), bm25: 9, cosine: .5}}, "ba"},
+		"vectors that disagree with the words":       {"model", []hit{{chunk: chunk(0), bm25: 9, cosine: .1}, {chunk: chunk(1), bm25: 3, cosine: .4}, {chunk: chunk(2), bm25: 2, cosine: .3}, {chunk: chunk(3), bm25: 1, cosine: .2}}, "abcd"},
+		"vectors that agree, and are sharper":        {"model", []hit{{chunk: chunk(0), bm25: 9, cosine: .5}, {chunk: chunk(1), bm25: 8.9, cosine: .9}, {chunk: chunk(2), bm25: 2, cosine: .1}, {chunk: chunk(3), bm25: 1, cosine: .1}}, "bacd"},
 		"no vectors":                                 {"", []hit{{chunk: chunk(0), bm25: 1}, {chunk: chunk(1), bm25: 30}}, "ba"},
 		"ties by id":                                 {"", []hit{{chunk: chunk(1), bm25: 1}, {chunk: chunk(0), bm25: 1}}, "ab"},
 		"no known word":                              {"model", []hit{{chunk: chunk(0), cosine: .4}}, "a"},
@@ -38,5 +40,26 @@ func TestFuse(t *testing.T) {
 	}
 	if order(nil, 0, "model") != "" {
 		t.Error("nothing found, something fused")
+	}
+}
+
+// A question about something else has hits as well, and the best of them is still the best: what tells is how sure it is.
+func TestFuseSure(t *testing.T) {
+	sure := func(bm25, cosine, others float64) float64 {
+		hits := []hit{{bm25: bm25, cosine: cosine}}
+		for i := range 100 {
+			hits = append(hits, hit{chunk: domain.ID{byte(i + 1)}, bm25: .1, cosine: others})
+		}
+		fuse(hits, 20, "model")
+		return hits[0].fused
+	}
+	for name, c := range map[string][2]float64{ // surer first
+		"by its words":                   {sure(19, .6, .2), sure(9, .6, .2)},
+		"by its cosine":                  {sure(9, .8, .2), sure(9, .4, .2)},
+		"to a model that finds all like": {sure(9, .6, .2), sure(9, .8, .75)},
+	} {
+		if c[0] < c[1]+.05 {
+			t.Errorf("%s: %f, not more than %f", name, c[0], c[1])
+		}
 	}
 }

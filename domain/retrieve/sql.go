@@ -77,7 +77,7 @@ func (s *search) read(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	near := s.words.Near(s.tenant, s.spelledOut())
+	near := s.words.Near(s.tenant)
 	for i := range s.hits[:min(toLookAt, len(s.hits))] {
 		h := &s.hits[i]
 		p, d := best[h.chunk], said[h.chunk]
@@ -98,15 +98,6 @@ func (s *search) read(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// spelledOut is the question with the words that misspelled ones were taken for.
-func (s *search) spelledOut() string {
-	text := s.query.Text
-	for _, w := range s.words.Words {
-		text += " " + strings.Join(w.Spelled, " ")
-	}
-	return text
 }
 
 // subject is what a chunk's words stand under.

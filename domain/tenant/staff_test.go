@@ -286,6 +286,7 @@ func TestHealth(t *testing.T) {
 		d.db.Exec(t, "insert into messages (tenant_id, id, conversation_id, author, text, status, created_at) values ($1, $2, $3, 'bot', 'geheim', $4, now() - $5::interval)",
 			a, domain.NewID(), conversation, status, age)
 	}
+	d.db.Exec(t, "insert into auth.scratch_tenants (tenant_id) values ($1)", d.tenant(t, "Made to measure"))
 	list, err := d.Tenants(t.Context(), "", 1)
 	if err != nil || list.Matching != 2 || len(list.Tenants) != 2 {
 		t.Fatalf("%+v, %v", list, err)

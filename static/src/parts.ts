@@ -10,7 +10,7 @@ export function startParts(): void {
   document.addEventListener("htmx:sendError", () => toast("The server cannot be reached. Check your connection and try again.", true));
   document.addEventListener("htmx:beforeSwap", (e) => {
     const { xhr } = (e as CustomEvent).detail;
-    if (new URL(xhr.responseURL || location.href).pathname !== "/signin") return;
+    if (!new URL(xhr.responseURL || location.href).pathname.endsWith("/signin")) return;
     e.preventDefault(); // the session ended: the sign-in is a page of its own
     signedOut(401);
   });

@@ -25,11 +25,12 @@ function marks(turn: HTMLElement): AnswerOptions {
       const at = `[data-n="${n}"]`;
       const source = turn.querySelector(`[data-foot] ${at}`) ?? (turn.dataset.live ? document.querySelector(`#passages ${at}`) : null);
       if (!source) return null;
-      const open = source instanceof HTMLAnchorElement;
+      const kept = source instanceof HTMLAnchorElement;
+      const open = kept && source.hasAttribute("href"); // support has no page of a chunk
       const mark = document.createElement(open ? "a" : "span");
       mark.className = "cite";
       if (open) (mark as HTMLAnchorElement).href = source.href;
-      else mark.dataset.s = "none"; // deleted since
+      else if (!kept) mark.dataset.s = "none"; // deleted since
       mark.textContent = String(n);
       mark.setAttribute("aria-label", `Source ${n}`);
       return mark;
