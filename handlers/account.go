@@ -12,6 +12,7 @@ import (
 	"bitb/domain"
 	"bitb/domain/document"
 	"bitb/domain/redis"
+	"bitb/domain/retrieve"
 	"bitb/domain/tenant"
 	"bitb/views"
 )
@@ -139,6 +140,14 @@ func (s *server) settingsPage(c echo.Context, status int, v views.SettingsView) 
 		return err
 	}
 	v.Models, v.Embedding = s.Models, counts.Embedding
+	if v.Search.Err == nil {
+		search, err := s.Retrieve.Settings(c.Request().Context(), page.Account.Tenant.ID)
+		if err != nil {
+			return err
+		}
+		v.Search = views.NewSearchForm(search)
+	}
+	v.Search.Measured = s.Retrieve.Defaults()
 	return render(c, status, views.Settings(page, v))
 }
 
@@ -169,6 +178,33 @@ func (s *server) saveCutting(c echo.Context) error {
 		return err
 	}
 	return s.done(c, "/settings#chunks", fmt.Sprintf("Documents are cut into chunks of about %d tokens from now on.", cutting.Tokens))
+}
+
+func (s *server) saveSearchForm(c echo.Context) error {
+	on := func(field string) bool { return c.FormValue(field) != "" }
+	form := views.SearchForm{Threshold: text(c.FormValue("threshold")), Limit: text(c.FormValue("limit")), Search: text(c.FormValue("search")),
+		Spelling: on("spelling"), Rerank: on("rerank"), Duplicates: on("duplicates"), Neighbours: on("neighbours"), FollowUps: on("follow_ups")}
+	err := s.saveSearch(c.Request().Context(), tenantOf(c), retrieve.Settings{Threshold: decimal(form.Threshold), Limit: wholeNumber(form.Limit),
+		Search: retrieve.Sides(form.Search), Spelling: form.Spelling, Rerank: form.Rerank, Duplicates: form.Duplicates, Neighbours: form.Neighbours,
+		FollowUps: form.FollowUps})
+	if e, ok := asError(err, domain.Invalid); ok {
+		if wantsJSON(c.Request()) {
+			return e
+		}
+		form.Err = e
+		return s.settingsPage(c, http.StatusUnprocessableEntity, views.SettingsView{Search: form})
+	}
+	if err != nil {
+		return err
+	}
+	return s.done(c, "/settings#search-settings", "The search works like that from now on.")
+}
+
+func (s *server) resetSearch(c echo.Context) error {
+	if err := s.saveSearch(c.Request().Context(), tenantOf(c), s.Retrieve.Defaults()); err != nil {
+		return err
+	}
+	return s.done(c, "/settings#search-settings", "The search works as it was measured best.")
 }
 
 // wholeNumber reads a number that a person typed; what is none is outside all bounds.

@@ -30,6 +30,7 @@ import (
 	"bitb/domain/dbtest"
 	"bitb/domain/document"
 	"bitb/domain/llm"
+	"bitb/domain/questions"
 	"bitb/domain/redis"
 	"bitb/domain/retrieve"
 	"bitb/domain/tenant"
@@ -50,6 +51,7 @@ type app struct {
 	documents *document.Service
 	chat      *chat.Service
 	search    *retrieve.Service
+	questions *questions.Service
 	rendering atomic.Pointer[func(ctx context.Context, page, width int) error] // what a test does while a page is drawn
 }
 
@@ -91,6 +93,7 @@ func newApp(t *testing.T) *app {
 	a.documents = document.NewService(a.db.DB, dbtest.NoQueue)
 	a.chat = chat.NewService(chat.Config{DB: a.db.DB, Log: log, Retrieve: a.search, Model: llm.Extractive{}, Quoter: llm.Extractive{},
 		Cache: store, Metrics: noMetrics{}})
+	a.questions = questions.NewService(questions.Config{DB: a.db.DB, Log: log, Searcher: a.search, Queue: dbtest.NoQueue})
 	static, err := fs.Sub(bitb.Static, "static")
 	if err != nil {
 		t.Fatal(err)
@@ -99,7 +102,7 @@ func newApp(t *testing.T) *app {
 	publicURL := "http://" + listener.Listener.Addr().String()
 	handler, err := handlers.New(t.Context(), handlers.Deps{
 		Log: log, PublicURL: publicURL, Static: static, Tenants: a.tenants, Sessions: tenant.NewSessions(a.db.DB), Support: a.support,
-		Documents: a.documents, Retrieve: a.search, Chat: a.chat, Limiter: &countless{Store: store}, Hints: store, Cache: store, Metrics: noMetrics{},
+		Documents: a.documents, Retrieve: a.search, Chat: a.chat, Questions: a.questions, Limiter: &countless{Store: store}, Hints: store, Cache: store, Metrics: noMetrics{},
 		Models: views.Models{Answer: "builtin", Embedding: "builtin", BuiltIn: true}, TraceDays: 30,
 		Sniff: sniff, Unzip: unzip,
 		RenderPage: a.render, Ready: a.db.Ping, ClientIP: echo.ExtractIPDirect(),

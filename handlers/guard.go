@@ -248,6 +248,9 @@ func newSessions(d Deps, staff bool) *scs.SessionManager {
 // besidePages reports whether a request runs beside the pages that a person looks at: an upload, the live rows, a list that
 // loads itself again, a picture in a page.
 func besidePages(r *http.Request) bool {
+	if strings.HasPrefix(r.URL.Path, "/questions/") && refreshes(r) {
+		return true
+	}
 	path, ok := strings.CutPrefix(r.URL.Path, "/documents")
 	return ok && (wantsJSON(r) || refreshes(r) || strings.Contains(path, "/pages/"))
 }

@@ -17,6 +17,7 @@ import (
 	"bitb/domain"
 	"bitb/domain/chat"
 	"bitb/domain/document"
+	"bitb/domain/questions"
 	"bitb/domain/redis"
 	"bitb/domain/retrieve"
 	"bitb/domain/tenant"
@@ -56,6 +57,7 @@ type Deps struct {
 	Documents *document.Service
 	Retrieve  *retrieve.Service
 	Chat      *chat.Service
+	Questions *questions.Service
 	Limiter   Limiter
 	Hints     Hints
 	Cache     Cache

@@ -29,7 +29,11 @@ func (s *server) page(c echo.Context) (views.Page, error) {
 	if err != nil {
 		return views.Page{}, err
 	}
-	page := views.Page{Account: account, Path: c.Request().URL.Path, Documents: list.All, Conversations: conversations}
+	worse, err := s.Questions.Notice(ctx, account.Tenant.ID)
+	if err != nil {
+		return views.Page{}, err
+	}
+	page := views.Page{Account: account, Path: c.Request().URL.Path, Documents: list.All, Conversations: conversations, Worse: worse}
 	if account.User.Role.Allows(domain.Admin) {
 		if page.LookingIn, err = s.Support.LookingIn(ctx, account.Tenant.ID); err != nil {
 			return views.Page{}, err

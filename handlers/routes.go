@@ -71,6 +71,19 @@ var routes = []route{
 	{method: post, path: "/retrievals/:id/settings", who: admin, limit: per(20, time.Minute, "member"), handle: (*server).retrievalSettings},
 	{method: get, path: "/retrievals/:id/export", who: viewer, limit: per(60, time.Minute, "member"), handle: (*server).retrievalExport},
 
+	{method: get, path: "/questions", who: viewer, limit: per(300, time.Minute, "member"), handle: (*server).questions},
+	{method: post, path: "/questions", who: editor, limit: per(120, time.Minute, "member"), handle: (*server).addQuestion},
+	{method: get, path: "/questions/new", who: editor, limit: per(120, time.Minute, "member"), handle: (*server).newQuestion},
+	{method: post, path: "/questions/list", who: editor, limit: per(30, time.Minute, "member"), handle: (*server).addQuestions, upload: true},
+	{method: get, path: "/questions/progress", who: viewer, limit: per(300, time.Minute, "member"), handle: (*server).questionProgress},
+	{method: get, path: "/questions/export.csv", who: viewer, limit: per(30, time.Minute, "member"), handle: (*server).exportQuestions},
+	{method: get, path: "/questions/template.csv", who: viewer, limit: per(30, time.Minute, "member"), handle: (*server).questionTemplate},
+	{method: post, path: "/questions/run", who: editor, limit: per(20, time.Minute, "member"), handle: (*server).runQuestions},
+	{method: get, path: "/questions/threshold", who: viewer, limit: per(300, time.Minute, "member"), handle: (*server).threshold},
+	{method: post, path: "/questions/threshold", who: admin, limit: per(30, time.Minute, "member"), handle: (*server).saveThreshold},
+	{method: post, path: "/questions/:id/explain", who: editor, limit: per(60, time.Minute, "member"), handle: (*server).explainQuestion},
+	{method: post, path: "/questions/:id/delete", who: editor, limit: per(120, time.Minute, "member"), handle: (*server).deleteQuestion},
+
 	{method: get, path: "/conversations", who: viewer, limit: per(300, time.Minute, "member"), handle: (*server).conversations},
 	{method: get, path: "/conversations/:id", who: viewer, limit: per(300, time.Minute, "member"), handle: (*server).conversation},
 
@@ -83,6 +96,8 @@ var routes = []route{
 	{method: get, path: "/settings", who: viewer, limit: per(120, time.Minute, "member"), handle: (*server).settings},
 	{method: post, path: "/settings/tenant", who: owner, limit: per(20, time.Minute, "member"), handle: (*server).renameTenant},
 	{method: post, path: "/settings/chunks", who: admin, limit: per(20, time.Minute, "member"), handle: (*server).saveCutting},
+	{method: post, path: "/settings/search", who: admin, limit: per(30, time.Minute, "member"), handle: (*server).saveSearchForm},
+	{method: post, path: "/settings/search/reset", who: admin, limit: per(30, time.Minute, "member"), handle: (*server).resetSearch},
 	{method: post, path: "/settings/password", who: viewer, limit: per(10, time.Minute, "member"), handle: (*server).changePassword},
 
 	{method: get, path: "/settings/audit", who: admin, limit: per(120, time.Minute, "member"), handle: (*server).audit},

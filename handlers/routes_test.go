@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"bitb/domain"
+	"bitb/domain/questions"
 	"bitb/handlers"
 )
 
@@ -114,11 +115,18 @@ func (m *member) things(t *testing.T) map[string]domain.ID {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return map[string]domain.ID{"document": document, "chunk": chunks[0], "conversation": current.ID, "retrieval": current.Messages[1].RetrievalID, "edit": edited.Edit.ID}
+	if _, err := m.app.questions.Add(t.Context(), m.account.Tenant.ID, m.account.User.ID, []questions.Line{questions.NewLine(first, document.String(), "", "")}); err != nil {
+		t.Fatal(err)
+	}
+	tested, err := m.app.questions.All(t.Context(), m.account.Tenant.ID)
+	if err != nil || len(tested) != 1 {
+		t.Fatalf("%d test questions, %v", len(tested), err)
+	}
+	return map[string]domain.ID{"question": tested[0].ID, "document": document, "chunk": chunks[0], "conversation": current.ID, "retrieval": current.Messages[1].RetrievalID, "edit": edited.Edit.ID}
 }
 
 func fill(path string, ids map[string]domain.ID) string {
-	for prefix, name := range map[string]string{"/documents/": "document", "/chunks/": "chunk", "/conversations/": "conversation", "/retrievals/": "retrieval", "/edits/": "edit"} {
+	for prefix, name := range map[string]string{"/documents/": "document", "/chunks/": "chunk", "/conversations/": "conversation", "/retrievals/": "retrieval", "/edits/": "edit", "/questions/": "question"} {
 		if strings.HasPrefix(path, prefix) {
 			path = strings.Replace(path, ":n", "1", 1)
 			return strings.Replace(path, ":id", ids[name].String(), 1)
@@ -160,6 +168,7 @@ func (a *app) fingerprint(t *testing.T, m *member) string {
 			union all select md5(x::text) from document_files x where tenant_id = $1 union all select md5(x::text) from chunk_edits x where tenant_id = $1 union all select md5(x::text) from bots x where tenant_id = $1
 			union all select md5(x::text) from conversations x where tenant_id = $1 union all select md5(x::text) from messages x where tenant_id = $1
 			union all select md5(x::text) from users x where tenant_id = $1 union all select md5(x::text) from tenants x where id = $1
+			union all select md5(x::text) from test_questions x where tenant_id = $1 union all select md5(x::text) from test_runs x where tenant_id = $1
 			union all select md5(x::text) from corpora x where tenant_id = $1 union all select md5(x::text) from retrievals x where tenant_id = $1 union all select md5(x::text) from citations x where tenant_id = $1) all_rows`,
 		m.account.Tenant.ID).Scan(&sum)
 	if err != nil {

@@ -29,6 +29,7 @@ import (
 	"bitb/domain/dbtest"
 	"bitb/domain/document"
 	"bitb/domain/llm"
+	"bitb/domain/questions"
 	"bitb/domain/redis"
 	"bitb/domain/retrieve"
 	"bitb/domain/tenant"
@@ -43,6 +44,7 @@ type dashboard struct {
 	db        *dbtest.Database
 	account   tenant.Account
 	documents *document.Service
+	questions *questions.Service
 	hints     *redis.Store
 	broken    atomic.Bool // pages cannot be drawn
 }
@@ -69,6 +71,7 @@ func newDashboard(t *testing.T) *dashboard {
 		t.Fatal(err)
 	}
 	search := retrieve.NewService(retrieve.Config{DB: d.db.DB, Log: log, Embedder: llm.Cached(llm.NewHashing(), d.hints, noMetrics{})})
+	d.questions = questions.NewService(questions.Config{DB: d.db.DB, Log: log, Searcher: search, Queue: dbtest.NoQueue})
 	tenants := tenant.NewService(d.db.DB, chat.FirstBot)
 	d.documents = document.NewService(d.db.DB, dbtest.NoQueue)
 	stop, end := context.WithCancel(context.Background())
@@ -76,7 +79,7 @@ func newDashboard(t *testing.T) *dashboard {
 	d.url = "http://" + server.Listener.Addr().String()
 	server.Config.Handler, err = handlers.New(stop, handlers.Deps{
 		Log: log, PublicURL: d.url, Static: static, Tenants: tenants, Sessions: tenant.NewSessions(d.db.DB), Documents: d.documents,
-		Retrieve: search, Limiter: d.hints, Hints: d.hints, Cache: d.hints, Metrics: noMetrics{}, Models: views.Models{Answer: "builtin", BuiltIn: true},
+		Retrieve: search, Questions: d.questions, Limiter: d.hints, Hints: d.hints, Cache: d.hints, Metrics: noMetrics{}, Models: views.Models{Answer: "builtin", BuiltIn: true},
 		Chat: chat.NewService(chat.Config{DB: d.db.DB, Log: log, Retrieve: search, Model: llm.Extractive{}, Quoter: llm.Extractive{},
 			Cache: d.hints, Metrics: noMetrics{}}),
 		Sniff: sniff, Unzip: unzip, RenderPage: d.draw, Ready: d.db.Ping, ClientIP: echo.ExtractIPDirect(),

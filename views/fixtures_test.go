@@ -438,13 +438,17 @@ func examples() []example {
 	owner := somebody(domain.Owner, "/settings")
 	models := Models{Answer: "extractive-1", Embedding: "hashing-1024", Dimensions: 1024, BuiltIn: true}
 	cut := CuttingForm{Tokens: "320", Overlap: "32", Outdated: 12}
+	search := NewSearchForm(retrieve.Defaults("builtin", ""))
+	search.Measured = retrieve.Defaults("builtin", "")
+	badSearch := SearchForm{Threshold: hostile, Limit: hostile, Search: hostile, Err: &domain.Error{Code: domain.Invalid, Fields: map[string]string{"threshold": hostile, "limit": hostile, "search": hostile}}}
 	badCut := CuttingForm{Tokens: hostile, Overlap: "9999", Err: &domain.Error{Code: domain.Invalid, Fields: map[string]string{"tokens": "Choose from 128 to 1024 tokens.", "overlap": hostile}}}
-	add("Settings", "full", true, Settings(owner, SettingsView{Company: owner.Account.Tenant.Name, Models: models, Embedding: document.Embedded{Model: "hashing-1024", Of: 480}, Cutting: cut}))
+	add("Settings", "full", true, Settings(owner, SettingsView{Company: owner.Account.Tenant.Name, Models: models, Embedding: document.Embedded{Model: "hashing-1024", Of: 480}, Cutting: cut, Search: search}))
 	add("Settings", "cutting-wrong", true, Settings(owner, SettingsView{Company: owner.Account.Tenant.Name, Models: models, Cutting: badCut}))
 	add("Settings", "viewer", true, Settings(somebody(domain.Viewer, "/settings"), SettingsView{Company: german, Models: Models{Answer: "a", Embedding: "b"}, Embedding: document.Embedded{Model: "b", Outdated: 1, Of: 480}, Cutting: cut}))
 	add("Settings", "wrong", true, Settings(owner, SettingsView{Company: "", CompanyErr: wrong, PasswordErr: wrong, Models: models}))
-	add("Settings", "hostile", true, Settings(hostilePage("/settings"), SettingsView{Company: hostile, CompanyErr: wrong, PasswordErr: wrong, Models: Models{Answer: hostile, Embedding: hostile}, Cutting: badCut}))
+	add("Settings", "hostile", true, Settings(hostilePage("/settings"), SettingsView{Company: hostile, CompanyErr: wrong, PasswordErr: wrong, Models: Models{Answer: hostile, Embedding: hostile}, Cutting: badCut, Search: badSearch}))
 
+	questionExamples(add)
 	for _, status := range []int{400, 401, 403, 404, 405, 413, 429, 500, 503} {
 		add("ErrorPage", fmt.Sprint(status), true, ErrorPage(ErrorView{Page: &owner, Status: status, RequestID: nth(9).String()}))
 	}

@@ -17,6 +17,7 @@ type Page struct {
 	Path          string // of the request, without query: marks the section in the navigation
 	Documents     int    // count beside the section's name
 	Conversations int
+	Worse         int           // test questions that got worse, until somebody looks
 	LookingIn     []tenant.Case // open cases of support staff, for those who may see them
 	Staff         *StaffShell   // the page is a staff member's; nil: a member's
 	Flash         Flash         // what the last action did; zero says nothing
@@ -61,6 +62,14 @@ func (p Page) count(s section) int {
 		return p.Documents
 	case "/conversations":
 		return p.Conversations
+	}
+	return 0
+}
+
+// notice is how much of a section waits to be looked at.
+func (p Page) notice(s section) int {
+	if s.path == "/questions" {
+		return p.Worse
 	}
 	return 0
 }

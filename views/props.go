@@ -4,6 +4,7 @@ import (
 	"bitb/domain"
 	"bitb/domain/chat"
 	"bitb/domain/document"
+	"bitb/domain/questions"
 	"bitb/domain/retrieve"
 	"bitb/domain/tenant"
 )
@@ -100,6 +101,42 @@ type SettingsView struct {
 	Models      Models
 	Embedding   document.Embedded
 	Cutting     CuttingForm
+	Search      SearchForm
+}
+
+// SearchForm is how the tenant searches; what was typed when Err is set.
+type SearchForm struct {
+	Threshold, Limit, Search                            string
+	Spelling, Rerank, Duplicates, Neighbours, FollowUps bool
+	Measured                                            retrieve.Settings // as it was measured best
+	Err                                                 *domain.Error     // fields: threshold, limit, search
+}
+
+// NewQuestionView is the page on which test questions are added: what was typed, with what was wrong with it.
+type NewQuestionView struct {
+	Question, Document, Page, Heading string
+	None                              bool            // the documents do not answer it
+	Found                             []FoundDocument // for an answer that the question comes from
+	Names                             []string        // of documents, to choose from
+	Err                               *domain.Error   // fields: question, document, page, heading
+
+	Added   *questions.Added // what became of a list with wrong lines; nil: none was sent
+	List    string           // the lines to correct
+	ListErr *domain.Error    // field: list
+}
+
+// FoundDocument is a document that something was found in.
+type FoundDocument struct {
+	ID   domain.ID
+	Name string
+}
+
+// ThresholdView is the calibrator.
+type ThresholdView struct {
+	Calibration *questions.Calibration // nil: no run yet
+	Now         float64                // the tenant's threshold
+	Accepted    float64                // share of wrong answers
+	Err         *domain.Error          // fields: accept, threshold
 }
 
 // CuttingForm is how documents are cut, in tokens; what was typed when Err is set.

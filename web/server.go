@@ -23,6 +23,7 @@ import (
 	"bitb/domain/ingest/reader"
 	"bitb/domain/llm"
 	"bitb/domain/postgres"
+	"bitb/domain/questions"
 	"bitb/domain/redis"
 	"bitb/domain/retrieve"
 	"bitb/domain/tenant"
@@ -71,7 +72,9 @@ func newServer(ctx context.Context, c Config, log *slog.Logger) (*server, error)
 	if err != nil {
 		return nil, err
 	}
-	search := retrieve.NewService(retrieve.Config{DB: s.db, Log: log, Embedder: s.questions(embedder), Reranker: reranker})
+	search := retrieve.NewService(retrieve.Config{DB: s.db, Log: log, Embedder: s.questions(embedder), Reranker: reranker, Changed: s.queue.Changed})
+	tests := questions.NewService(questions.Config{DB: s.db, Log: log, Searcher: search, Queue: s.queue})
+	s.queue.FollowedBy(tests)
 	s.chat = chat.NewService(chat.Config{DB: s.db, Log: log, Retrieve: search, Model: answerer, Quoter: llm.Extractive{Observer: s.metrics},
 		Rewriter: rewriter, Cache: s.redis, Metrics: s.metrics})
 	static, err := fs.Sub(bitb.Static, "static")
@@ -80,7 +83,7 @@ func newServer(ctx context.Context, c Config, log *slog.Logger) (*server, error)
 	}
 	s.deps = handlers.Deps{
 		Log: log, PublicURL: c.PublicURL, Static: static, Tenants: s.tenants, Sessions: tenant.NewSessions(s.db), Support: tenant.NewSupport(s.db, time.Now),
-		Documents: s.documents, Retrieve: search, Chat: s.chat, Limiter: s.redis, Hints: s.redis, Cache: s.redis, Metrics: s.metrics,
+		Documents: s.documents, Retrieve: search, Chat: s.chat, Questions: tests, Limiter: s.redis, Hints: s.redis, Cache: s.redis, Metrics: s.metrics,
 		Models: s.models, TraceDays: s.config.TraceDays, Sniff: sniff, Unzip: unzip, RenderPage: renderPage,
 		Ready: s.db.Ping, ClientIP: clientIP(c.TrustedProxy),
 	}

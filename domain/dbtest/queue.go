@@ -29,6 +29,12 @@ func (noQueue) KeepUp(context.Context, pgx.Tx, domain.ID) error { return nil }
 // Model is the built-in embedder's.
 func (noQueue) Model() string { return llm.NewHashing().Model() }
 
+// Changed does nothing.
+func (noQueue) Changed(context.Context, pgx.Tx, domain.ID) error { return nil }
+
+// FollowNow does nothing.
+func (noQueue) FollowNow(context.Context, pgx.Tx, domain.ID) error { return nil }
+
 // Pace knows nothing.
 func (noQueue) Pace(context.Context) document.Pace { return document.Pace{} }
 

@@ -123,7 +123,10 @@ func (s *Service) RemoveAddition(ctx context.Context, tenantID, id domain.ID) (d
 		if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
 			return fmt.Errorf("remove an addition: %w", err)
 		}
-		return raiseRevision(ctx, tx, tenantID, documentID, -1, -c.Tokens)
+		if err := raiseRevision(ctx, tx, tenantID, documentID, -1, -c.Tokens); err != nil {
+			return err
+		}
+		return s.keepUp(ctx, tx, tenantID)
 	})
 	return documentID, err
 }
@@ -175,8 +178,10 @@ func (s *Service) rewrite(ctx context.Context, tenantID, id, by domain.ID, choos
 		if err := switchChunk(ctx, tx, tenantID, now, off); err != nil {
 			return err
 		}
-		c, err = getChunk(ctx, tx, tenantID, id)
-		return err
+		if c, err = getChunk(ctx, tx, tenantID, id); err != nil {
+			return err
+		}
+		return s.keepUp(ctx, tx, tenantID)
 	})
 	return c, err
 }
@@ -286,8 +291,10 @@ func (s *Service) SetChunkOff(ctx context.Context, tenantID, id domain.ID, off b
 		if err := switchChunk(ctx, tx, tenantID, c, off); err != nil {
 			return err
 		}
-		c, err = getChunk(ctx, tx, tenantID, id)
-		return err
+		if c, err = getChunk(ctx, tx, tenantID, id); err != nil {
+			return err
+		}
+		return s.keepUp(ctx, tx, tenantID)
 	})
 	return c, err
 }
@@ -475,6 +482,10 @@ func (s *Service) addChunk(ctx context.Context, tenantID domain.ID, e Edit, by d
 			return fmt.Errorf("number an addition: %w", err)
 		}
 		added.End, added.EditID = added.Start, e.ID
-		return insertIndexed(ctx, tx, Attempt{TenantID: tenantID, DocumentID: e.DocumentID, Number: reading}, Content{Chunks: []NewChunk{added}, Model: added.EmbeddingModel})
+		err = insertIndexed(ctx, tx, Attempt{TenantID: tenantID, DocumentID: e.DocumentID, Number: reading}, Content{Chunks: []NewChunk{added}, Model: added.EmbeddingModel})
+		if err != nil {
+			return err
+		}
+		return s.keepUp(ctx, tx, tenantID)
 	})
 }

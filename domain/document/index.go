@@ -44,7 +44,7 @@ func insertIndexed(ctx context.Context, tx pgx.Tx, a Attempt, c Content) error {
 // count puts chunks that have their part of the index into the figures (sign 1), or takes them out (-1).
 func count(ctx context.Context, tx pgx.Tx, tenantID domain.ID, ids []domain.ID, sign int) error {
 	_, err := tx.Exec(ctx, `
-		update corpora set index_version = index_version + 1, chunks = corpora.chunks + $3 * c.chunks, terms = corpora.terms + $3 * c.terms
+		update corpora set index_version = index_version + 1, changed_at = clock_timestamp(), chunks = corpora.chunks + $3 * c.chunks, terms = corpora.terms + $3 * c.terms
 		from (select count(*) as chunks, coalesce(sum(terms), 0) as terms from chunks where tenant_id = $1 and id = any($2)) c
 		where tenant_id = $1`, tenantID, ids, sign)
 	if err != nil {
@@ -61,8 +61,12 @@ func count(ctx context.Context, tx pgx.Tx, tenantID domain.ID, ids []domain.ID, 
 	return nil
 }
 
-// keepUp has the approximate index given what it lacks, for a tenant whose searches look into it.
+// keepUp tells what follows the index that it changed: the tests of the tenant, and the approximate index, which is given what
+// it lacks for a tenant whose searches look into it.
 func (s *Service) keepUp(ctx context.Context, tx pgx.Tx, tenantID domain.ID) error {
+	if err := s.ingest.Changed(ctx, tx, tenantID); err != nil {
+		return err
+	}
 	var lacks bool
 	err := tx.QueryRow(ctx, `select chunks > $2 and exists (select from chunk_embeddings where tenant_id = $1 and not near and not starts_with(model, $3))
 		from corpora where tenant_id = $1`, tenantID, postgres.ApproximateFrom, postgres.Builtin).Scan(&lacks)

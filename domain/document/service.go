@@ -20,6 +20,8 @@ type Ingester interface {
 	WakeAt(ctx context.Context, tx pgx.Tx, tenantID domain.ID, at time.Time) error
 	// KeepUp has IndexVectors called until nothing is left, some time after the commit.
 	KeepUp(ctx context.Context, tx pgx.Tx, tenantID domain.ID) error
+	// Changed has the tenant's tests run some time after the commit, where there are any.
+	Changed(ctx context.Context, tx pgx.Tx, tenantID domain.ID) error
 	// Index makes a chunk of a document of that title and language findable: its vector, terms and weights, and how many
 	// tokens it has. It may call a model, so no transaction is open.
 	Index(ctx context.Context, tenantID domain.ID, title, language string, c Chunk) (NewChunk, error)

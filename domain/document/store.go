@@ -279,8 +279,10 @@ func (s *Service) Delete(ctx context.Context, tenantID, id domain.ID) (name stri
 		if err := removeChunks(ctx, tx, tenantID, id, -1); err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, "delete from documents where tenant_id = $1 and id = $2", tenantID, id)
-		return err
+		if _, err = tx.Exec(ctx, "delete from documents where tenant_id = $1 and id = $2", tenantID, id); err != nil {
+			return err
+		}
+		return s.keepUp(ctx, tx, tenantID)
 	})
 	return name, err
 }

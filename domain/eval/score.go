@@ -25,10 +25,38 @@ type Figures struct {
 	RefusedAt *float64 `json:"refused_at_5"`
 }
 
+// Judge is how well one question is answered by what was found for it, the best first. gains says which of it answers, and how
+// well; nothing else is known, so the times stay zero.
+func Judge(found []string, gains map[string]int) Figures {
+	f := Figures{NDCG10: ndcg(found, gains, 10), Recall5: recall(found, gains, 5), Recall20: recall(found, gains, 20), Recall100: recall(found, gains, 100)}
+	for i, id := range found[:min(10, len(found))] {
+		if gains[id] > 0 {
+			f.MRR10 = 1 / float64(i+1)
+			break
+		}
+	}
+	if len(found) > 0 && gains[found[0]] > 0 {
+		f.Success1 = 1
+	}
+	return f
+}
+
+// Mean is the mean of what Judge returned; zero of nothing.
+func Mean(judged []Figures) Figures {
+	var m Figures
+	for _, f := range judged {
+		m.NDCG10, m.Recall5, m.Recall20, m.Recall100 = m.NDCG10+f.NDCG10, m.Recall5+f.Recall5, m.Recall20+f.Recall20, m.Recall100+f.Recall100
+		m.MRR10, m.Success1 = m.MRR10+f.MRR10, m.Success1+f.Success1
+	}
+	for _, x := range []*float64{&m.NDCG10, &m.Recall5, &m.Recall20, &m.Recall100, &m.MRR10, &m.Success1} {
+		*x /= max(1, float64(len(judged)))
+	}
+	return m
+}
+
 // tally sums up answers.
 type tally struct {
-	sum          Figures
-	n            int
+	judged       []Figures
 	took         []time.Duration
 	answerable   []float64 // the best score of each question
 	unanswerable []float64
@@ -52,30 +80,13 @@ func (f *found) append(ids []string) {
 
 // add counts what was found for a question that some document answers.
 func (t *tally) add(q Question, f found) {
-	t.n++
 	t.took = append(t.took, f.took)
 	t.answerable = append(t.answerable, f.best)
-	found := f.ids
-	t.sum.NDCG10 += ndcg(found, q.gains, 10)
-	t.sum.Recall5 += recall(found, q.gains, 5)
-	t.sum.Recall20 += recall(found, q.gains, 20)
-	t.sum.Recall100 += recall(found, q.gains, 100)
-	for i, id := range found[:min(10, len(found))] {
-		if q.gains[id] > 0 {
-			t.sum.MRR10 += 1 / float64(i+1)
-			break
-		}
-	}
-	if len(found) > 0 && q.gains[found[0]] > 0 {
-		t.sum.Success1++
-	}
+	t.judged = append(t.judged, Judge(f.ids, q.gains))
 }
 
 func (t *tally) figures() Figures {
-	f := t.sum
-	for _, x := range []*float64{&f.NDCG10, &f.Recall5, &f.Recall20, &f.Recall100, &f.MRR10, &f.Success1} {
-		*x /= float64(t.n)
-	}
+	f := Mean(t.judged)
 	f.P50, f.P95 = quantile(t.took, .5), quantile(t.took, .95)
 	if len(t.unanswerable) > 0 {
 		auc, refused := refusal(t.answerable, t.unanswerable)

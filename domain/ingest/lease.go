@@ -88,7 +88,7 @@ func (l *lease) rescue(ctx context.Context) error {
 			where state = 'running' and kind in ($1, $3, $4) and attempted_by[array_upper(attempted_by, 1)] <> $2)
 		update river.river_job j set state = 'available', scheduled_at = now()
 		from running r
-		where j.id = r.id and j.state = 'running' and pg_try_advisory_xact_lock(hashtextextended(r.worker, 0))`, jobKind, l.id, upkeepKind, reembedKind)
+		where j.id = r.id and j.state = 'running' and pg_try_advisory_xact_lock(hashtextextended(r.worker, 0))`, jobKind, l.id, upkeepKind, reembedKind, followKind)
 	if err != nil {
 		return fmt.Errorf("take over jobs: %w", err)
 	}

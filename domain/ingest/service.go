@@ -101,6 +101,7 @@ type Config struct {
 type Service struct {
 	Config
 	documents *document.Service
+	follower  Follower
 	workers   *river.Workers
 	client    *river.Client[pgx.Tx]
 	id        string // of this process among those that work
@@ -162,7 +163,7 @@ func NewService(c Config) (*Service, error) {
 	}
 	if c.Workers > 0 {
 		config.Queues = map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: c.Workers}, upkeepKind: {MaxWorkers: 1},
-			s.reembedQueue(): {MaxWorkers: 1}}
+			s.reembedQueue(): {MaxWorkers: 1}, followKind: {MaxWorkers: 1}}
 	}
 	client, err := river.NewClient(riverpgxv5.New(c.DB.QueuePool()), config)
 	if err != nil {
@@ -183,7 +184,8 @@ func (retryPolicy) NextRetry(j *rivertype.JobRow) time.Time {
 func (s *Service) Use(documents *document.Service) error {
 	s.documents = documents
 	err := errors.Join(river.AddWorkerSafely(s.workers, &worker{Service: s}), river.AddWorkerSafely(s.workers, &keeper{Service: s}),
-		river.AddWorkerSafely(s.workers, &reembedder{Service: s}))
+		river.AddWorkerSafely(s.workers, &reembedder{Service: s}),
+		river.AddWorkerSafely(s.workers, &following{Service: s}))
 	if err != nil {
 		return fmt.Errorf("add the workers: %w", err)
 	}

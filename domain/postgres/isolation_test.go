@@ -39,6 +39,9 @@ var fixtures = []struct{ table, insert string }{
 	{"search.term_stats", "insert into search.term_stats (tenant_id, term, chunks) values ($1, 1, 1)"},
 	{"search.vocabulary", "insert into search.vocabulary (tenant_id, hash, word, keys, chunks, held) values ($1, 1, 'x', '{1}', 1, 1)"},
 	{"public.retrievals", "insert into retrievals (tenant_id, id, question, index_version, trace) values ($1, {retrievals}, 'q', 1, '{}')"},
+	{"public.test_questions", "insert into test_questions (tenant_id, id, question, unanswerable, document_id) values ($1, {questions}, 'q', false, {documents})"},
+	{"public.test_runs", "insert into test_runs (tenant_id, id, reason, state) values ($1, {runs}, 'hand', 'done')"},
+	{"public.test_results", "insert into test_results (tenant_id, run_id, question_id, rank, document_rank, best) values ($1, {runs}, {questions}, 1, 1, 1)"},
 	{"public.visitors", "insert into visitors (tenant_id, id, bot_id, token_hash) values ($1, {visitors}, {bots}, 'x')"},
 	{"public.conversations", "insert into conversations (tenant_id, id, bot_id, visitor_id) values ($1, {conversations}, {bots}, {visitors})"},
 	{"public.messages", "insert into messages (tenant_id, id, conversation_id, author, text, status) values ($1, {messages}, {conversations}, 'person', 'x', 'complete')"},
@@ -62,7 +65,7 @@ func forTenant(sql string, tenant domain.ID) string {
 	id := fmt.Sprintf("'%s'", tenant)
 	sql = strings.ReplaceAll(sql, "$1 ||", id+" ||")
 	sql = strings.ReplaceAll(sql, "$1", id+"::uuid")
-	for _, name := range []string{"users", "bots", "key", "documents", "chunks", "edits", "retrievals", "visitors", "conversations", "messages", "cases", "audit"} {
+	for _, name := range []string{"users", "bots", "key", "documents", "chunks", "edits", "retrievals", "questions", "runs", "visitors", "conversations", "messages", "cases", "audit"} {
 		sql = strings.ReplaceAll(sql, "{"+name+"}", fmt.Sprintf("md5('%s%s')::uuid", tenant, name))
 	}
 	return sql

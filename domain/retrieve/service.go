@@ -36,6 +36,9 @@ type Config struct {
 	Log      *slog.Logger
 	Embedder Embedder
 	Reranker Reranker // nil: none
+
+	// Changed is told, within the transaction, of settings that changed; nil: nobody is.
+	Changed func(ctx context.Context, tx pgx.Tx, tenantID domain.ID) error
 }
 
 // Service searches one tenant at a time. It keeps nothing between searches, so nothing can cross tenants.
@@ -44,11 +47,12 @@ type Service struct {
 	log      *slog.Logger
 	embedder Embedder
 	reranker Reranker
+	changed  func(ctx context.Context, tx pgx.Tx, tenantID domain.ID) error
 }
 
 // NewService returns the service.
 func NewService(c Config) *Service {
-	return &Service{db: c.DB, log: c.Log, embedder: c.Embedder, reranker: c.Reranker}
+	return &Service{db: c.DB, log: c.Log, embedder: c.Embedder, reranker: c.Reranker, changed: c.Changed}
 }
 
 // Retrieve searches the tenant's chunks. It writes nothing: whoever uses the result keeps it with Keep. No chunk in common with

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -113,9 +114,42 @@ func (s *Service) SaveSettings(ctx context.Context, tenantID domain.ID, to Setti
 		return err
 	}
 	return s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, "update corpora set search_settings = $2 where tenant_id = $1", tenantID, kept)
-		return err
+		tag, err := tx.Exec(ctx, `update corpora set search_settings = $2, changed_at = clock_timestamp()
+			where tenant_id = $1 and search_settings <> $2`, tenantID, kept)
+		if err != nil || tag.RowsAffected() == 0 || s.changed == nil {
+			return err
+		}
+		return s.changed(ctx, tx, tenantID)
 	})
+}
+
+// State is what searches depend on beside their questions.
+type State struct {
+	IndexVersion int64
+	Settings     Settings
+	Model        string    // that embeds questions
+	Reranker     string    // "": none, or not used
+	ChangedAt    time.Time // of the index, or of the settings
+}
+
+// Same reports whether searches find the same in both.
+func (s State) Same(t State) bool {
+	return s.IndexVersion == t.IndexVersion && s.Settings == t.Settings && s.Model == t.Model && s.Reranker == t.Reranker
+}
+
+// State returns it as the transaction sees it.
+func (s *Service) State(ctx context.Context, tx pgx.Tx, tenantID domain.ID) (State, error) {
+	st := State{Model: s.embedder.Model()}
+	var kept []byte
+	err := tx.QueryRow(ctx, "select index_version, search_settings, changed_at from corpora where tenant_id = $1", tenantID).
+		Scan(&st.IndexVersion, &kept, &st.ChangedAt)
+	if err != nil {
+		return st, err
+	}
+	if st.Settings, err = s.settingsFrom(kept); err == nil && s.reranker != nil && st.Settings.Rerank {
+		st.Reranker = s.reranker.Model()
+	}
+	return st, err
 }
 
 // differences returns as JSON the fields of s that are not as in usual.

@@ -3,6 +3,7 @@
 export function startParts(): void {
   document.addEventListener("click", closeMenus);
   document.addEventListener("keydown", escapeMenu);
+  document.addEventListener("input", mirror);
   document.addEventListener("click", onClick);
   document.addEventListener("submit", sendOnce);
   window.addEventListener("pageshow", (e) => e.persisted && document.querySelectorAll("[data-sent]").forEach(unsend));
@@ -162,4 +163,14 @@ function sendOnce(e: SubmitEvent): void {
 function unsend(button: Element): void {
   button.removeAttribute("data-sent");
   (button as HTMLButtonElement).disabled = false;
+}
+
+/** A slider and a field that show one number, whichever of the two is moved. */
+function mirror(e: Event): void {
+  const from = e.target as HTMLInputElement;
+  const slider = document.querySelector<HTMLInputElement>("[data-mirror]");
+  const field = slider ? document.getElementById(slider.dataset.mirror!) : null;
+  if (!slider || !(field instanceof HTMLInputElement)) return;
+  if (from === slider) field.value = slider.value;
+  else if (from === field) slider.value = field.value;
 }
