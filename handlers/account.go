@@ -135,6 +135,11 @@ func (s *server) settingsPage(c echo.Context, status int, v views.SettingsView) 
 		v.Cutting.Tokens, v.Cutting.Overlap = strconv.Itoa(cutting.Tokens), strconv.Itoa(cutting.Overlap)
 	}
 	v.Cutting.Outdated = outdated
+	counts, err := s.Documents.Counts(c.Request().Context(), page.Account.Tenant.ID)
+	if err != nil {
+		return err
+	}
+	v.Models, v.Embedding = s.Models, counts.Embedding
 	if v.Search.Err == nil {
 		search, err := s.Retrieve.Settings(c.Request().Context(), page.Account.Tenant.ID)
 		if err != nil {
@@ -143,11 +148,6 @@ func (s *server) settingsPage(c echo.Context, status int, v views.SettingsView) 
 		v.Search = views.NewSearchForm(search)
 	}
 	v.Search.Measured = s.Retrieve.Defaults()
-	counts, err := s.Documents.Counts(c.Request().Context(), page.Account.Tenant.ID)
-	if err != nil {
-		return err
-	}
-	v.Models, v.Embedding = s.Models, counts.Embedding
 	return render(c, status, views.Settings(page, v))
 }
 

@@ -50,8 +50,8 @@ type app struct {
 	clock     atomic.Int64 // seconds, of one-time codes
 	documents *document.Service
 	chat      *chat.Service
-	questions *questions.Service
 	search    *retrieve.Service
+	questions *questions.Service
 	rendering atomic.Pointer[func(ctx context.Context, page, width int) error] // what a test does while a page is drawn
 }
 

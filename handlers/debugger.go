@@ -127,7 +127,7 @@ func (s *server) why(c echo.Context, tenantID domain.ID, e views.Explained) (v v
 			return v, err
 		}
 	}
-	documentID := domain.ID{}
+	var documentID domain.ID
 	switch chosen := c.QueryParam("document"); {
 	case chosen != "":
 		if documentID, err = domain.ParseID(chosen); err != nil {

@@ -72,7 +72,7 @@ func TestAnswerIsExported(t *testing.T) {
 		t.Error(name)
 	}
 	file := decode[map[string]json.RawMessage](t, got.body)
-	want := []string{"answer", "asked_at", "candidates", "chunks", "format", "id", "index_version", "languages", "models", "prompt", "question",
+	want := []string{"answer", "asked_at", "candidates", "chunks", "context", "format", "id", "index_version", "languages", "models", "prompt", "question",
 		"rewritten_by", "searched_for", "settings", "stages", "timings", "words"}
 	var keys []string
 	for key, value := range file {

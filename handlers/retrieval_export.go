@@ -20,6 +20,7 @@ type exported struct {
 	Question     string           `json:"question"`
 	SearchedFor  string           `json:"searched_for"`
 	RewrittenBy  string           `json:"rewritten_by"`
+	Context      []string         `json:"context"`
 	IndexVersion int64            `json:"index_version"`
 	Chunks       int              `json:"chunks"`
 	Languages    []string         `json:"languages"`
@@ -58,6 +59,7 @@ type exportedWord struct {
 	Weight   float64  `json:"weight"`
 	Chunks   int      `json:"chunks"`
 	TakenFor []string `json:"taken_for"`
+	Carried  bool     `json:"carried"`
 }
 
 type exportedStages struct {
@@ -153,14 +155,14 @@ func (s *server) retrievalExport(c echo.Context) error {
 
 func export(v views.DebuggerView) exported {
 	r := v.Retrieval
-	out := exported{Format: "bitb-retrieval-1", ID: r.ID, AskedAt: r.CreatedAt.UTC(), Question: r.Question, SearchedFor: r.Searched, RewrittenBy: r.SearchedBy,
+	out := exported{Format: "bitb-retrieval-1", ID: r.ID, AskedAt: r.CreatedAt.UTC(), Question: r.Question, SearchedFor: r.Searched, RewrittenBy: r.SearchedBy, Context: list(r.Context),
 		IndexVersion: r.IndexVersion, Chunks: r.Chunks, Languages: list(r.Languages), Settings: exportedSettings{r.Settings.Threshold, r.Settings.Limit,
 			string(r.Settings.Search), r.Settings.Spelling, r.Settings.Rerank, r.Settings.Duplicates, r.Settings.Neighbours, r.Settings.FollowUps},
 		Models: exportedModels{list(r.Models), string(r.Vectors), r.VectorsLost, r.Reranker, r.RerankLost},
 		Stages: exportedStages{Words: exportedSide(r.ByWords), Vectors: exportedSide(r.ByVector), Fused: len(r.Passages) + len(r.Others), LookedAt: len(r.Passages)},
 		Words:  []exportedWord{}, Timings: []exportedTiming{}, Candidates: []exportedChunk{}, Prompt: []exportedPart{}}
 	for _, w := range r.Words {
-		out.Words = append(out.Words, exportedWord{w.Text, w.Small, w.Weight, w.Chunks, list(w.Spelled)})
+		out.Words = append(out.Words, exportedWord{w.Text, w.Small, w.Weight, w.Chunks, list(w.Spelled), w.Carried})
 	}
 	for _, t := range r.Timings {
 		out.Timings = append(out.Timings, exportedTiming(t))

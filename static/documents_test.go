@@ -78,8 +78,9 @@ func newDashboard(t *testing.T) *dashboard {
 	server := httptest.NewUnstartedServer(nil)
 	d.url = "http://" + server.Listener.Addr().String()
 	server.Config.Handler, err = handlers.New(stop, handlers.Deps{
-		Log: log, PublicURL: d.url, Static: static, Tenants: tenants, Sessions: tenant.NewSessions(d.db.DB), Documents: d.documents,
-		Retrieve: search, Questions: d.questions, Limiter: d.hints, Hints: d.hints, Cache: d.hints, Metrics: noMetrics{}, Models: views.Models{Answer: "builtin", BuiltIn: true},
+		Log: log, PublicURL: d.url, Static: static, Tenants: tenants, Sessions: tenant.NewSessions(d.db.DB), Support: tenant.NewSupport(d.db.DB, time.Now),
+		Documents: d.documents, Retrieve: search, Questions: d.questions, Limiter: d.hints, Hints: d.hints, Cache: d.hints, Metrics: noMetrics{},
+		Models: views.Models{Answer: "builtin", BuiltIn: true},
 		Chat: chat.NewService(chat.Config{DB: d.db.DB, Log: log, Retrieve: search, Model: llm.Extractive{}, Quoter: llm.Extractive{},
 			Cache: d.hints, Metrics: noMetrics{}}),
 		Sniff: sniff, Unzip: unzip, RenderPage: d.draw, Ready: d.db.Ping, ClientIP: echo.ExtractIPDirect(),

@@ -88,12 +88,12 @@ func FormOf(question string, s retrieve.Settings) TryForm {
 		Spelling: s.Spelling, Rerank: s.Rerank, Duplicates: s.Duplicates, Neighbours: s.Neighbours}
 }
 
+// whyAddress follows a chunk; "" where it is not there any more.
 func whyAddress(v Explained, p retrieve.Passage) string {
-	documentID := ""
-	if p.DocumentID != (domain.ID{}) {
-		documentID = p.DocumentID.String()
+	if p.DocumentID == (domain.ID{}) {
+		return ""
 	}
-	return address(v.Base+"/why", "document", documentID, "chunk", p.ChunkID.String())
+	return address(v.Base+"/why", "document", p.DocumentID.String(), "chunk", p.ChunkID.String())
 }
 
 // shownOthers is how many of the candidates that were not looked at closely are listed before somebody asks for all.
@@ -108,7 +108,11 @@ func othersShown(v DebuggerView) []retrieve.Passage {
 
 // rewritten is what was searched for, with the words marked that the person did not write.
 func rewritten(r retrieve.Retrieval) []piece {
-	_, added := diffWords(r.Question, r.Searched)
+	was, now := strings.ToLower(r.Question), strings.ToLower(r.Searched)
+	if len(now) != len(r.Searched) { // a script in which letters change their length
+		was, now = r.Question, r.Searched
+	}
+	_, added := diffWords(was, now)
 	var pieces []piece
 	done := 0
 	for _, s := range added {
@@ -280,6 +284,9 @@ func whyVerdict(v WhyView) (lost, remedy string) {
 	case "":
 		if then, found := among(v.Retrieval, e.Passage.ChunkID); found && reached(then) {
 			return "It reached the model.", "Its words are in the prompt of this answer."
+		}
+		if len(e.Steps) > 0 && e.Steps[0].Reason == retrieve.ReasonLater {
+			return "It came after this answer.", "Ask again: now it would reach the model."
 		}
 		return "It would reach the model now.", "When this answer was given it did not. What changed since is on the page “As it was, and now”."
 	case "index":

@@ -27,15 +27,15 @@ type flowColumn struct {
 
 // flowCell is one chunk in one list.
 type flowCell struct {
-	id           domain.ID
-	href         string
-	rank         int // 0: none
-	name, place  string
-	value, title string
-	note         string // what became of it here
-	kind         string // of the note: "bad", "ok", ""
-	out          bool   // it does not reach the model
-	ends         bool   // no later list has it
+	id          domain.ID
+	href        string
+	rank        int // 0: none
+	name, place string
+	value       string
+	note        string // what became of it here
+	kind        string // of the note: "bad", "ok", ""
+	out         bool   // it does not reach the model
+	ends        bool   // no later list has it
 }
 
 // Measures of a flow. Heights are pixels; widths are shares, so that the lines fit whatever width the lists are given.

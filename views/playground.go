@@ -223,6 +223,8 @@ func stageName(stage string) string {
 	switch stage {
 	case "rewrite":
 		return "Rewrite question"
+	case "cached answer":
+		return "Cached answer"
 	case "embed":
 		return "Embed question"
 	case "statistics":

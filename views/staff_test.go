@@ -147,6 +147,15 @@ func auditExamples(add func(string, string, bool, templ.Component), c, evil tena
 	add("Documents", "watched", true, Documents(documents, someList()))
 }
 
+// Each page that can be looked at within a case has a sentence of its own in the log.
+func TestDeedsHaveSentences(t *testing.T) {
+	for _, route := range []string{"", "/conversations/:id", "/failures", "/retrievals", "/retrievals/:id", "/retrievals/:id/why", "/retrievals/:id/now"} {
+		if what, _ := deed(tenant.AuditEntry{Action: "case.viewed", Route: "/staff/cases/:case" + route}); strings.Contains(what, ":case") {
+			t.Errorf("%s: %s", route, what)
+		}
+	}
+}
+
 // A page within a case says so, and leads to nothing but pages of support: a member's page would ask staff to sign in.
 func TestCaseKeepsToItself(t *testing.T) {
 	for _, e := range examples() {

@@ -26,14 +26,14 @@ func (noQueue) WakeAt(context.Context, pgx.Tx, domain.ID, time.Time) error { ret
 // KeepUp does nothing.
 func (noQueue) KeepUp(context.Context, pgx.Tx, domain.ID) error { return nil }
 
+// Model is the built-in embedder's.
+func (noQueue) Model() string { return llm.NewHashing().Model() }
+
 // Changed does nothing.
 func (noQueue) Changed(context.Context, pgx.Tx, domain.ID) error { return nil }
 
 // FollowNow does nothing.
 func (noQueue) FollowNow(context.Context, pgx.Tx, domain.ID) error { return nil }
-
-// Model is the built-in embedder's.
-func (noQueue) Model() string { return llm.NewHashing().Model() }
 
 // Pace knows nothing.
 func (noQueue) Pace(context.Context) document.Pace { return document.Pace{} }

@@ -184,7 +184,8 @@ func (retryPolicy) NextRetry(j *rivertype.JobRow) time.Time {
 func (s *Service) Use(documents *document.Service) error {
 	s.documents = documents
 	err := errors.Join(river.AddWorkerSafely(s.workers, &worker{Service: s}), river.AddWorkerSafely(s.workers, &keeper{Service: s}),
-		river.AddWorkerSafely(s.workers, &reembedder{Service: s}), river.AddWorkerSafely(s.workers, &following{Service: s}))
+		river.AddWorkerSafely(s.workers, &reembedder{Service: s}),
+		river.AddWorkerSafely(s.workers, &following{Service: s}))
 	if err != nil {
 		return fmt.Errorf("add the workers: %w", err)
 	}

@@ -16,10 +16,10 @@ func TestTracesAreMaskedInCase(t *testing.T) {
 	tenant, id := domain.NewID(), domain.NewID()
 	db.Exec(t, "insert into tenants (id, name) values ($1, 'T')", tenant)
 	db.Exec(t, `insert into retrievals (tenant_id, id, question, index_version, trace) values ($1, $2, 'Boats? maria@example.com', 1,
-		'{"searched": "Boats for maria@example.com", "words": [{"text": "boats"}, {"text": "maria", "spelled": ["marina"]}, {"text": "example"}]}')`, tenant, id)
+		'{"searched": "Boats for maria@example.com", "context": ["Canoes for tom@example.org?"], "words": [{"text": "boats"}, {"text": "maria", "spelled": ["marina"]}, {"text": "example"}, {"text": "tom", "carried": true}]}')`, tenant, id)
 	ctx := domain.WithIdentity(t.Context(), domain.Identity{TenantID: tenant, StaffID: domain.NewID(), CaseID: domain.NewID(), Until: time.Now().Add(time.Hour)})
 	got, err := s.Get(ctx, tenant, id)
-	if err != nil || got.Question != "Boats? m•••@e••••.com" || got.Searched != "Boats for m•••@e••••.com" || len(got.Words) != 3 ||
+	if err != nil || got.Question != "Boats? m•••@e••••.com" || got.Searched != "Boats for m•••@e••••.com" || len(got.Words) != 4 || got.Context[0] != "Canoes for t•••@e••••.org?" || got.Words[3].Text != "•••" ||
 		got.Words[0].Text != "boats" || got.Words[1].Text != "•••" || got.Words[1].Spelled != nil || got.Words[2].Text != "•••" {
 		t.Errorf("%+v, %v", got, err)
 	}
