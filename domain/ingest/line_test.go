@@ -27,7 +27,7 @@ func newGate() *gate {
 }
 
 func (g *gate) Embed(ctx context.Context, texts []string) ([][]float32, llm.Usage, error) {
-	g.came <- strings.Fields(texts[0])[0]
+	g.came <- strings.Fields(texts[0])[1] // after the title
 	select {
 	case <-g.pass:
 	case <-ctx.Done():
@@ -36,7 +36,7 @@ func (g *gate) Embed(ctx context.Context, texts []string) ([][]float32, llm.Usag
 	return g.Embedder.Embed(ctx, texts)
 }
 
-// next is the first word of the text that is embedded next.
+// next is the first word of the chunk that is embedded next.
 func (g *gate) next(t *testing.T) string {
 	t.Helper()
 	select {
