@@ -15,6 +15,7 @@ import (
 	"bitb/domain"
 	"bitb/domain/chat"
 	"bitb/domain/document"
+	"bitb/domain/questions"
 	"bitb/domain/retrieve"
 	"bitb/domain/tenant"
 )
@@ -78,7 +79,8 @@ func TestCasesOnlyRead(t *testing.T) {
 	also := func(pgx.Tx) error { return nil }
 	asker := chat.Asker{UserID: user}
 	form := chat.BotForm{Name: "B", Greeting: "G", Fallback: "F", Brand: "#000000", Corner: "left"}
-	d, k, r, s, u := a.documents, a.chat, a.search, a.tenants, a.support
+	d, k, r, s, u, q := a.documents, a.chat, a.search, a.tenants, a.support, a.questions
+	line := questions.NewLine("Who?", questions.NoDocument, "", "")
 	refused := map[string]call{
 		"document.EditChunk": asCall(d.EditChunk, id, chunk, text.Text, "other", user), "document.UndoEdit": asCall(d.UndoEdit, id, chunk, user),
 		"document.RemoveAddition": asCall(d.RemoveAddition, id, added), "document.SetChunkOff": asCall(d.SetChunkOff, id, chunk, true, user),
@@ -115,6 +117,9 @@ func TestCasesOnlyRead(t *testing.T) {
 		"support.SignIn":  asCall(u.SignIn, h.staff.Email, h.signIn.Password, h.code()),
 		"support.SignOut": asCall(u.SignOut, h.staff, tenant.Visit{}),
 		"support.Audit":   asCall(u.Audit, id, 1), "support.LookingIn": asCall(u.LookingIn, id),
+		"questions.Add": asCall(q.Add, id, user, []questions.Line{line}), "questions.AddOne": asCall(q.AddOne, id, user, line),
+		"questions.Delete": asCall(q.Delete, id, ids["question"]), "questions.Explain": asCall(q.Explain, id, ids["question"]),
+		"questions.Run": asCall(q.Run, id, questions.ByHand), "questions.Follow": asCall(q.Follow, id, also), "questions.Looked": asCall(q.Looked, id),
 	}
 	reads := map[string]call{
 		"document.Conflicts": asCall(d.Conflicts, id, doc), "document.Edit": asCall(d.Edit, id, conflict), "document.Corpus": asCall(d.Corpus, id),
@@ -132,6 +137,9 @@ func TestCasesOnlyRead(t *testing.T) {
 		"retrieve.Name": asCall(r.Name, id, []retrieve.Passage{{ChunkID: chunk}}), "retrieve.Explain": asCall(r.Explain, id, retrieve.Query{Text: "bicycle"}, doc, chunk),
 		"retrieve.Since": asCall(r.Since, id, retrieve.Retrieval{Question: "bicycle", Searched: "bicycle"}), "chat.Prompt": asCall(k.Prompt, id, ids["retrieval"]),
 		"document.HasOutdated": asCall(d.HasOutdated, id, "m"), "document.NextOutdated": asCall(d.NextOutdated, id, "m"),
+		"questions.Overview": asCall(q.Overview, id, questions.Filter{}), "questions.All": asCall(q.All, id), "questions.Names": asCall(q.Names, id),
+		"questions.Progress": asCall(q.Progress, id), "questions.Notice": asCall(q.Notice, id), "questions.Calibration": asCall(q.Calibration, id),
+		"questions.Follows": nil, "retrieve.State": nil, // statements of a transaction
 		"chat.Standalone": nil, "tenant.After": asCall(s.After, domain.ID{}),
 		"support.OpenCases": asCall(u.OpenCases, other), "support.Tenants": asCall(u.Tenants, "", 1), "support.Tenant": asCall(u.Tenant, id),
 		"support.Members": asCall(u.Members), "support.Member": asCall(u.Member, h.staff.ID),
@@ -142,7 +150,7 @@ func TestCasesOnlyRead(t *testing.T) {
 	}
 	reads["chat.Prompt"], reads["retrieve.Since"] = asCall(k.Prompt, id, then.ID), asCall(r.Since, id, then)
 	reads["retrieve.Explain"] = asCall(r.Explain, id, retrieve.Query{Text: "What does a bicycle cost?"}, doc, chunk)
-	for name, service := range map[string]any{"document": d, "chat": k, "retrieve": r, "tenant": s, "support": u} {
+	for name, service := range map[string]any{"document": d, "chat": k, "retrieve": r, "tenant": s, "support": u, "questions": q} {
 		for i := range reflect.TypeOf(service).NumMethod() {
 			method := name + "." + reflect.TypeOf(service).Method(i).Name
 			_, write := refused[method]

@@ -83,7 +83,7 @@ func (s *Service) ReplaceVectors(ctx context.Context, o Outdated, model string, 
 			return err
 		}
 		// As whoever writes to the index does: see count. What was answered before may be answered otherwise now.
-		if _, err := tx.Exec(ctx, "update corpora set index_version = index_version + 1 where tenant_id = $1", o.TenantID); err != nil {
+		if _, err := tx.Exec(ctx, "update corpora set index_version = index_version + 1, changed_at = clock_timestamp() where tenant_id = $1", o.TenantID); err != nil {
 			return err
 		}
 		content, err := withVectors(ctx, tx, o, model, vectors)

@@ -178,7 +178,8 @@ func (q Query) spellings(typed []rune, vocabulary []Neighbour, folded [][]rune) 
 			}
 		}
 	}
-	return found
+	// A small word says nothing, however likely it was meant.
+	return slices.DeleteFunc(found, func(s spelling) bool { return s.small })
 }
 
 // What was measured on questions with a typo in each content word, and on questions that no document answers: the figures may

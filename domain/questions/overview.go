@@ -45,7 +45,7 @@ func (o Overview) Pages() int { return max(1, (o.Matching+PageSize-1)/PageSize) 
 // Overview returns the tenant's questions as the last run left them.
 func (s *Service) Overview(ctx context.Context, tenantID domain.ID, f Filter) (Overview, error) {
 	o := Overview{Filter: f}
-	err := s.DB.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
+	err := s.DB.Snapshot(ctx, tenantID, func(tx pgx.Tx) error {
 		all, err := list(ctx, tx, tenantID)
 		if err != nil {
 			return err
@@ -169,7 +169,7 @@ func (s *Service) Looked(ctx context.Context, tenantID domain.ID) error {
 
 // Calibration weighs the results of the last run, with the settings of now. ok is false before the first run.
 func (s *Service) Calibration(ctx context.Context, tenantID domain.ID) (c Calibration, now retrieve.Settings, ok bool, err error) {
-	err = s.DB.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
+	err = s.DB.Snapshot(ctx, tenantID, func(tx pgx.Tx) error {
 		state, err := s.Searcher.State(ctx, tx, tenantID)
 		if err != nil {
 			return err

@@ -14,6 +14,7 @@ import (
 	"bitb/domain/llm"
 	"bitb/domain/questions"
 	"bitb/domain/retrieve"
+	"bitb/domain/tenant"
 )
 
 // bench is the service over a scratch database, with a queue that works.
@@ -45,8 +46,8 @@ type quiet struct{}
 func (quiet) Publish(context.Context, string)                    {}
 func (quiet) Stage(string, time.Duration)                        {}
 func (quiet) ModelCall(llm.Call)                                 {}
-func (quiet) Ended(string, int)                                  {}
 func (quiet) Reembedded(int)                                     {}
+func (quiet) Ended(string, int)                                  {}
 func (quiet) CacheLookup(string, bool)                           {}
 func (quiet) Get(context.Context, string) ([]byte, bool)         { return nil, false }
 func (quiet) Set(context.Context, string, []byte, time.Duration) {}
@@ -56,7 +57,7 @@ func newBench(t testing.TB, moment time.Duration) *bench {
 	t.Helper()
 	b := &bench{t: t, db: dbtest.New(t), embedder: &embedder{Embedder: llm.NewHashing()}}
 	log := slog.New(slog.DiscardHandler)
-	queue, err := ingest.NewService(ingest.Config{DB: b.db.DB, Log: log, Embedder: b.embedder, Hints: quiet{}, Metrics: quiet{}, Workers: 1})
+	queue, err := ingest.NewService(ingest.Config{DB: b.db.DB, Log: log, Embedder: b.embedder, Tenants: tenant.NewService(b.db.DB, nil), Hints: quiet{}, Metrics: quiet{}, Workers: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
