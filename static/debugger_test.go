@@ -37,7 +37,7 @@ func TestDebugger(t *testing.T) {
 	p.check(`window.sameVisit && new URLSearchParams(location.search).get("follow") === document.activeElement.dataset.chunk`)
 	p.check(`document.querySelector("#pipeline path[data-on]").getBoundingClientRect().width > 0`)
 	p.press(`#prompt summary`)
-	p.until(`document.querySelector("#prompt details[open] pre").innerText.includes("You answer questions")`)
+	p.until(`document.querySelector("#prompt details[open] pre")?.innerText.includes("You answer questions")`)
 
 	p.Log("why not this one")
 	p.do(chromedp.Navigate(p.url + address + "/why"))
@@ -70,7 +70,7 @@ func TestDebugger(t *testing.T) {
 	p.has(`#save-settings summary`)
 	p.press(`#save-settings summary`)
 	p.press(`#save-settings form button`)
-	p.until(`location.pathname === ` + quoted(address+"/now") + ` && document.querySelector("#changes").innerText.includes("Threshold")`)
+	p.until(`location.pathname === ` + quoted(address+"/now") + ` && document.querySelector("#changes")?.innerText.includes("Threshold")`)
 
 	p.Log("on a phone nothing runs over the page")
 	p.do(chromedp.EmulateViewport(390, 844))
