@@ -28,6 +28,7 @@ func (t *turn) stream(ctx context.Context, model llm.Chat, passages []retrieve.P
 	}
 	req := request(t.question, t.history, passages)
 	req.Question, req.Before = t.rewriting.toQuote()
+	req.Question = t.retrieval.Corrected(req.Question) // whoever quotes compares words
 	result, err := model.Stream(ctx, req, func(delta string) error {
 		if waited == 0 {
 			waited = time.Since(from)

@@ -58,7 +58,7 @@ func cutTo(text string, tokens int) string {
 func request(q Question, history []Message, passages []retrieve.Passage) llm.Request {
 	r := llm.Request{Question: q.Text, MaxTokens: maxAnswerTokens}
 	for i, p := range passages {
-		r.Passages = append(r.Passages, llm.Passage{N: i + 1, Title: p.DocumentName, Heading: p.Heading, Text: p.Text, Score: p.Fused})
+		r.Passages = append(r.Passages, llm.Passage{N: i + 1, Title: p.DocumentName, Heading: p.Heading, Text: p.Text, Score: p.Score})
 	}
 	r.Messages = append(r.Messages, llm.Message{Role: "system", Content: rules(q.Bot)})
 	r.Messages = append(r.Messages, recent(history)...)

@@ -60,3 +60,14 @@ func TestJoinedText(t *testing.T) {
 		t.Errorf("%+v", passages)
 	}
 }
+
+func TestCorrected(t *testing.T) {
+	r := Retrieval{Words: []Word{{Text: "Depsit", Spelled: []string{"deposit", "deposits"}}, {Text: "bike"}, {Text: "polcy", Spelled: []string{"policy"}}}}
+	for text, want := range map[string]string{
+		"Depsit for a bike, (polcy)?": "deposit for a bike, (policy)?", "Depsits, polcy": "Depsits, policy", "": "", "\xff polcy": "\xff policy",
+	} {
+		if got := r.Corrected(text); got != want {
+			t.Errorf("%q becomes %q", text, got)
+		}
+	}
+}

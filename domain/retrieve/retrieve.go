@@ -6,7 +6,11 @@
 package retrieve
 
 import (
+	"cmp"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"bitb/domain"
 )
@@ -90,6 +94,31 @@ func (r Retrieval) Unknown() int {
 		}
 	}
 	return n
+}
+
+// Corrected returns a text with the words that were misspelled as the documents most likely have them.
+func (r Retrieval) Corrected(text string) string {
+	likely := map[string]string{}
+	for _, w := range r.Words {
+		if len(w.Spelled) > 0 {
+			likely[w.Text] = w.Spelled[0]
+		}
+	}
+	if len(likely) == 0 {
+		return text
+	}
+	var b strings.Builder
+	for text != "" {
+		n := strings.IndexFunc(text, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsMark(r) })
+		if n < 0 {
+			n = len(text)
+		}
+		b.WriteString(cmp.Or(likely[text[:n]], text[:n]))
+		_, size := utf8.DecodeRuneInString(text[n:])
+		b.WriteString(text[n : n+size])
+		text = text[n+size:]
+	}
+	return b.String()
 }
 
 // Used returns the passages that reach the model, the best first.
