@@ -91,7 +91,7 @@ func spell(text string, words map[string]int) Weighed {
 }
 
 func TestSpell(t *testing.T) {
-	vocabulary := map[string]int{"refund": 10, "refunds": 5, "policy": 20, "police": 1, "from": 90, "form": 5, "zebra": 1}
+	vocabulary := map[string]int{"refund": 10, "refunds": 5, "policy": 20, "police": 1, "bank": 90, "bark": 5, "that": 90, "zebra": 1}
 	w := spell("refnud polcy zebras quagga", vocabulary)
 	var got []string
 	for _, word := range w.Words {
@@ -110,8 +110,11 @@ func TestSpell(t *testing.T) {
 			t.Errorf("%s weighs %f of %f", word, got, full)
 		}
 	}
-	if diff := cmp.Diff([]string{"from", "form"}, spell("frm", vocabulary).Words[0].Spelled); diff != "" {
+	if diff := cmp.Diff([]string{"bank", "bark"}, spell("bak", vocabulary).Words[0].Spelled); diff != "" {
 		t.Errorf("the frequent one first: %s", diff)
+	}
+	if w := spell("thta", vocabulary).Words[0]; w.Spelled != nil || w.Weight > 0 {
+		t.Errorf("taken for a small word: %+v", w)
 	}
 	if w := spell("refund", map[string]int{"refunt": 50}); w.Words[0].Spelled[0] != "refunt" || w.Possible <= spell("refunt", map[string]int{"refunt": 50}).Possible {
 		t.Errorf("a misspelled word is as sure as another: %+v", w)
