@@ -26,8 +26,8 @@ const usage = `bitb turns documents into a chatbot that cites them.
   bitb serve            answer HTTP and read documents
   bitb work             read documents only
   bitb migrate          bring the database to the newest schema
+  bitb demo             all three with a sample customer and their website
   bitb staff            add, list and remove support staff (docs/support.md)
-  bitb demo             all of that with a sample customer and their website
   bitb extract FILE…    print what is read from files, as Markdown
   bitb eval --chunks DIR [--tokens 128,320] [--overlap 0,32] [--top 5,10] [--budget 1600] [--json]
                         measure how documents are best cut, on a set of questions (docs/chunks.md)
