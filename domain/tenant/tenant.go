@@ -1,4 +1,5 @@
-// Package tenant owns customer organisations, their members and how they sign in: tenants, users, sign-ins and sessions.
+// Package tenant owns customer organisations, their members and how they sign in: tenants, users, sign-ins and sessions; and the
+// support staff who belong to none, with the cases in which they look into one and the log of what they looked at.
 // What a member may do is domain.Role; which route needs which role stands in handlers.
 package tenant
 
