@@ -102,12 +102,17 @@ func (db *DB) inTenant(ctx context.Context, tenant domain.ID, opts pgx.TxOptions
 		}
 		return onlyReads(db.asSupport(ctx, tenant, opts, fn))
 	}
-	return db.in(ctx, opts, func(tx pgx.Tx) error {
-		if err := SetTenant(ctx, tx, tenant); err != nil {
-			return err
-		}
-		return fn(tx)
-	})
+	opts.BeginQuery = beginInTenant(opts, tenant)
+	return db.in(ctx, opts, fn)
+}
+
+// beginInTenant begins a transaction and does what SetTenant does, in one round trip. An id is nothing but digits and dashes.
+func beginInTenant(opts pgx.TxOptions, tenant domain.ID) string {
+	begin := "begin"
+	if opts.IsoLevel != "" {
+		begin += " isolation level " + string(opts.IsoLevel)
+	}
+	return begin + " " + string(opts.AccessMode) + "; set local app.tenant_id = '" + tenant.String() + "'; set local enable_seqscan = off"
 }
 
 func mayLook(who domain.Identity, tenant domain.ID) error {
