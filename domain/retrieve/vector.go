@@ -85,7 +85,7 @@ const exactSQL = `
 // enough of this tenant's: without iterative scans it returns next to nothing for a small one. They end with the
 // transaction.
 const hnswSettings = `select set_config('enable_sort', 'off', true), set_config('hnsw.iterative_scan', 'relaxed_order', true),
-	set_config('hnsw.ef_search', '200', true)`
+	set_config('hnsw.ef_search', '400', true)`
 
 // hnswSQL reads the index of the size that vectors of so many dimensions are stored with, and compares one by one what the index
 // was not given yet. The index's order is relaxed, so the result is sorted again.
