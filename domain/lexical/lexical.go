@@ -96,7 +96,7 @@ func (t token) isSmall(lang Lang) bool {
 
 // tokens cuts a text into tokens. What it finds does not depend on the language.
 func tokens(text string) []token {
-	t := tokenizer{shouting: !strings.ContainsFunc(text, unicode.IsLower)}
+	t := newTokenizer(text)
 	t.out = make([]token, 0, len(text)/5)
 	for _, run := range runs(text) {
 		t.run(run)
@@ -107,6 +107,10 @@ func tokens(text string) []token {
 type tokenizer struct {
 	shouting bool // the text has no small letter, so that capitals say nothing
 	out      []token
+}
+
+func newTokenizer(text string) tokenizer {
+	return tokenizer{shouting: !strings.ContainsFunc(text, unicode.IsLower)}
 }
 
 func (t *tokenizer) asIs(term string) {

@@ -54,10 +54,10 @@ func (n *Near) score(text string, lang Lang) float64 {
 	var window []match
 	var sum, best float32
 	clear(n.counts)
-	for at, tok := range tokens(text) {
+	n.tokens(text, func(at int, tok token) {
 		word, ok := n.word(tok, lang)
 		if !ok {
-			continue
+			return
 		}
 		for len(window) > 0 && at-window[0].at >= nearWindow {
 			first := window[0].word
@@ -71,11 +71,38 @@ func (n *Near) score(text string, lang Lang) float64 {
 		}
 		window = append(window, match{at, word})
 		best = max(best, sum)
-	}
+	})
 	return float64(best)
 }
 
-// word returns which word of the question a token is. Most are none by how they begin, and are not stemmed.
+// tokens goes through those of a text that may be a word of the question, with their places. Most are none by how they begin.
+func (n *Near) tokens(text string, do func(at int, tok token)) {
+	t, at := newTokenizer(text), 0
+	for _, run := range runs(text) {
+		if isLetters(run) && !n.begins[beginning(run)] { // one token
+			at++
+			continue
+		}
+		t.out = t.out[:0]
+		t.run(run)
+		for _, tok := range t.out {
+			do(at, tok)
+			at++
+		}
+	}
+}
+
+// isLetters reports a run of ASCII letters.
+func isLetters(run string) bool {
+	for i := range len(run) {
+		if c := run[i] | 0x20; c < 'a' || 'z' < c {
+			return false
+		}
+	}
+	return true
+}
+
+// word returns which word of the question a token is.
 func (n *Near) word(tok token, lang Lang) (word int, ok bool) {
 	if tok.latin && isASCII(tok.text) && !n.begins[beginning(tok.text)] {
 		return 0, false

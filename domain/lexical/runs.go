@@ -39,31 +39,51 @@ const joins = "-‐_./'’@&,+#"
 func runs(text string) []string {
 	text = normalize(text)
 	out := make([]string, 0, len(text)/6)
-	start, group := -1, plain
+	start, group, hidden := -1, plain, false
 	flush := func(end int) {
 		if start >= 0 {
-			out = append(out, clean(text[start:end]))
+			run := text[start:end]
+			if hidden {
+				run = clean(run)
+			}
+			out = append(out, run)
 		}
-		start, group = -1, plain
+		start, group, hidden = -1, plain, false
 	}
-	for i, r := range text {
+	word := func(at int, s script) {
+		if start >= 0 && parts(group, s) {
+			flush(at)
+		}
+		if start < 0 {
+			start = at
+		}
+		if s != plain {
+			group = s
+		}
+	}
+	for i, n := 0, 0; i < len(text); i += n {
+		n = 1
+		switch c := text[i]; { // most of most texts
+		case 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z':
+			word(i, latin)
+			continue
+		case '0' <= c && c <= '9':
+			word(i, plain)
+			continue
+		case c == ' ':
+			flush(i)
+			continue
+		}
+		var r rune
+		r, n = utf8.DecodeRuneInString(text[i:])
 		switch {
 		case start < 0 && unicode.IsMark(r): // a mark without a letter
+		case unicode.IsMark(r):
+			word(i, group)
 		case isWord(r):
-			s := scriptOf(r)
-			if unicode.IsMark(r) {
-				s = group
-			}
-			if start >= 0 && parts(group, s) {
-				flush(i)
-			}
-			if start < 0 {
-				start = i
-			}
-			if s != plain {
-				group = s
-			}
+			word(i, scriptOf(r))
 		case isFormat(r):
+			hidden = true
 		case start >= 0 && group != unspaced && strings.ContainsRune(joins, r) && joinsHere(text, i, r):
 		default:
 			flush(i)
@@ -114,15 +134,12 @@ func signAfterLetter(before string) bool {
 
 // clean drops the characters that are not seen.
 func clean(run string) string {
-	if strings.ContainsFunc(run, isFormat) {
-		return strings.Map(func(r rune) rune {
-			if isFormat(r) {
-				return -1
-			}
-			return r
-		}, run)
-	}
-	return run
+	return strings.Map(func(r rune) rune {
+		if isFormat(r) {
+			return -1
+		}
+		return r
+	}, run)
 }
 
 // isSimple reports a run of ASCII letters and digits: most are.

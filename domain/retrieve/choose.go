@@ -1,7 +1,6 @@
 package retrieve
 
 import (
-	"hash/fnv"
 	"slices"
 	"strings"
 	"unicode"
@@ -89,20 +88,23 @@ type shingles struct {
 }
 
 func newShingles(text string) shingles {
-	const length = 3
 	words := strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r) })
-	var s shingles
+	s := shingles{hashes: make([]uint64, 0, len(words))}
+	var before, last uint64 // the hashes of two words and of one
 	for i, word := range words {
-		if strings.ContainsFunc(word, unicode.IsDigit) {
+		h := uint64(14695981039346656037) // FNV-1a
+		digit := false
+		for _, r := range word {
+			h = (h ^ uint64(r)) * 1099511628211
+			digit = digit || unicode.IsDigit(r)
+		}
+		if digit {
 			s.numbers = append(s.numbers, word)
 		}
-		if i+length <= len(words) || i == 0 {
-			h := fnv.New64a()
-			for _, w := range words[i:min(i+length, len(words))] {
-				_, _ = h.Write([]byte(w + " "))
-			}
-			s.hashes = append(s.hashes, h.Sum64())
+		if i >= 2 || i == len(words)-1 { // a shorter text is one shingle
+			s.hashes = append(s.hashes, before*31*31+last*31+h)
 		}
+		before, last = last, h
 	}
 	slices.Sort(s.hashes)
 	slices.Sort(s.numbers)

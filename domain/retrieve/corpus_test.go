@@ -13,6 +13,7 @@ import (
 	"bitb/domain"
 	"bitb/domain/lexical"
 	"bitb/domain/llm"
+	"bitb/domain/postgres"
 )
 
 // vocabulary makes texts whose words are spread as in real ones: a few everywhere, most of them rare (Zipf).
@@ -79,6 +80,12 @@ func (v *vocabulary) stems(words []string) []string {
 // fill gives a new tenant n chunks, straight into the tables and not through ingestion, which would take minutes.
 func fill(t testing.TB, conn *pgx.Conn, v *vocabulary, n int) domain.ID {
 	t.Helper()
+	return fillWith(t, conn, v, n, true)
+}
+
+// fillWith is fill with the tenant's vocabulary or without.
+func fillWith(t testing.TB, conn *pgx.Conn, v *vocabulary, n int, words bool) domain.ID {
+	t.Helper()
 	tenant := domain.NewID()
 	exec := func(sql string, args ...any) {
 		t.Helper()
@@ -87,7 +94,11 @@ func fill(t testing.TB, conn *pgx.Conn, v *vocabulary, n int) domain.ID {
 		}
 	}
 	exec("insert into tenants (id, name) values ($1, 'Bench')", tenant)
-	terms, chunksOf := 0, map[string]int{}
+	terms := 0
+	var chunksOf map[string]int
+	if words {
+		chunksOf = map[string]int{}
+	}
 	for from := 0; from < n; from += 1000 {
 		terms += fillDocument(t, exec, v, tenant, from, min(1000, n-from), chunksOf)
 	}
@@ -108,12 +119,14 @@ func fillDocument(t testing.TB, exec func(string, ...any), v *vocabulary, tenant
 		words, vector := v.pick(80 + v.random.IntN(80))
 		w := lexical.DocWeights(tenant, lexical.Terms{Text: v.stems(words)}, 120)
 		ids[i], ordinals[i], texts[i] = domain.NewID(), from+i+1, strings.Join(words, " ")
-		terms[i], weights[i], vectors[i] = w.Terms(), w.Sparse(), halfvec(vector)
+		terms[i], weights[i], vectors[i] = w.Terms(), w.Sparse(), postgres.VectorText(vector)
 		length += len(words)
 		var each []string
-		for _, e := range reader.Words("", nil, texts[i], lexical.English) {
-			chunksOf[e.Text]++
-			each = append(each, strconv.Itoa(int(e.Hash)))
+		if chunksOf != nil {
+			for _, e := range reader.Words("", nil, texts[i], lexical.English) {
+				chunksOf[e.Text]++
+				each = append(each, strconv.Itoa(int(e.Hash)))
+			}
 		}
 		hashes[i] = "{" + strings.Join(each, ",") + "}"
 	}
@@ -140,15 +153,4 @@ func fillWords(exec func(string, ...any), tenant domain.ID, chunksOf map[string]
 	exec(`insert into search.vocabulary (tenant_id, hash, word, keys, chunks, held)
 		select $1, w.hash, w.word, w.keys::int[], w.chunks, w.chunks from unnest($2::int[], $3::text[], $4::text[], $5::int[]) w (hash, word, keys, chunks)
 		on conflict do nothing`, tenant, hashes, words, keys, chunks) // two words in a million have one hash
-}
-
-func halfvec(v []float32) string {
-	b := []byte{'['}
-	for i, x := range v {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = strconv.AppendFloat(b, float64(x), 'g', 4, 32)
-	}
-	return string(append(b, ']'))
 }

@@ -73,9 +73,9 @@ func TestPlansStayWithTheTenant(t *testing.T) {
 	v := newVocabulary(2000)
 	vectors := newTopics(384, 24)
 	tenant := fill(t, db.Super(t), v, 600)
-	vectors.embed(t, db.Super(t), tenant)
+	vectors.embed(t, db.Super(t), tenant, true)
 	for range 10 {
-		vectors.embed(t, db.Super(t), fill(t, db.Super(t), v, 100))
+		vectors.embed(t, db.Super(t), fill(t, db.Super(t), v, 100), true)
 	}
 	db.Exec(t, "analyze")
 	as, plans := planned(t, db)

@@ -77,7 +77,7 @@ func TestApproximateSearch(t *testing.T) {
 	vectors := newTopics(384, 24)
 	large, small := fill(t, db.Super(t), v, 400), fill(t, db.Super(t), v, 120)
 	for _, tenant := range []domain.ID{large, small, fill(t, db.Super(t), v, 300)} {
-		vectors.embed(t, db.Super(t), tenant)
+		vectors.embed(t, db.Super(t), tenant, true)
 	}
 	// Some came so late that the index does not have them yet.
 	db.Exec(t, "update chunk_embeddings set near = false where get_byte(uuid_send(chunk_id), 15) % 5 = 0")
@@ -128,7 +128,7 @@ func TestDimensions(t *testing.T) {
 	for _, dimensions := range []int{postgres.MaxVectorDims, 100} {
 		vectors := newTopics(dimensions, 12)
 		db.Exec(t, "delete from chunk_embeddings")
-		vectors.embed(t, db.Super(t), tenant)
+		vectors.embed(t, db.Super(t), tenant, true)
 		if recall := recallOfIndex(t, db, tenant, vectors, 5); recall < 0.98 {
 			t.Errorf("%d dimensions: recall %.3f", dimensions, recall)
 		}
@@ -145,8 +145,8 @@ func TestFewVectorsInTheIndex(t *testing.T) {
 	v := newVocabulary(500)
 	vectors := newTopics(384, 8)
 	few, many := fill(t, db.Super(t), v, 30), fill(t, db.Super(t), v, 200)
-	vectors.embed(t, db.Super(t), few)
-	vectors.embed(t, db.Super(t), many)
+	vectors.embed(t, db.Super(t), few, true)
+	vectors.embed(t, db.Super(t), many, true)
 	defer retrieve.SetExactTo(10)()
 	r, err := searchBy(db, always("topics", vectors.pick())).Retrieve(t.Context(), few, retrieve.Query{Text: "qqq"})
 	if err != nil {
@@ -197,11 +197,26 @@ func (v *topics) pick() []float32 {
 	a, b := v.centres[v.random.IntN(len(v.centres))], v.centres[v.random.IntN(len(v.centres))]
 	mix := v.random.Float64()
 	vector := make([]float32, len(a))
-	var squares float64
 	for d := range vector {
-		x := mix*a[d] + (1-mix)*b[d] + v.random.NormFloat64()*0.7
-		vector[d] = float32(x)
-		squares += x * x
+		vector[d] = float32(mix*a[d] + (1-mix)*b[d] + v.random.NormFloat64()*0.7)
+	}
+	return unit(vector)
+}
+
+// like is the vector of a question about what a vector stands for.
+func (v *topics) like(vector []float32) []float32 {
+	vector = slices.Clone(vector)
+	noise := 0.7 / math.Sqrt(float64(len(vector)))
+	for d := range vector {
+		vector[d] += float32(v.random.NormFloat64() * noise)
+	}
+	return unit(vector)
+}
+
+func unit(vector []float32) []float32 {
+	var squares float64
+	for _, x := range vector {
+		squares += float64(x) * float64(x)
 	}
 	for d := range vector {
 		vector[d] /= float32(math.Sqrt(squares))
@@ -209,23 +224,26 @@ func (v *topics) pick() []float32 {
 	return vector
 }
 
-// embed gives each of the tenant's chunks a vector of model "topics".
-func (v *topics) embed(t testing.TB, conn *pgx.Conn, tenant domain.ID) {
+// embed gives each of the tenant's chunks a vector of model "topics"; near: in the approximate index.
+func (v *topics) embed(t testing.TB, conn *pgx.Conn, tenant domain.ID, near bool) {
 	t.Helper()
 	rows, _ := conn.Query(t.Context(), "select id from chunks where tenant_id = $1", tenant)
 	ids, err := pgx.CollectRows(rows, pgx.RowTo[domain.ID])
 	if err != nil {
 		t.Fatal(err)
 	}
-	texts := make([]string, len(ids))
-	for i := range texts {
-		texts[i] = postgres.VectorText(v.pick())
-	}
 	var batch pgx.Batch
-	batch.Queue(`insert into chunk_embeddings (tenant_id, chunk_id, model, embedding, near)
-		select $1, e.id, 'topics', e.v::halfvec, true from unnest($2::uuid[], $3::text[]) e (id, v)`, tenant, ids, texts)
 	batch.Queue("update documents set embedding_model = 'topics' where tenant_id = $1", tenant)
-	if err := conn.SendBatch(t.Context(), &batch).Close(); err != nil {
-		t.Fatal(err)
+	for some := range slices.Chunk(ids, 2000) {
+		texts := make([]string, len(some))
+		for i := range texts {
+			texts[i] = postgres.VectorText(v.pick())
+		}
+		batch.Queue(`insert into chunk_embeddings (tenant_id, chunk_id, model, embedding, near)
+			select $1, e.id, 'topics', e.v::halfvec, $4 from unnest($2::uuid[], $3::text[]) e (id, v)`, tenant, some, texts, near)
+		if err := conn.SendBatch(t.Context(), &batch).Close(); err != nil {
+			t.Fatal(err)
+		}
+		batch = pgx.Batch{}
 	}
 }

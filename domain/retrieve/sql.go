@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -108,7 +106,11 @@ func (s *search) readPassages(ctx context.Context, passages map[domain.ID]*Passa
 	if len(passages) == 0 {
 		return nil, nil
 	}
-	rows, err := s.tx.Query(ctx, passagesSQL, s.tenant, slices.Collect(maps.Keys(passages)))
+	ids := make([][16]byte, 0, len(passages)) // which pgx knows, while it would have each domain.ID written as text
+	for id := range passages {
+		ids = append(ids, id)
+	}
+	rows, err := s.tx.Query(ctx, passagesSQL, s.tenant, ids)
 	if err != nil {
 		return nil, fmt.Errorf("read passages: %w", err)
 	}
