@@ -12,6 +12,7 @@ import (
 
 	"bitb/domain/eval"
 	"bitb/domain/ingest/chunk"
+	"bitb/domain/retrieve"
 )
 
 // evaluate is the command "bitb eval": it measures on sets of questions and prints tables, or JSON.
@@ -27,6 +28,13 @@ func evaluate(ctx context.Context, args []string, getenv func(string) string, st
 	flags.StringVar(&c.top, "top", "5,10", "")
 	flags.IntVar(&c.budget, "budget", 1600, "")
 	asJSON := flags.Bool("json", false, "")
+	sides := retrieve.Both
+	flags.Func("search", "", func(by string) error {
+		if sides = retrieve.Sides(by); sides != retrieve.Both && sides != retrieve.WordsOnly && sides != retrieve.VectorsOnly {
+			return errors.New("it is both, words or vectors")
+		}
+		return nil
+	})
 	for rest := args; ; { // --set A B --json: options may follow what is none
 		if err := flags.Parse(rest); errors.Is(err, flag.ErrHelp) {
 			_, err := fmt.Fprint(stdout, usage)
@@ -48,7 +56,7 @@ func evaluate(ctx context.Context, args []string, getenv func(string) string, st
 	case c.dir != "":
 		return c.run(ctx, *asJSON, stdout)
 	}
-	return evaluateSets(ctx, sets, *asJSON, getenv, stdout)
+	return evaluateSets(ctx, sets, sides, *asJSON, getenv, stdout)
 }
 
 const noSet = "eval needs a set: bitb eval --chunks DIR, or bitb eval --set DIR…"

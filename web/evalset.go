@@ -28,7 +28,7 @@ import (
 )
 
 // evaluateSets is "bitb eval --set": each set goes into tenants of its own, which are erased when it is measured.
-func evaluateSets(ctx context.Context, dirs []string, asJSON bool, getenv func(string) string, stdout io.Writer) error {
+func evaluateSets(ctx context.Context, dirs []string, sides retrieve.Sides, asJSON bool, getenv func(string) string, stdout io.Writer) error {
 	var sets []*eval.Judged
 	for _, dir := range dirs {
 		set, err := eval.LoadJudged(dir)
@@ -46,6 +46,7 @@ func evaluateSets(ctx context.Context, dirs []string, asJSON bool, getenv func(s
 		return err
 	}
 	defer l.db.Close()
+	l.sides = sides
 	if _, err := l.tenants.EraseScratch(ctx, leftAfter); err != nil {
 		return err
 	}
@@ -80,6 +81,7 @@ type laboratory struct {
 	search    *retrieve.Service
 	chat      *chat.Service
 	readers   int
+	sides     retrieve.Sides // by which it searches
 }
 
 func newLaboratory(ctx context.Context, c Config) (*laboratory, error) {
@@ -215,6 +217,11 @@ func (l *laboratory) Ask(ctx context.Context, tenantID domain.ID, history []eval
 
 // retrieve searches. A search that had to do without its models would be another one, so it is an error.
 func (l *laboratory) retrieve(ctx context.Context, tenantID domain.ID, q retrieve.Query) ([]eval.Passage, error) {
+	if l.sides != retrieve.Both {
+		settings := l.search.Defaults()
+		settings.Search, settings.Rerank = l.sides, false
+		q.Settings = &settings
+	}
 	found, err := l.search.Retrieve(ctx, tenantID, q)
 	if err != nil {
 		return nil, err
