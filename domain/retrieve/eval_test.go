@@ -234,13 +234,13 @@ func (x *evalIndex) ask(text string, earlier ...string) evalRanking {
 			found = append(found, h)
 		}
 	}
-	fuse(found, q.Possible, evalEmbedder().Model())
+	fuse(found, q.Possible, evalEmbedder().Model(), doubtOf(text))
 	near := q.Near(evalTenant)
 	for i := range found[:min(toLookAt, len(found))] {
 		at := int(found[i].chunk[0])<<8 | int(found[i].chunk[1])
 		found[i].near = near.Score(x.docs[at].Title, x.docs[at].Text, x.langs[at])
 	}
-	fuse(found, q.Possible, evalEmbedder().Model())
+	fuse(found, q.Possible, evalEmbedder().Model(), doubtOf(text))
 	out := evalRanking{byWords: x.names(byWords), byVector: x.names(byVector), fused: x.names(found)}
 	if len(found) > 0 {
 		out.sure = found[0].fused

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"unicode"
 
 	"bitb/domain"
 )
@@ -32,8 +33,8 @@ const builtinShare = 0.2
 const toLookAt = 20
 
 // fuse scores and orders hits. It may be done again when more is known of them. possible is what the question's words could score;
-// model made the vectors.
-func fuse(hits []hit, possible float64, model string) {
+// model made the vectors; see doubtOf.
+func fuse(hits []hit, possible float64, model string, doubt float64) {
 	var top hit // the best of each
 	for i := range hits {
 		if possible > 0 {
@@ -47,7 +48,7 @@ func fuse(hits []hit, possible float64, model string) {
 			hits[i].fused = looks(hits[i], top)
 		}
 	} else {
-		meaning(hits, top)
+		meaning(hits, top, doubt)
 	}
 	sortFused(hits)
 	for i := range hits {
@@ -80,9 +81,10 @@ func looks(h, top hit) float64 {
 // or by vectors alone. With this one, none of the eight sets is with MiniLM, nor the four tried with multilingual E5. nDCG@10 with
 // MiniLM, beside BM25 and the vectors: scifact .726 (.703, .645), feedbackqa .803 (.748, .734), stackfaq .952 (.803, .949), squad2 .928
 // (.911, .825), mtrag .878 (.815, .831); xquad, which it hardly reads: es .979 (.976, .669), ar .963 (.960, .167), zh .977 (.976, .360).
+// That is of one chunk a document; docs/retrieval.md has the figures through the database.
 // The numbers in vectorShare were chosen with these sets; chosen without stackfaq, it would lose .005 there. Vectors that mean hardly
 // anything but use the same words (the built-in ones, taken for a real model's) do make it worse than words alone, by up to .14.
-func meaning(hits []hit, top hit) {
+func meaning(hits []hit, top hit, doubt float64) {
 	far := top.cosine
 	for _, h := range hits {
 		if h.cosine != 0 {
@@ -98,7 +100,7 @@ func meaning(hits []hit, top hit) {
 			near[i] = (h.cosine - far) / (top.cosine - far)
 		}
 	}
-	share := vectorShare(hits, words, near)
+	share := vectorShare(hits, words, near, doubt)
 	best := 0.0
 	for i := range hits {
 		hits[i].fused = (1-share)*words[i] + share*near[i]
@@ -115,11 +117,12 @@ func meaning(hits []hit, top hit) {
 
 // vectorShare is what vectors count beside words, 0 to 1. The side that tells a few hits from the rest more sharply counts more;
 // and where a model understands a language, its cosines go up with the score of the words: the odds are the ratio of the
-// sharpness to the power of four, times this correlation, times four. Factors from three to five change
-// no set by more than .01.
-func vectorShare(hits []hit, words, near []float64) float64 {
-	byVector := 4 * math.Pow(sharpness(near, true), 4) * agreement(hits)
-	byWords := math.Pow(sharpness(words, false), 4)
+// sharpness to the power of four, times this correlation, times four, all of it to a power a little above one, so that a side that is
+// nearly blind is left out sooner. Factors from three to five change no set by more than .01; a power of 1.6 costs squad2 .007.
+func vectorShare(hits []hit, words, near []float64, doubt float64) float64 {
+	const power = 1.2
+	byVector := math.Pow(4*math.Pow(sharpness(near, true), 4)*agreement(hits, doubt), power)
+	byWords := math.Pow(sharpness(words, false), 4*power)
 	if byVector+byWords == 0 {
 		return 0.5
 	}
@@ -144,9 +147,9 @@ func sharpness(scores []float64, fromLast bool) float64 {
 	return sum / float64(len(sorted))
 }
 
-// agreement is how the cosines of what words found correlate with what words scored; 0 where they do not, or the other way round.
-// Half way, where there is too little to tell by.
-func agreement(hits []hit) float64 {
+// agreement is how the cosines of what words found correlate with what words scored, less so many standard errors of doubt; 0 where
+// they do not, or the other way round. Half way, where there is too little to tell by.
+func agreement(hits []hit, doubt float64) float64 {
 	var n, x, y, xx, yy, xy float64
 	for _, h := range hits {
 		if h.bm25 > 0 && h.cosine != 0 {
@@ -158,7 +161,27 @@ func agreement(hits []hit) float64 {
 	if n < 4 || spread <= 1e-12 {
 		return 0.5
 	}
-	return max(0, (n*xy-x*y)/math.Sqrt(spread))
+	return max(0, (n*xy-x*y)/math.Sqrt(spread)-doubt/math.Sqrt(n))
+}
+
+// doubtOf is how much agreement the script of a question asks of a model before its vectors count, in standard errors of the
+// correlation. Models read the Latin script; many hardly read others, and what their cosines have in common with words there is
+// chance. With less than four, MiniLM's vectors cost some of the Arabic and Chinese questions; models that read them lose a part of
+// what their vectors are worth.
+func doubtOf(question string) float64 {
+	latin, other := 0, 0
+	for _, r := range question {
+		switch {
+		case unicode.Is(unicode.Latin, r):
+			latin++
+		case unicode.IsLetter(r):
+			other++
+		}
+	}
+	if other > latin {
+		return 4
+	}
+	return 0
 }
 
 // standsOut is the best cosine on a scale from the mean of the nearest hundred to 1, since some models find any two texts alike

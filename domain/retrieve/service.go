@@ -296,7 +296,7 @@ func (s *search) fuse() {
 		fuseVectors(s.hits)
 		return
 	}
-	fuse(s.hits, s.words.Possible, leading)
+	fuse(s.hits, s.words.Possible, leading, doubtOf(s.query.Text))
 }
 
 // planVectors leaves the models by whose vectors the tenant can be searched, and picks the way through those of the first.
