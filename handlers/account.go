@@ -56,9 +56,7 @@ func (s *server) signIn(c echo.Context) error {
 			return e
 		}
 		form.Err = e
-		if e.RetryAfter > 0 {
-			c.Response().Header().Set("Retry-After", fmt.Sprint(seconds(e.RetryAfter)))
-		}
+		sayWhen(c, e)
 		return render(c, statuses[e.Code], views.SignIn(form))
 	}
 	if err != nil {

@@ -103,7 +103,7 @@ func newApp(t *testing.T) *app {
 	handler, err := handlers.New(t.Context(), handlers.Deps{
 		Log: log, PublicURL: publicURL, Static: static, Tenants: a.tenants, Sessions: tenant.NewSessions(a.db.DB), Support: a.support,
 		Documents: a.documents, Retrieve: a.search, Chat: a.chat, Questions: a.questions, Limiter: &countless{Store: store}, Hints: store, Cache: store, Metrics: noMetrics{},
-		Models: views.Models{Answer: "builtin", Embedding: "builtin", BuiltIn: true}, TraceDays: 30,
+		Models: views.Models{Answer: llm.Extractive{}.Model(), Embedding: llm.NewHashing().Model(), BuiltIn: true}, TraceDays: 30,
 		Sniff: sniff, Unzip: unzip,
 		RenderPage: a.render, Ready: a.db.Ping, ClientIP: echo.ExtractIPDirect(),
 	})

@@ -13,18 +13,24 @@ import (
 func (s *server) conversations(c echo.Context) error { return s.conversationsPage(c, nil) }
 
 func (s *server) conversation(c echo.Context) error {
-	id, err := idParam(c, "id")
-	if err != nil {
-		return err
-	}
-	open, err := s.Chat.Conversation(c.Request().Context(), tenantOf(c), id)
-	if domain.CodeOf(err) == domain.NotFound {
-		return domain.NewError(domain.NotFound, "There is no such conversation.")
-	}
+	open, err := s.conversationHere(c)
 	if err != nil {
 		return err
 	}
 	return s.conversationsPage(c, &open)
+}
+
+// conversationHere is the one that the address names.
+func (s *server) conversationHere(c echo.Context) (open chat.Conversation, err error) {
+	id, err := idParam(c, "id")
+	if err != nil {
+		return open, err
+	}
+	open, err = s.Chat.Conversation(c.Request().Context(), tenantOf(c), id)
+	if domain.CodeOf(err) == domain.NotFound {
+		err = domain.NewError(domain.NotFound, "There is no such conversation.")
+	}
+	return open, err
 }
 
 func (s *server) conversationsPage(c echo.Context, open *chat.Conversation) error {

@@ -347,6 +347,10 @@ func (s *server) now(ctx context.Context, tenantID domain.ID, e views.Explained)
 	if v.Now, v.Changes, err = s.Retrieve.Since(ctx, tenantID, e.Retrieval); err != nil {
 		return v, err
 	}
+	// What was quoted says who stood in, and not which model was set.
+	if a := e.Answer; a != nil && a.Outcome != chat.Quoted && a.Model != "" && a.Model != s.Models.Answer {
+		v.Changes = append(v.Changes, retrieve.Change{Kind: retrieve.ChangedAnswerer, Before: a.Model, After: s.Models.Answer})
+	}
 	if err := s.Retrieve.Name(ctx, tenantID, v.Retrieval.Others); err != nil {
 		return v, err
 	}

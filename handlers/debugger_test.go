@@ -187,6 +187,10 @@ func TestAsItWasAndNow(t *testing.T) {
 	m := newApp(t).owner(t, "Harbour Loop")
 	page, _, _, chunks := asked(t, m)
 	m.get(t, page+"/now").has(t, http.StatusOK, "Nothing has changed since", "In the prompt, then as now")
+	m.app.db.Exec(t, "update messages set model = 'earlier-model' where author = 'bot'")
+	m.get(t, page+"/now").has(t, http.StatusOK, "Answering model", "earlier-model</del> → builtin-extractive-v1")
+	m.app.db.Exec(t, "update messages set status = 'quoted' where author = 'bot'")
+	m.get(t, page+"/now").has(t, http.StatusOK, "Nothing has changed since")
 
 	was := "A bicycle costs 19 euros a day. Children pay half."
 	if _, err := m.app.documents.EditChunk(t.Context(), m.account.Tenant.ID, chunks[0], was, strings.Replace(was, "19", "25", 1), m.account.User.ID); err != nil {

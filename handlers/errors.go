@@ -84,11 +84,10 @@ func (s *server) fail(err error, c echo.Context) {
 	}
 	header := c.Response().Header()
 	header.Set("Cache-Control", "no-store")
-	if e.RetryAfter > 0 {
-		header.Set("Retry-After", strconv.Itoa(seconds(e.RetryAfter)))
-	} else if e.Code == domain.Unavailable {
+	if e.Code == domain.Unavailable {
 		header.Set("Retry-After", "5")
 	}
+	sayWhen(c, e)
 	if wantsJSON(c.Request()) {
 		_ = c.JSON(status, errorBody(e))
 		return
@@ -114,6 +113,13 @@ type apiError struct {
 
 func errorBody(e *domain.Error) apiError {
 	return apiError{Code: e.Code, Message: e.Message, Fields: e.Fields, RetryAfter: seconds(e.RetryAfter)}
+}
+
+// sayWhen tells a client when to come back, if the error knows.
+func sayWhen(c echo.Context, e *domain.Error) {
+	if e.RetryAfter > 0 {
+		c.Response().Header().Set("Retry-After", strconv.Itoa(seconds(e.RetryAfter)))
+	}
 }
 
 func seconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }

@@ -111,9 +111,7 @@ func (s *server) staffSignIn(c echo.Context) error {
 			return e
 		}
 		form.Err = e
-		if e.RetryAfter > 0 {
-			c.Response().Header().Set("Retry-After", fmt.Sprint(seconds(e.RetryAfter)))
-		}
+		sayWhen(c, e)
 		return render(c, statuses[e.Code], views.StaffSignIn(form))
 	}
 	if err != nil {
@@ -262,14 +260,7 @@ func placeParam(s string) chat.Place {
 }
 
 func (s *server) caseConversation(c echo.Context) error {
-	id, err := idParam(c, "id")
-	if err != nil {
-		return err
-	}
-	open, err := s.Chat.Conversation(c.Request().Context(), tenantOf(c), id)
-	if domain.CodeOf(err) == domain.NotFound {
-		return domain.NewError(domain.NotFound, "There is no such conversation.")
-	}
+	open, err := s.conversationHere(c)
 	if err != nil {
 		return err
 	}

@@ -577,6 +577,8 @@ func changeWords(v NowView, c retrieve.Change) (what, how string) {
 		return "Embedding model", ""
 	case retrieve.ChangedReranker:
 		return "Re-ranking model", ""
+	case retrieve.ChangedAnswerer:
+		return "Answering model", ""
 	case retrieve.DocumentAdded:
 		return name, "added"
 	case retrieve.DocumentDeleted:

@@ -722,7 +722,7 @@ func debuggerExamples(add func(string, string, bool, templ.Component)) {
 	evilForm := TryForm{Question: "</textarea>" + hostile, Threshold: hostile, Limit: hostile, Search: hostile, Err: domain.InvalidField("question", hostile)}
 	add("TryPage", "hostile", true, TryPage(bad, TryView{Explained: evil, Form: evilForm, Reranker: hostile, Result: &TryResult{evil.Retrieval, evilMoves}}))
 
-	kinds := []retrieve.ChangeKind{retrieve.ChangedSetting, retrieve.ChangedModel, retrieve.ChangedReranker, retrieve.DocumentAdded, retrieve.DocumentDeleted, retrieve.DocumentVersion,
+	kinds := []retrieve.ChangeKind{retrieve.ChangedSetting, retrieve.ChangedModel, retrieve.ChangedReranker, retrieve.ChangedAnswerer, retrieve.DocumentAdded, retrieve.DocumentDeleted, retrieve.DocumentVersion,
 		retrieve.DocumentSwitched, retrieve.ChunkSwitched, retrieve.ChunksCut, retrieve.ChangedIndex}
 	var changes, evilChanges []retrieve.Change
 	for i, k := range kinds {

@@ -32,7 +32,8 @@ const (
 	ChangedSetting   ChangeKind = "setting"
 	ChangedModel     ChangeKind = "embedding_model"
 	ChangedReranker  ChangeKind = "reranker"
-	DocumentAdded    ChangeKind = "document_added" // and found now
+	ChangedAnswerer  ChangeKind = "answering_model" // told by whoever has the answer: a search does not know it
+	DocumentAdded    ChangeKind = "document_added"  // and found now
 	DocumentDeleted  ChangeKind = "document_deleted"
 	DocumentVersion  ChangeKind = "document_version" // a newer one answers
 	DocumentSwitched ChangeKind = "document_off"

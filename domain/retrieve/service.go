@@ -63,7 +63,9 @@ func (s *Service) Retrieve(ctx context.Context, tenantID domain.ID, q Query) (Re
 		return run.out, err
 	}
 	run.rerank(ctx)
-	run.stage("choose", func() error { choose(run.out.Passages, run.out.Settings); return nil }) //nolint:errcheck // never fails
+	from := time.Now()
+	choose(run.out.Passages, run.out.Settings)
+	run.note("choose", from)
 	return run.out, nil
 }
 
@@ -105,10 +107,13 @@ func (s *Service) newSearch(tenantID domain.ID, q Query) *search {
 
 // stage notes how long do takes.
 func (s *search) stage(name string, do func() error) error {
-	from := time.Now()
-	err := do()
+	defer s.note(name, time.Now())
+	return do()
+}
+
+// note notes a stage that began at from and ends now.
+func (s *search) note(name string, from time.Time) {
 	s.out.Timings = append(s.out.Timings, Timing{name, millis(from.Sub(s.out.CreatedAt)), millis(time.Since(from))})
-	return err
 }
 
 func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
@@ -122,7 +127,9 @@ func (s *search) candidates(ctx context.Context) error {
 	}
 	for {
 		if len(missing) > 0 {
-			_ = s.stage("embed", func() error { s.embed(ctx, missing); return nil })
+			from := time.Now()
+			s.embed(ctx, missing)
+			s.note("embed", from)
 		}
 		if err := ctx.Err(); err != nil {
 			return err
