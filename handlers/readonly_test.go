@@ -140,7 +140,7 @@ func TestCasesOnlyRead(t *testing.T) {
 		"questions.Overview": asCall(q.Overview, id, questions.Filter{}), "questions.All": asCall(q.All, id), "questions.Names": asCall(q.Names, id),
 		"questions.Progress": asCall(q.Progress, id), "questions.Notice": asCall(q.Notice, id), "questions.Calibration": asCall(q.Calibration, id),
 		"questions.Follows": nil, "retrieve.State": nil, // statements of a transaction
-		"chat.Standalone": nil, "tenant.After": asCall(s.After, domain.ID{}),
+		"chat.Standalone": nil, "tenant.Each": asCall(s.Each, func(domain.ID) error { return nil }),
 		"support.OpenCases": asCall(u.OpenCases, other), "support.Tenants": asCall(u.Tenants, "", 1), "support.Tenant": asCall(u.Tenant, id),
 		"support.Members": asCall(u.Members), "support.Member": asCall(u.Member, h.staff.ID),
 	}

@@ -227,18 +227,9 @@ func (s *server) sweep(ctx context.Context) {
 
 // forget removes what explains answers from before a time, tenant by tenant.
 func (s *server) forget(ctx context.Context, before time.Time) error {
-	for last := (domain.ID{}); ; {
-		ids, err := s.tenants.After(ctx, last)
-		if err != nil || len(ids) == 0 {
-			return err
-		}
-		for _, id := range ids {
-			if err := errors.Join(s.deps.Retrieve.Forget(ctx, id, before), s.documents.ForgetRevisions(ctx, id, before)); err != nil {
-				return err
-			}
-		}
-		last = ids[len(ids)-1]
-	}
+	return s.tenants.Each(ctx, func(id domain.ID) error {
+		return errors.Join(s.deps.Retrieve.Forget(ctx, id, before), s.documents.ForgetRevisions(ctx, id, before))
+	})
 }
 
 // serve listens and answers until ctx ends; then it lets running requests finish for twenty seconds.

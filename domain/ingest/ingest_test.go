@@ -64,14 +64,12 @@ func work(url string) {
 
 type quiet struct{}
 
-func (quiet) Publish(context.Context, string) {}
-func (quiet) Stage(string, time.Duration)     {}
-func (quiet) Ended(string, int)               {}
-func (quiet) Reembedded(int)                  {}
-func (quiet) After(context.Context, domain.ID) ([]domain.ID, error) {
-	return nil, nil
-}
-func (quiet) RetryAfter(int) time.Duration { return 0 }
+func (quiet) Publish(context.Context, string)                   {}
+func (quiet) Stage(string, time.Duration)                       {}
+func (quiet) Ended(string, int)                                 {}
+func (quiet) Reembedded(int)                                    {}
+func (quiet) Each(context.Context, func(domain.ID) error) error { return nil }
+func (quiet) RetryAfter(int) time.Duration                      { return 0 }
 
 func start(db *postgres.DB, embedder ingest.Embedder, change ...func(*ingest.Config)) (*ingest.Service, *document.Service, error) {
 	config := ingest.Config{DB: db, Log: slog.New(slog.DiscardHandler), Reader: &reader.Child{}, Embedder: embedder,

@@ -46,7 +46,8 @@ func (s *Service) lookOver(ctx context.Context) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for {
-		if err := s.lookAtAll(ctx); err != nil && ctx.Err() == nil {
+		err := s.Tenants.Each(ctx, func(id domain.ID) error { return s.reembedIfOutdated(ctx, id) })
+		if err != nil && ctx.Err() == nil {
 			s.Log.WarnContext(ctx, "documents of an earlier embedding model not looked for", "error", err)
 		}
 		select {
@@ -54,22 +55,6 @@ func (s *Service) lookOver(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-	}
-}
-
-func (s *Service) lookAtAll(ctx context.Context) error {
-	var last domain.ID
-	for {
-		ids, err := s.Tenants.After(ctx, last)
-		if err != nil || len(ids) == 0 {
-			return err
-		}
-		for _, id := range ids {
-			if err := s.reembedIfOutdated(ctx, id); err != nil {
-				return err
-			}
-		}
-		last = ids[len(ids)-1]
 	}
 }
 

@@ -31,8 +31,13 @@ import (
 
 type tenants []domain.ID
 
-func (t tenants) After(_ context.Context, id domain.ID) ([]domain.ID, error) {
-	return slices.DeleteFunc(slices.Clone(t), func(t domain.ID) bool { return t.String() <= id.String() }), nil
+func (t tenants) Each(_ context.Context, do func(domain.ID) error) error {
+	for _, id := range t {
+		if err := do(id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func embedder(t *testing.T, srv *llmtest.Server, model string) llm.Embedder {

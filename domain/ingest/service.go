@@ -71,9 +71,9 @@ type Metrics interface {
 	Reembedded(chunks int) // of a document that an earlier model had embedded
 }
 
-// Tenants lists all tenants, some at a time; see tenant.Service.
+// Tenants goes over all tenants; see tenant.Service.
 type Tenants interface {
-	After(ctx context.Context, id domain.ID) ([]domain.ID, error)
+	Each(ctx context.Context, do func(domain.ID) error) error
 }
 
 // Config is what a Service is made of.

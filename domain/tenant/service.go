@@ -93,8 +93,24 @@ func (s *Service) SignIn(ctx context.Context, email, password string) (Account, 
 	return s.Account(ctx, tenantID, userID)
 }
 
-// After returns the next tenants in the order of their ids, some at a time; none at the end. For work that goes over all.
-func (s *Service) After(ctx context.Context, id domain.ID) (ids []domain.ID, err error) {
+// Each does something for every tenant, in the order of their ids, and stops at the first error.
+func (s *Service) Each(ctx context.Context, do func(domain.ID) error) error {
+	for last := (domain.ID{}); ; {
+		ids, err := s.after(ctx, last)
+		if err != nil || len(ids) == 0 {
+			return err
+		}
+		for _, id := range ids {
+			if err := do(id); err != nil {
+				return err
+			}
+		}
+		last = ids[len(ids)-1]
+	}
+}
+
+// after returns the next tenants, some at a time; none at the end.
+func (s *Service) after(ctx context.Context, id domain.ID) (ids []domain.ID, err error) {
 	err = s.db.AsSystem(ctx, func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, "select tenant_id from auth.tenants where tenant_id > $1 order by tenant_id limit 500", id)
 		if err != nil {

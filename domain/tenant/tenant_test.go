@@ -190,3 +190,18 @@ func TestSessions(t *testing.T) {
 		t.Error("a deleted session was found")
 	}
 }
+
+// Every tenant comes once, and an error ends it.
+func TestEach(t *testing.T) {
+	db := dbtest.New(t)
+	s := tenant.NewService(db.DB, nil)
+	a, b := db.Tenant(t), db.Tenant(t)
+	seen := map[domain.ID]int{}
+	if err := s.Each(t.Context(), func(id domain.ID) error { seen[id]++; return nil }); err != nil || len(seen) != 2 || seen[a] != 1 || seen[b] != 1 {
+		t.Errorf("saw %v, %v", seen, err)
+	}
+	stop, n := errors.New("stop"), 0
+	if err := s.Each(t.Context(), func(domain.ID) error { n++; return stop }); !errors.Is(err, stop) || n != 1 {
+		t.Errorf("went on %d times, %v", n, err)
+	}
+}
