@@ -179,12 +179,8 @@ func (s *server) saveCutting(c echo.Context) error {
 }
 
 func (s *server) saveSearchForm(c echo.Context) error {
-	on := func(field string) bool { return c.FormValue(field) != "" }
-	form := views.SearchForm{Threshold: text(c.FormValue("threshold")), Limit: text(c.FormValue("limit")), Search: text(c.FormValue("search")),
-		Spelling: on("spelling"), Rerank: on("rerank"), Duplicates: on("duplicates"), Neighbours: on("neighbours"), FollowUps: on("follow_ups")}
-	err := s.saveSearch(c.Request().Context(), tenantOf(c), retrieve.Settings{Threshold: decimal(form.Threshold), Limit: wholeNumber(form.Limit),
-		Search: retrieve.Sides(form.Search), Spelling: form.Spelling, Rerank: form.Rerank, Duplicates: form.Duplicates, Neighbours: form.Neighbours,
-		FollowUps: form.FollowUps})
+	form := searchForm(c)
+	err := s.saveSearch(c.Request().Context(), tenantOf(c), settingsOf(form))
 	if e, ok := asError(err, domain.Invalid); ok {
 		if wantsJSON(c.Request()) {
 			return e
@@ -196,6 +192,19 @@ func (s *server) saveSearchForm(c echo.Context) error {
 		return err
 	}
 	return s.done(c, "/settings#search-settings", "The search works like that from now on.")
+}
+
+// searchForm is what was typed of how the tenant searches.
+func searchForm(c echo.Context) views.SearchForm {
+	on := func(field string) bool { return c.FormValue(field) != "" }
+	return views.SearchForm{Threshold: search(c.FormValue("threshold")), Limit: search(c.FormValue("limit")), Search: search(c.FormValue("search")),
+		Spelling: on("spelling"), Rerank: on("rerank"), Duplicates: on("duplicates"), Neighbours: on("neighbours"), FollowUps: on("follow_ups")}
+}
+
+// settingsOf are the settings of a form, for the service to check.
+func settingsOf(f views.SearchForm) retrieve.Settings {
+	return retrieve.Settings{Threshold: decimal(f.Threshold), Limit: wholeNumber(f.Limit), Search: retrieve.Sides(f.Search), Spelling: f.Spelling,
+		Rerank: f.Rerank, Duplicates: f.Duplicates, Neighbours: f.Neighbours, FollowUps: f.FollowUps}
 }
 
 func (s *server) resetSearch(c echo.Context) error {

@@ -3,6 +3,7 @@ package handlers
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -157,8 +158,9 @@ func (s *server) explain(ctx context.Context, tenantID domain.ID, then retrieve.
 
 // queryOf is the question of a past search, to be searched again as it was.
 func queryOf(then retrieve.Retrieval) retrieve.Query {
-	settings := then.Settings
-	return retrieve.Query{Text: then.Searched, Context: then.Context, Asked: then.Question, By: then.SearchedBy, BotID: then.BotID, Settings: &settings, At: then.CreatedAt}
+	q, settings := then.Query(), then.Settings
+	q.Settings, q.At = &settings, then.CreatedAt
+	return q
 }
 
 // pick lists the chunks of the chosen document: a number finds the chunk of that number.
@@ -268,32 +270,22 @@ func (s *server) try(ctx context.Context, tenantID domain.ID, then retrieve.Retr
 }
 
 func tryForm(c echo.Context) views.TryForm {
-	on := func(name string) bool { return c.FormValue(name) == "on" }
-	return views.TryForm{Question: strings.TrimSpace(text(c.FormValue("question"))), Threshold: search(c.FormValue("threshold")), Limit: search(c.FormValue("limit")),
-		Search: search(c.FormValue("search")), Spelling: on("spelling"), Rerank: on("rerank"), Duplicates: on("duplicates"), Neighbours: on("neighbours")}
+	return views.TryForm{Question: strings.TrimSpace(text(c.FormValue("question"))), SearchForm: searchForm(c)}
 }
 
-// trySettings reads the form. What is no number is said beside its field; what is out of bounds, by the service. What the form
-// does not have stays as in from.
+// trySettings reads the form, and says all that is wrong with it at once. What the form does not have stays as in from.
 func trySettings(f views.TryForm, from retrieve.Settings) (retrieve.Settings, error) {
-	wrong := map[string]string{}
+	settings := settingsOf(f.SearchForm)
+	settings.FollowUps = from.FollowUps
+	err := settings.Check()
 	if n := len([]rune(f.Question)); n == 0 || n > chat.MaxQuestionRunes {
-		wrong["question"] = "Write a question of up to " + strconv.Itoa(chat.MaxQuestionRunes) + " characters."
+		wrong := domain.InvalidField("question", "Write a question of up to "+strconv.Itoa(chat.MaxQuestionRunes)+" characters.")
+		if also, ok := asError(err, domain.Invalid); ok {
+			maps.Copy(wrong.Fields, also.Fields)
+		}
+		err = wrong
 	}
-	threshold, err := strconv.ParseFloat(strings.Replace(f.Threshold, ",", ".", 1), 64)
-	if err != nil {
-		wrong["threshold"] = "A threshold is a number from 0 to 1."
-	}
-	limit, err := strconv.Atoi(f.Limit)
-	if err != nil {
-		wrong["limit"] = "Give the model 1 to " + strconv.Itoa(retrieve.MaxLimit) + " chunks."
-	}
-	from.Threshold, from.Limit, from.Search = threshold, limit, retrieve.Sides(f.Search)
-	from.Spelling, from.Rerank, from.Duplicates, from.Neighbours = f.Spelling, f.Rerank, f.Duplicates, f.Neighbours
-	if len(wrong) > 0 {
-		return from, &domain.Error{Code: domain.Invalid, Message: "Some settings need another look.", Fields: wrong}
-	}
-	return from, nil
+	return settings, err
 }
 
 // retrievalSettings makes the settings that were tried those of all answers.
@@ -313,7 +305,7 @@ func (s *server) retrievalSettings(c echo.Context) error {
 		settings.Rerank = present.Rerank // the form has no such box
 	}
 	if err == nil {
-		err = s.Retrieve.SaveSettings(ctx, tenantID, settings)
+		err = s.saveSearch(ctx, tenantID, settings)
 	}
 	if refused, ok := asError(err, domain.Invalid); ok && !wantsJSON(c.Request()) {
 		v.Form.Err = refused

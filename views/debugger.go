@@ -62,9 +62,8 @@ type TryView struct {
 
 // TryForm is what somebody typed, with what was wrong with it.
 type TryForm struct {
-	Question, Threshold, Limit, Search       string
-	Spelling, Rerank, Duplicates, Neighbours bool
-	Err                                      *domain.Error // fields: question, threshold, limit, search
+	Question   string
+	SearchForm // Err has the field question too
 }
 
 // TryResult is what another search found, beside the one of then.
@@ -84,8 +83,7 @@ type NowView struct {
 
 // FormOf is the form with these settings.
 func FormOf(question string, s retrieve.Settings) TryForm {
-	return TryForm{Question: question, Threshold: strconv.FormatFloat(s.Threshold, 'f', -1, 64), Limit: strconv.Itoa(s.Limit), Search: string(s.Search),
-		Spelling: s.Spelling, Rerank: s.Rerank, Duplicates: s.Duplicates, Neighbours: s.Neighbours}
+	return TryForm{Question: question, SearchForm: NewSearchForm(s)}
 }
 
 // whyAddress follows a chunk; "" where it is not there any more.

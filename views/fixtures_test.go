@@ -719,7 +719,7 @@ func debuggerExamples(add func(string, string, bool, templ.Component)) {
 	form.Err = &domain.Error{Code: domain.Invalid, Fields: map[string]string{"threshold": "A threshold is a number from 0 to 1.", "search": "Search by words, by vectors or by both."}}
 	add("TryPage", "wrong", true, TryPage(p, TryView{Explained: e, Form: form, Now: usual}))
 	evilMoves := retrieve.Moves(evil.Retrieval, evil.Retrieval)
-	evilForm := TryForm{Question: "</textarea>" + hostile, Threshold: hostile, Limit: hostile, Search: hostile, Err: domain.InvalidField("question", hostile)}
+	evilForm := TryForm{"</textarea>" + hostile, SearchForm{Threshold: hostile, Limit: hostile, Search: hostile, Err: domain.InvalidField("question", hostile)}}
 	add("TryPage", "hostile", true, TryPage(bad, TryView{Explained: evil, Form: evilForm, Reranker: hostile, Result: &TryResult{evil.Retrieval, evilMoves}}))
 
 	kinds := []retrieve.ChangeKind{retrieve.ChangedSetting, retrieve.ChangedModel, retrieve.ChangedReranker, retrieve.ChangedAnswerer, retrieve.DocumentAdded, retrieve.DocumentDeleted, retrieve.DocumentVersion,

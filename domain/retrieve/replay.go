@@ -46,7 +46,7 @@ const (
 // Since searches once more for what a past retrieval searched for, with the index and the settings of now, and names what
 // changed in between of what either of them found.
 func (s *Service) Since(ctx context.Context, tenantID domain.ID, then Retrieval) (now Retrieval, changes []Change, err error) {
-	now, err = s.Retrieve(ctx, tenantID, Query{Text: then.Searched, Context: then.Context, Asked: then.Question, By: then.SearchedBy, BotID: then.BotID})
+	now, err = s.Retrieve(ctx, tenantID, then.Query())
 	if err != nil {
 		return now, nil, err
 	}

@@ -96,6 +96,11 @@ func (r Retrieval) Unknown() int {
 	return n
 }
 
+// Query is what was searched for, to be searched for again with the settings of whenever that is.
+func (r Retrieval) Query() Query {
+	return Query{Text: r.Searched, Context: r.Context, Asked: r.Question, By: r.SearchedBy, BotID: r.BotID}
+}
+
 // Corrected returns a text with the words that were misspelled as the documents most likely have them.
 func (r Retrieval) Corrected(text string) string {
 	likely := map[string]string{}

@@ -226,7 +226,7 @@ func (s *search) readCorpus(rows pgx.Rows) error {
 	_, err := pgx.ForEachRow(rows, fields, func() (err error) {
 		if s.query.Settings != nil {
 			s.out.Settings = *s.query.Settings
-			return s.out.Settings.check()
+			return s.out.Settings.Check()
 		}
 		s.out.Settings, err = s.settingsFrom(kept)
 		return err

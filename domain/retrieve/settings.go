@@ -61,8 +61,8 @@ func Defaults(model, reranker string) Settings {
 	return s
 }
 
-// check returns what is wrong with settings, by field, in sentences for a person.
-func (s Settings) check() error {
+// Check returns what is wrong with settings, by field, in sentences for a person.
+func (s Settings) Check() error {
 	wrong := map[string]string{}
 	if math.IsNaN(s.Threshold) || s.Threshold < 0 || s.Threshold > 1 {
 		wrong["threshold"] = "A threshold is a number from 0 to 1."
@@ -108,7 +108,7 @@ func (s *Service) Defaults() Settings {
 // SaveSettings changes how the tenant searches. What is as by default is not kept, so that it follows what is measured later.
 // Wrong ones are domain.Invalid.
 func (s *Service) SaveSettings(ctx context.Context, tenantID domain.ID, to Settings) error {
-	if err := to.check(); err != nil {
+	if err := to.Check(); err != nil {
 		return err
 	}
 	kept, err := differences(to, s.Defaults())
