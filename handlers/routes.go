@@ -99,6 +99,7 @@ var routes = []route{
 	{method: post, path: "/settings/search", who: admin, limit: per(30, time.Minute, "member"), handle: (*server).saveSearchForm},
 	{method: post, path: "/settings/search/reset", who: admin, limit: per(30, time.Minute, "member"), handle: (*server).resetSearch},
 	{method: post, path: "/settings/password", who: viewer, limit: per(10, time.Minute, "member"), handle: (*server).changePassword},
+	{method: post, path: "/settings/delete", who: owner, limit: per(10, time.Minute, "member"), handle: (*server).deleteTenant},
 
 	{method: get, path: "/settings/audit", who: admin, limit: per(120, time.Minute, "member"), handle: (*server).audit},
 

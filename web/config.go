@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -89,6 +90,14 @@ func loadConfigWithoutRedis(getenv func(string) string) (Config, error) {
 	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
 	c.chooseModels()
 	return c, errors.Join(append(errs, c.check()...)...)
+}
+
+// publicURL is where people reach the server, for who needs no other setting.
+func publicURL(getenv func(string) string) string {
+	if address := getenv("BITB_PUBLIC_URL"); address != "" {
+		return strings.TrimRight(address, "/")
+	}
+	return "http://" + cmp.Or(getenv("BITB_LISTEN"), "127.0.0.1:8080")
 }
 
 func (c *Config) chooseModels() {

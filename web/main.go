@@ -28,6 +28,8 @@ const usage = `bitb turns documents into a chatbot that cites them.
   bitb migrate          bring the database to the newest schema
   bitb demo             all three with a sample customer and their website
   bitb staff            add, list and remove support staff (docs/support.md)
+  bitb smoke [--url https://chat.example.com] [--timeout 3m] [--json]
+                        try the whole product from outside as a throw-away customer, who is erased again (docs/go-live.md)
   bitb extract FILE…    print what is read from files, as Markdown
   bitb eval --chunks DIR [--tokens 128,320] [--overlap 0,32] [--top 5,10] [--budget 1600] [--json]
                         measure how documents are best cut, on a set of questions (docs/chunks.md)
@@ -73,6 +75,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	switch command {
 	case "extract":
 		return exitStatus((&reader.Child{}).Print(ctx, args[1:], stdout, os.Stderr))
+	case "smoke":
+		return smokeCommand(ctx, args[1:], getenv, stdout)
 	case "eval":
 		return evaluate(ctx, args[1:], getenv, stdout)
 	case reader.Argument:

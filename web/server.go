@@ -214,6 +214,9 @@ func (s *server) sweep(ctx context.Context) {
 		if err := s.deps.Sessions.DeleteExpired(ctx); err != nil && ctx.Err() == nil {
 			s.log.Warn("expired sessions not removed", "error", err)
 		}
+		if _, err := s.tenants.EraseScratch(ctx, tenant.LeftAfter); err != nil && ctx.Err() == nil {
+			s.log.Warn("tenants that were to be erased are not", "error", err)
+		}
 		if err := s.forget(ctx, time.Now().AddDate(0, 0, -s.config.TraceDays)); err != nil && ctx.Err() == nil {
 			s.log.Warn("old traces not removed", "error", err)
 		}

@@ -43,6 +43,12 @@ func (s *Service) SignUp(ctx context.Context, form SignUp) (Account, error) {
 	if err := wrong.err(); err != nil {
 		return Account{}, err
 	}
+	smoke := fromSmoke(form.Email)
+	if smoke {
+		if err := s.eraseSmoke(ctx); err != nil {
+			return Account{}, err
+		}
+	}
 	hash, err := hashPassword(ctx, form.Password)
 	if err != nil {
 		return Account{}, err
@@ -58,6 +64,11 @@ func (s *Service) SignUp(ctx context.Context, form SignUp) (Account, error) {
 		}
 		if err := insertAccount(ctx, tx, a, hash); err != nil {
 			return err
+		}
+		if smoke {
+			if err := toBeErased(ctx, tx, a.Tenant.ID); err != nil {
+				return err
+			}
 		}
 		return s.firstBot(ctx, tx, a.Tenant.ID, a.Tenant.Name)
 	})
