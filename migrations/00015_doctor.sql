@@ -14,12 +14,10 @@ end $$;
 -- +goose StatementEnd
 
 -- Which migrations ran: `bitb doctor` compares them with those that the binary carries.
-grant usage on schema meta to bitb_app;
 grant select on meta.goose_db_version to bitb_app;
 
 -- +goose Down
 revoke select on meta.goose_db_version from bitb_app;
-revoke usage on schema meta from bitb_app;
 -- +goose StatementBegin
 do $$
 declare k record;

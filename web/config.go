@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/caarlos0/env/v11"
@@ -59,7 +60,33 @@ type Config struct {
 	TraceDays     int        `env:"BITB_TRACE_DAYS" envDefault:"30"` // that an answer can be explained
 	Workers       int        `env:"BITB_WORKERS" envDefault:"2"`     // documents read at once by this process; 0: none
 
+	// Of the readiness check, beside those above.
+	PrometheusURL   string `env:"BITB_PROMETHEUS_URL"`    // that watches this deployment
+	LogCollectorURL string `env:"BITB_LOG_COLLECTOR_URL"` // whose 200 says that what carries the logs away is well
+	CacheDir        string `env:"BITB_CACHE_DIR"`
+	KubernetesHost  string `env:"KUBERNETES_SERVICE_HOST"` // set in every pod
+	KubernetesPort  string `env:"KUBERNETES_SERVICE_PORT"`
+
 	DemoListen string `env:"BITB_DEMO_LISTEN" envDefault:"127.0.0.1:8090"` // of the demo customer's site
+
+	command string            // that these settings are for
+	places  map[string]string // where each secret comes from
+}
+
+// processName is what the process calls itself in the database's list of connections.
+func (c Config) processName() string {
+	role := c.command
+	switch {
+	case role == "doctor":
+		return "bitb " + role
+	case role == "work":
+	case c.Workers > 0:
+		role = "serve+work"
+	default:
+		role = "serve"
+	}
+	machine, _ := os.Hostname() // without a name the number will do
+	return fmt.Sprintf("bitb %s %.40s:%d", role, machine, os.Getpid())
 }
 
 // loadConfig reads the settings and reports all that is wrong with them at once.
@@ -75,6 +102,7 @@ func loadConfig(getenv func(string) string) (Config, error) {
 func loadConfigWithoutRedis(getenv func(string) string) (Config, error) {
 	var c Config
 	values, errs := environment(getenv)
+	c.places = places(getenv)
 	if err := env.ParseWithOptions(&c, env.Options{Environment: values}); err != nil {
 		errs = append(errs, err)
 	}
@@ -136,6 +164,7 @@ func (c *Config) check() []error {
 		wrong("a model is chosen, but neither OPENAI_API_KEY nor OPENAI_BASE_URL is set")
 	}
 	errs = append(errs, c.checkRerank()...)
+	errs = append(errs, c.checkDoctor()...)
 	for _, proxy := range c.TrustedProxy {
 		if _, err := netip.ParsePrefix(strings.TrimSpace(proxy)); err != nil {
 			wrong("BITB_TRUSTED_PROXIES: %q is not an address range such as 10.0.0.0/8", proxy)
@@ -163,6 +192,32 @@ func (c *Config) checkRerank() []error {
 		return []error{errors.New("BITB_RERANK_URL must be an endpoint's whole address, like https://api.example.com/v2/rerank")}
 	}
 	return nil
+}
+
+func (c *Config) checkDoctor() (errs []error) {
+	for name, address := range map[string]string{"BITB_PROMETHEUS_URL": c.PrometheusURL, "BITB_LOG_COLLECTOR_URL": c.LogCollectorURL} {
+		if u, err := url.Parse(address); address != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil) {
+			errs = append(errs, fmt.Errorf("%s must be like http://prometheus:9090", name))
+		}
+	}
+	return errs
+}
+
+// places says of each secret that is set where it comes from: a file, a secret manager by its scheme, or the environment.
+func places(getenv func(string) string) map[string]string {
+	all := map[string]string{}
+	for name := range (Config{}).secrets() {
+		scheme, _, reference := strings.Cut(getenv(name), "://")
+		switch {
+		case getenv(name+"_FILE") != "" || strings.HasPrefix(getenv(name), "file:"):
+			all[name] = "files"
+		case reference && slices.Contains([]string{"awssm", "gcpsm", "azkv", "vault"}, scheme):
+			all[name] = scheme
+		case getenv(name) != "":
+			all[name] = "environment"
+		}
+	}
+	return all
 }
 
 func local(address string) bool {

@@ -158,7 +158,13 @@ func Lint(ctx context.Context, config *pgx.ConnConfig) ([]string, error) {
 		return nil, fmt.Errorf("reach the database: %w", err)
 	}
 	defer conn.Close(ctx)
-	rows, err := conn.Query(ctx, lintSQL)
+	return lint(ctx, conn)
+}
+
+func lint(ctx context.Context, db interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}) ([]string, error) {
+	rows, err := db.Query(ctx, lintSQL)
 	if err != nil {
 		return nil, fmt.Errorf("check the catalog: %w", err)
 	}

@@ -6,6 +6,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,6 +29,9 @@ type Config struct {
 	// AllowPrivileged lets a superuser or an owner log in and become bitb_app at once. For development: such a session
 	// could take its rights back, so in production Open refuses it.
 	AllowPrivileged bool
+
+	// Name is what the process calls itself in its connections; "": bitb. See Processes.
+	Name string
 
 	MaxConns int32 // 0: four for each processor, ten at least
 
@@ -203,10 +207,10 @@ func newPool(ctx context.Context, c Config, become string, maxConns int32, state
 	if err != nil {
 		return nil, errors.New("DATABASE_URL cannot be read as a PostgreSQL address") // the cause would print the password
 	}
-	config.MaxConns = maxConns
+	config.MaxConns, config.MinConns = maxConns, 1 // one at least, so that the process is seen
 	config.ConnConfig.ConnectTimeout = 5 * time.Second
 	for name, value := range map[string]string{
-		"application_name":                    "bitb",
+		"application_name":                    cmp.Or(c.Name, "bitb"),
 		"jit":                                 "off", // its compilation costs more than any statement here
 		"statement_timeout":                   fmt.Sprint(statementTimeout.Milliseconds()),
 		"idle_in_transaction_session_timeout": "30000",

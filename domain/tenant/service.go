@@ -120,6 +120,18 @@ func (s *Service) Each(ctx context.Context, do func(domain.ID) error) error {
 	}
 }
 
+// Oldest returns the tenant that has been there longest and will stay; none: the zero id.
+func (s *Service) Oldest(ctx context.Context) (id domain.ID, err error) {
+	err = s.db.AsSystem(ctx, func(tx pgx.Tx) error {
+		return tx.QueryRow(ctx, `select tenant_id from auth.tenants t where not exists (select from auth.scratch_tenants s where s.tenant_id = t.tenant_id)
+			order by created_at, tenant_id limit 1`).Scan(&id)
+	})
+	if domain.CodeOf(err) == domain.NotFound {
+		return domain.ID{}, nil
+	}
+	return id, err
+}
+
 // after returns the next tenants, some at a time; none at the end.
 func (s *Service) after(ctx context.Context, id domain.ID) (ids []domain.ID, err error) {
 	err = s.db.AsSystem(ctx, func(tx pgx.Tx) error {
