@@ -85,7 +85,7 @@ func newServer(ctx context.Context, c Config, log *slog.Logger) (*server, error)
 		Log: log, PublicURL: c.PublicURL, Static: static, Tenants: s.tenants, Sessions: tenant.NewSessions(s.db), Support: tenant.NewSupport(s.db, time.Now),
 		Documents: s.documents, Retrieve: search, Chat: s.chat, Questions: tests, Limiter: s.redis, Hints: s.redis, Cache: s.redis, Metrics: s.metrics,
 		Models: s.models, TraceDays: s.config.TraceDays, Sniff: sniff, Unzip: unzip, RenderPage: renderPage,
-		Ready: s.db.Ping, ClientIP: clientIP(c.TrustedProxy),
+		Readiness: &clinic{config: c, server: s}, Ready: s.db.Ping, ClientIP: clientIP(c.TrustedProxy),
 	}
 	return s, nil
 }
