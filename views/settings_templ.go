@@ -601,7 +601,7 @@ func Settings(p Page, v SettingsView) templ.Component {
 					}
 					return nil
 				})
-				templ_7745c5c3_Err = settingsSection("delete-title", "Delete this organisation", "For good. Nobody can bring it back, we neither.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var27), templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = settingsSection("delete-title", "Delete this organisation", "For good: nobody can bring it back.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var27), templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

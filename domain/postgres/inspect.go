@@ -147,8 +147,7 @@ const excessSQL = `
 	ours as (select c.*, format('%I.%I', n.nspname, c.relname) as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
 		where n.nspname in ('public', 'search', 'auth', 'river', 'meta') and c.relkind in ('r', 'p', 'v', 'm', 'S')),
 	found(what) as (
-		select 'is a superuser' from me where rolsuper
-		union all select 'bypasses row-level security' from me where rolbypassrls
+		select 'bypasses row-level security' from me where rolbypassrls
 		union all select 'may make roles' from me where rolcreaterole
 		union all select 'may make databases' from me where rolcreatedb
 		union all select 'may replicate' from me where rolreplication
@@ -159,7 +158,8 @@ const excessSQL = `
 			where n.nspname in ('public', 'search', 'auth', 'river', 'meta') and has_schema_privilege(me.oid, n.oid, 'create')
 		union all select 'may become ' || r.rolname from pg_roles r, me
 			where r.oid <> me.oid and r.rolname not in ('bitb_app', 'bitb_support', 'bitb_system') and pg_has_role(me.oid, r.oid, 'member'))
-	select session_user::text, coalesce((select array_agg(what order by what) from found), '{}')`
+	select session_user::text, case when (select rolsuper from me) then array['is a superuser'] -- and so may do all of it
+		else coalesce((select array_agg(what order by what) from found), '{}') end`
 
 // Versions are those of the server and of the vector extension, with whether the connection is encrypted.
 type Versions struct {
