@@ -80,16 +80,21 @@ func Role(db *postgres.DB) func(context.Context) Result {
 func Encryption(db *postgres.DB, local bool) func(context.Context) Result {
 	return func(ctx context.Context) Result {
 		v, err := db.Versions(ctx)
-		switch {
-		case err != nil:
+		if err != nil {
 			return lookFailed(err)
-		case v.Encrypted:
-			return Pass("The connection to the database is encrypted.")
-		case local:
-			return NA("The database is on this machine: what is sent to it stays here.")
 		}
-		return Fail("What goes to the database and back is not encrypted.").Doing("Add sslmode=verify-full to DATABASE_URL, with sslrootcert if its certificate is of a private authority.")
+		return judgeEncryption(v.Encrypted, local)
 	}
+}
+
+func judgeEncryption(encrypted, local bool) Result {
+	switch {
+	case encrypted:
+		return Pass("The connection to the database is encrypted.")
+	case local:
+		return NA("The database is on this machine: what is sent to it stays here.")
+	}
+	return Fail("What goes to the database and back is not encrypted.").Doing("Add sslmode=verify-full to DATABASE_URL, with sslrootcert if its certificate is of a private authority.")
 }
 
 // PostgresVersion wants PostgreSQL and pgvector at or above the floors of SECURITY.md: older ones have holes that are known.

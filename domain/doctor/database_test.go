@@ -145,6 +145,9 @@ func TestJudgements(t *testing.T) {
 		want Status
 		says string
 	}{
+		{"plain to another machine", judgeEncryption(false, false), Failed, "not encrypted"},
+		{"plain on this machine", judgeEncryption(false, true), NotApplicable, "stays here"},
+		{"encrypted", judgeEncryption(true, false), Passed, "is encrypted"},
 		{"one process", judgeProcesses([]postgres.Process{one}, false), Failed, "while it restarts nobody is served"},
 		{"one process on a laptop", judgeProcesses([]postgres.Process{one}, true), NotApplicable, "one machine"},
 		{"two processes", judgeProcesses([]postgres.Process{one, two}, false), Passed, "on 2 machines"},
