@@ -184,15 +184,23 @@ func SetTenant(ctx context.Context, tx pgx.Tx, tenant domain.ID) error {
 	return nil
 }
 
-func (db *DB) in(ctx context.Context, opts pgx.TxOptions, fn func(pgx.Tx) error) error {
+func (db *DB) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	acquire, cancel := context.WithTimeout(ctx, acquireTimeout)
+	defer cancel()
 	conn, err := db.pool.Acquire(acquire)
-	cancel()
+	switch {
+	case err == nil:
+		return conn, nil
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	}
+	return nil, unavailable(fmt.Errorf("acquire a connection: %w", err))
+}
+
+func (db *DB) in(ctx context.Context, opts pgx.TxOptions, fn func(pgx.Tx) error) error {
+	conn, err := db.acquire(ctx)
 	if err != nil {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		return unavailable(fmt.Errorf("acquire a connection: %w", err))
+		return err
 	}
 	defer conn.Release()
 	return toDomain(pgx.BeginTxFunc(ctx, conn, opts, fn))
