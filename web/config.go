@@ -39,6 +39,7 @@ type Config struct {
 	DatabaseURL Secret `env:"DATABASE_URL"`
 	MigrateURL  Secret `env:"BITB_MIGRATE_DATABASE_URL"` // "": DatabaseURL
 	RedisURL    Secret `env:"REDIS_URL"`
+	Pooled      bool   `env:"BITB_DATABASE_POOLED"` // DATABASE_URL is a pooler's, in transaction mode
 
 	OpenAIKey      Secret `env:"OPENAI_API_KEY"`
 	OpenAIBaseURL  string `env:"OPENAI_BASE_URL"`

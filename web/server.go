@@ -53,7 +53,7 @@ func newServer(ctx context.Context, c Config, log *slog.Logger) (*server, error)
 	if s.redis, err = redis.Open(string(c.RedisURL), log); err != nil {
 		return nil, err
 	}
-	if s.db, err = postgres.Open(ctx, postgres.Config{URL: string(c.DatabaseURL), AllowPrivileged: !c.Production}); err != nil {
+	if s.db, err = postgres.Open(ctx, postgres.Config{URL: string(c.DatabaseURL), AllowPrivileged: !c.Production, Pooled: c.Pooled}); err != nil {
 		return nil, err
 	}
 	answerer, embedder, err := s.newModels()
