@@ -18,14 +18,15 @@ import (
 
 	"bitb/domain"
 	"bitb/domain/dbtest"
+	"bitb/domain/originals/originalstest"
 	"bitb/domain/postgres"
 )
 
 // Supabase's database: whoever owns it is no superuser, extensions are in a schema of their own, and the server reaches it through a
 // pooler in transaction mode. Everything works as elsewhere, a killed process's jobs included.
 func TestOnSupabase(t *testing.T) {
-	db := newSupabase(t)
-	settings := map[string]string{"BITB_MIGRATE_DATABASE_URL": db.owner, "DATABASE_URL": db.pooler, "BITB_DATABASE_POOLED": "true", "REDIS_URL": dbtest.RedisURL(t)}
+	db, storage := newSupabase(t), originalstest.New(t)
+	settings := map[string]string{"SUPABASE_URL": storage.URL, "SUPABASE_SERVICE_ROLE_KEY": storage.Key, "BITB_MIGRATE_DATABASE_URL": db.owner, "DATABASE_URL": db.pooler, "BITB_DATABASE_POOLED": "true", "REDIS_URL": dbtest.RedisURL(t)}
 	if err := run(t.Context(), []string{"migrate"}, func(name string) string { return settings[name] }, io.Discard); err != nil {
 		t.Fatal(err)
 	}
@@ -36,6 +37,20 @@ func TestOnSupabase(t *testing.T) {
 	dbtest.Eventually(t, 30*time.Second, "the document to be ready", func() bool {
 		return db.inside.Count(t, "select count(*) from documents where status = 'ready'") == 1
 	})
+	if n := len(storage.Names()); n != 1 {
+		t.Errorf("%d originals are in the storage", n)
+	}
+	for _, path := range []string{"/", "/documents", "/settings", "/widget.js", "/sign-in"} {
+		r, err := c.Get(server.url + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		page, _ := io.ReadAll(r.Body)
+		r.Body.Close()
+		if said := string(page) + fmt.Sprint(r.Header); strings.Contains(said, storage.Key) || strings.Contains(said, storage.URL) {
+			t.Errorf("%s tells the browser of the storage", path)
+		}
+	}
 	var asking sync.WaitGroup
 	for range 12 { // over the four connections that the pooler has
 		asking.Go(func() {
