@@ -30,6 +30,9 @@ func TestOnSupabase(t *testing.T) {
 	if err := run(t.Context(), []string{"migrate"}, func(name string) string { return settings[name] }, io.Discard); err != nil {
 		t.Fatal(err)
 	}
+	if n := db.inside.Count(t, fmt.Sprintf("select count(*) from information_schema.role_table_grants where grantee = '%s'", db.anon)); n != 0 {
+		t.Errorf("the browser's role got %d rights on tables", n)
+	}
 	db.settingsOfApp(t)
 	server := boot(t, "serve", settings)
 	c := signUp(t, server.url)
@@ -71,6 +74,7 @@ type supabase struct {
 	*dbtest.Database                  // another one of the same server
 	inside           *dbtest.Database // as a superuser
 	app              string           // the role that stands in for bitb_app
+	anon             string           // the role of a browser that comes by PostgREST
 	owner, pooler    string           // as its owner, directly; as app, through the pooler
 }
 
@@ -79,17 +83,20 @@ func newSupabase(t *testing.T) *supabase {
 	s := &supabase{Database: dbtest.New(t)}
 	name := "bitb_test_" + strings.ReplaceAll(domain.NewID().String(), "-", "")
 	owner, password := name+"_owner", domain.NewID().String()
-	s.app = name + "_app"
+	s.app, s.anon = name+"_app", name+"_anon"
+	s.Exec(t, "create role "+s.anon)
 	s.Exec(t, fmt.Sprintf("create role %s login createrole createdb bypassrls password '%s'", owner, password))
 	s.Exec(t, fmt.Sprintf("create role %s login password '%s' in role bitb_app", s.app, password))
 	s.Exec(t, fmt.Sprintf("create database %s owner %s template template0", name, owner))
 	t.Cleanup(func() {
 		s.Exec(t, "drop database "+name+" with (force)")
 		s.Exec(t, "drop role "+owner)
+		s.Exec(t, "drop role "+s.anon)
 		s.Exec(t, "drop role "+s.app)
 	})
 	s.inside = &dbtest.Database{OwnerURL: addressOf(t, s.OwnerURL, name, nil)}
-	for _, sql := range []string{"create schema extensions", "create extension vector with schema extensions", "grant usage on schema extensions to public"} {
+	for _, sql := range []string{"create schema extensions", "create extension vector with schema extensions", "grant usage on schema extensions to public",
+		"grant usage on schema public to " + s.anon, fmt.Sprintf("alter default privileges for role %s in schema public grant all on tables to %s", owner, s.anon)} {
 		s.inside.Exec(t, sql)
 	}
 	s.owner = addressOf(t, s.OwnerURL, name, url.UserPassword(owner, password))
