@@ -415,8 +415,13 @@ func (d *clinic) capacityChecks() []doctor.Check {
 		return do(k)
 	}
 	replicas := d.withServer(func(s *server) look { return doctor.Processes(s.db, d.laptop()) })
-	if k != nil {
+	switch {
+	case k != nil:
 		replicas = k.Replicas
+	case err != nil:
+		replicas = only(nil)
+	case d.config.Pooled:
+		replicas = doctor.Unless("A pooler stands before the database, so its connections do not tell one process from another.", nil)
 	}
 	return group(name,
 		doctor.Check{ID: "capacity.replicas", Name: "Replicas", Run: replicas},

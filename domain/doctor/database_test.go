@@ -32,6 +32,7 @@ func ends(t *testing.T, what string, r Result, want Status, says string) {
 // Each check of the database passes on what `bitb migrate` makes, fails for a planted fault, names it, and passes when it is mended.
 func TestDatabaseFaults(t *testing.T) {
 	db := dbtest.New(t)
+	db.PoliciesAlone()
 	tenant := db.Tenant(t)
 	db.Document(t, tenant, "prices.txt", "A bicycle costs 19 euros a day.")
 	files, err := fs.Sub(bitb.Migrations, "migrations")
