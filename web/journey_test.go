@@ -71,7 +71,7 @@ func boot(t testing.TB, command string, settings map[string]string) *program {
 			t.Fatalf("the program ended: %v", err)
 		default:
 		}
-		r, err := http.Get(p.url + "/readyz")
+		r, err := http.Get(p.metrics + "/readyz")
 		if err != nil {
 			return false
 		}

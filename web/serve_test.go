@@ -87,6 +87,61 @@ func TestStopLetsAnswersEnd(t *testing.T) {
 	}
 }
 
+// While a stop drains, the process says that it is not ready and serves all the same, and each connection that is used ends with
+// its answer.
+func TestDrain(t *testing.T) {
+	db := dbtest.New(t)
+	server := boot(t, "serve", map[string]string{"DATABASE_URL": db.URL, "BITB_DRAIN": "1s", "BITB_WORKERS": "0"})
+	kept := &http.Client{Transport: &http.Transport{}}
+	if r := visit(t, kept, server.url+"/signin"); r.StatusCode != http.StatusOK || r.Close {
+		t.Errorf("before the stop: %s, closing %t", r.Status, r.Close)
+	}
+	stopped := make(chan error, 1)
+	go func() { stopped <- server.stop() }()
+	dbtest.Eventually(t, time.Second, "no new requests to be wanted", func() bool {
+		return visit(t, kept, server.url+"/readyz").StatusCode == http.StatusServiceUnavailable
+	})
+	for _, address := range []string{server.url + "/signin", server.url + "/healthz", server.metrics + "/healthz", server.metrics + "/metrics"} {
+		if r := visit(t, http.DefaultClient, address); r.StatusCode != http.StatusOK || (strings.HasPrefix(address, server.url) && !r.Close) {
+			t.Errorf("%s while draining: %s, closing %t", address, r.Status, r.Close)
+		}
+	}
+	if r := visit(t, http.DefaultClient, server.metrics+"/readyz"); r.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("the metrics address says %s", r.Status)
+	}
+	if err := <-stopped; err != nil {
+		t.Errorf("stopped with %v", err)
+	}
+}
+
+// A worker has no public address; it is probed where its metrics are, and reads what another process took.
+func TestWorkerAlone(t *testing.T) {
+	db := dbtest.New(t)
+	web := boot(t, "serve", map[string]string{"DATABASE_URL": db.URL, "BITB_WORKERS": "0"})
+	worker := boot(t, "work", map[string]string{"DATABASE_URL": db.URL})
+	if r := visit(t, http.DefaultClient, worker.metrics+"/healthz"); r.StatusCode != http.StatusOK {
+		t.Errorf("the worker says %s", r.Status)
+	}
+	if _, err := http.Get(worker.url); err == nil {
+		t.Error("a worker has a public address")
+	}
+	uploadText(t, signUp(t, web.url), web.url, "prices.md", "# Prices\n\nA bicycle costs 19 euros a day.\n")
+	dbtest.Eventually(t, 30*time.Second, "the document to be ready", func() bool {
+		return db.Count(t, "select count(*) from documents where status = 'ready'") == 1
+	})
+}
+
+func visit(t *testing.T, c *http.Client, address string) *http.Response {
+	t.Helper()
+	r, err := c.Get(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	_, _ = io.Copy(io.Discard, r.Body)
+	return r
+}
+
 func TestSettingsAreReportedAtOnce(t *testing.T) {
 	values := map[string]string{"BITB_PUBLIC_URL": "ftp://x", "BITB_TRUSTED_PROXIES": "everywhere", "BITB_CHAT_MODEL": "gpt", "BITB_PRODUCTION": "true",
 		"BITB_RERANK_URL": "https://api.example/rerank", "DATABASE_URL": "postgres://bitb_app:geheim@db.example/bitb?sslmode=disable"}
