@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
-
 )
 
 // static serves a built file. With the content hash in its address it may be kept for ever.
