@@ -50,15 +50,16 @@ type Config struct {
 	RerankModel string `env:"BITB_RERANK_MODEL"` // set together with it
 	RerankKey   Secret `env:"BITB_RERANK_KEY"`
 
-	Listen        string        `env:"BITB_LISTEN" envDefault:"127.0.0.1:8080"`
-	MetricsListen string        `env:"BITB_METRICS_LISTEN" envDefault:"127.0.0.1:9464"` // "off": none
-	PublicURL     string        `env:"BITB_PUBLIC_URL"`                                 // "": http:// and Listen
-	TrustedProxy  []string      `env:"BITB_TRUSTED_PROXIES"`                            // address ranges, comma-separated
-	Drain         time.Duration `env:"BITB_DRAIN" envDefault:"0s"`                      // how long a stop leaves /readyz at 503 before nothing new is served
-	Production    bool          `env:"BITB_PRODUCTION"`
-	LogLevel      slog.Level    `env:"BITB_LOG_LEVEL" envDefault:"INFO"`
-	TraceDays     int           `env:"BITB_TRACE_DAYS" envDefault:"30"` // that an answer can be explained
-	Workers       int           `env:"BITB_WORKERS" envDefault:"2"`     // documents read at once by this process; 0: none
+	Listen        string     `env:"BITB_LISTEN" envDefault:"127.0.0.1:8080"`
+	MetricsListen string     `env:"BITB_METRICS_LISTEN" envDefault:"127.0.0.1:9464"` // "off": none
+	PublicURL     string     `env:"BITB_PUBLIC_URL"`                                 // "": http:// and Listen
+	TrustedProxy  []string   `env:"BITB_TRUSTED_PROXIES"`                            // address ranges, comma-separated
+	Production    bool       `env:"BITB_PRODUCTION"`
+	LogLevel      slog.Level `env:"BITB_LOG_LEVEL" envDefault:"INFO"`
+	TraceDays     int        `env:"BITB_TRACE_DAYS" envDefault:"30"` // that an answer can be explained
+	Workers       int        `env:"BITB_WORKERS" envDefault:"2"`     // documents read at once by this process; 0: none
+
+	Drain time.Duration `env:"BITB_DRAIN" envDefault:"0s"` // how long a stop leaves /readyz at 503 before nothing new is served
 
 	DemoListen string `env:"BITB_DEMO_LISTEN" envDefault:"127.0.0.1:8090"` // of the demo customer's site
 }
@@ -129,13 +130,13 @@ func (c *Config) check() []error {
 		wrong("a model is chosen, but neither OPENAI_API_KEY nor OPENAI_BASE_URL is set")
 	}
 	errs = append(errs, c.checkRerank()...)
+	if c.Drain < 0 || c.Drain > longestDrain {
+		wrong("BITB_DRAIN must be 0s to 5m")
+	}
 	for _, proxy := range c.TrustedProxy {
 		if _, err := netip.ParsePrefix(strings.TrimSpace(proxy)); err != nil {
 			wrong("BITB_TRUSTED_PROXIES: %q is not an address range such as 10.0.0.0/8", proxy)
 		}
-	}
-	if c.Drain < 0 || c.Drain > longestDrain {
-		wrong("BITB_DRAIN must be 0s to 5m")
 	}
 	if c.Workers < 0 || c.Workers > 64 {
 		wrong("BITB_WORKERS must be 0 to 64")

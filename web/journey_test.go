@@ -30,6 +30,10 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == reader.Argument {
 		os.Exit(reader.ChildMain())
 	}
+	if os.Getenv(asProgram) != "" {
+		main()
+		return
+	}
 	code := m.Run()
 	if ctx, err := chromium(); err == nil {
 		_ = chromedp.Cancel(ctx)
