@@ -10,7 +10,7 @@ generated := git ls-files -co --exclude-standard -- '*_templ.go' static ':!stati
 # How long `make fuzz` tries each target.
 FUZZTIME ?= 5s
 
-.PHONY: help run test fuzz services services-stop dev build generate generated lint check bench image go node
+.PHONY: help run test previous switches manifests fuzz services services-stop dev build generate generated lint check bench image go node
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,18 @@ run: build ## install what is missing, start everything with a demo tenant, and 
 
 test: go ## install what is missing, then run every test, the browser's too
 	@exec $(services) run --tests go test ./...
+
+previous: go ## build the release before this one (deploy/previous) and try it on this one's schema
+	@exec $(services) run --tests deploy/previous.sh go test -count=1 -run TestPreviousOnThisSchema ./web
+
+# How often each: by rolling, by blue and green.
+SWITCHES ?= 10
+
+switches: go ## switch between that release and this one under load, ten times each way, and print what was seen
+	@exec $(services) run --tests deploy/previous.sh env BITB_SWITCHES=$(SWITCHES) go test -count=1 -timeout 30m -run 'TestSwitches|TestStopKeeps' -v ./web
+
+manifests: go ## check deploy/: Kubernetes' schemas, compose.yaml, the Dockerfile
+	@go -C deploy/check test ./...
 
 # What it finds lies in testdata/fuzz of the package, and is a test from then on. It begins from the seeds each time: going
 # through all that earlier runs have gathered would take longer than FUZZTIME.

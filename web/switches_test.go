@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -95,6 +96,11 @@ func TestSwitches(t *testing.T) {
 	n, _ := strconv.Atoi(os.Getenv("BITB_SWITCHES"))
 	present, other := versions()
 	f := newFleet(t)
+	if n > 0 {
+		f.busy = busy{visitors: 20, members: 4, pause: 2 * time.Second}
+		f.model.Chat.Pace(60 * time.Millisecond)
+		f.settings["BITB_DRAIN"] = "2s"
+	}
 	f.running = f.start(present, 2)
 	f.proxy.use(f.running...)
 	f.until("the first processes to be ready", func() bool { return f.proxy.knows(f.running...) })
@@ -114,23 +120,32 @@ type fleet struct {
 	*testing.T
 	db       *dbtest.Database
 	proxy    *proxy
+	model    *llmtest.Server
 	settings map[string]string
+	busy     busy
 	running  []*process
 	longest  time.Duration // that a process took to stop
 
 	member   *http.Client
 	bot      string
 	answered atomic.Int64
+	sent     atomic.Int64
 	uploaded atomic.Int64
 	tally    tally
+}
+
+// busy is how many are at work, and how long versions are left alone between two switches.
+type busy struct {
+	visitors, members int
+	pause             time.Duration
 }
 
 const said = "It costs 19 euros a day [1], and whoever keeps it for a week pays for five days only, as our list of prices says in so many words."
 
 func newFleet(t *testing.T) *fleet {
-	f := &fleet{T: t, db: dbtest.New(t)}
+	f := &fleet{T: t, db: dbtest.New(t), model: llmtest.New(t), busy: busy{visitors: 6, members: 1}}
 	f.proxy = newProxy(t, f.tally.fail)
-	model := llmtest.New(t)
+	model := f.model
 	model.Chat.Reply(said)
 	model.Chat.Pace(20 * time.Millisecond) // half a second for an answer
 	f.settings = map[string]string{"DATABASE_URL": f.db.URL, "REDIS_URL": dbtest.RedisURL(t), "BITB_LOG_LEVEL": "WARN", "BITB_PUBLIC_URL": f.proxy.URL,
@@ -217,14 +232,17 @@ func (f *fleet) load(n int, way string, once func()) {
 	f.longest = 0
 	ctx, cancel := context.WithCancel(f.Context())
 	var at sync.WaitGroup
-	for v := range 6 {
+	for v := range f.busy.visitors {
 		at.Go(func() { f.visit(ctx, way, v) })
 	}
-	at.Go(func() { f.every(ctx, 250*time.Millisecond, f.look) })
-	at.Go(func() { f.every(ctx, 400*time.Millisecond, func() { f.upload(way) }) })
+	for range f.busy.members {
+		at.Go(func() { f.every(ctx, time.Duration(f.busy.members)*250*time.Millisecond, f.look) }) // no more than 300 a minute are allowed
+		at.Go(func() { f.every(ctx, 400*time.Millisecond, func() { f.upload(way) }) })
+	}
 	at.Go(func() { f.watch(ctx) })
 	began := time.Now()
 	for range n {
+		time.Sleep(f.busy.pause)
 		once()
 	}
 	took := time.Since(began)
@@ -256,31 +274,17 @@ func (f *fleet) every(ctx context.Context, pause time.Duration, do func()) {
 
 // visit is a visitor of the customer's site, who asks question after question and reads each answer to its end.
 func (f *fleet) visit(ctx context.Context, way string, n int) {
-	c := &http.Client{Transport: &http.Transport{}}
-	base := f.proxy.URL + "/widget/v1/bots/" + f.bot
-	send := func(path, token, body string) (string, error) {
-		req, err := http.NewRequestWithContext(context.WithoutCancel(ctx), http.MethodPost, base+path, strings.NewReader(body))
-		if err != nil {
-			return "", err
-		}
-		req.Header.Set("Origin", f.proxy.URL)
-		req.Header.Set("X-Forwarded-For", fmt.Sprintf("203.0.113.%d", n+1))
-		req.Header.Set("Content-Type", "application/json")
-		req.Header.Set("Accept", "text/event-stream")
-		req.Header.Set("Authorization", "Bearer "+token)
-		return read(c, req)
-	}
-	made, err := send("/visitors", "", "")
-	if err != nil {
+	v := visitor{http: &http.Client{Transport: &http.Transport{}}, base: f.proxy.URL + "/widget/v1/bots/" + f.bot, origin: f.proxy.URL,
+		address: fmt.Sprintf("203.0.113.%d", n+1)}
+	whole := context.WithoutCancel(ctx)
+	if err := v.arrive(whole); err != nil {
 		f.tally.fail("visitor", err)
 		return
 	}
-	token := strings.Split(made, `"`)[3]
 	asked := 0
 	f.every(ctx, 2100*time.Millisecond, func() { // no more than 30 a minute are allowed
 		asked++
-		question := fmt.Sprintf(`{"id":%q,"question":"What does a bicycle cost a day? %s %d %d"}`, domain.NewID(), strings.Replace(way, "/", " ", 1), n, asked)
-		stream, err := send("/messages", token, question)
+		stream, err := v.ask(whole, domain.NewID(), fmt.Sprintf("What does a bicycle cost a day? %s, %d, %d", way, n, asked))
 		switch {
 		case err != nil:
 			f.tally.fail("answer", err)
@@ -291,6 +295,40 @@ func (f *fleet) visit(ctx context.Context, way string, n int) {
 			f.tally.count("answer")
 		}
 	})
+}
+
+// visitor is what the widget sends for one.
+type visitor struct {
+	http                  *http.Client
+	base, origin, address string
+	token                 string
+}
+
+func (v *visitor) arrive(ctx context.Context) error {
+	made, err := v.send(ctx, "/visitors", "")
+	var body struct{ Token string }
+	if err == nil {
+		err = json.Unmarshal([]byte(made), &body)
+	}
+	v.token = body.Token
+	return err
+}
+
+// ask returns all events of the answer.
+func (v *visitor) ask(ctx context.Context, id domain.ID, question string) (string, error) {
+	return v.send(ctx, "/messages", fmt.Sprintf(`{"id":%q,"question":%q}`, id, question))
+}
+
+func (v *visitor) send(ctx context.Context, path, body string) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, v.base+path, strings.NewReader(body))
+	if err != nil {
+		return "", err
+	}
+	for name, value := range map[string]string{"Origin": v.origin, "X-Forwarded-For": v.address, "Content-Type": "application/json",
+		"Accept": "text/event-stream", "Authorization": "Bearer " + v.token} {
+		req.Header.Set(name, value)
+	}
+	return read(v.http, req)
 }
 
 // look opens the dashboard; who is signed out is sent to /signin.
@@ -308,7 +346,7 @@ func (f *fleet) look() {
 
 // upload sends a file in pieces, as a slow line does.
 func (f *fleet) upload(way string) {
-	n := f.uploaded.Load()
+	n := f.sent.Add(1)
 	content := fmt.Sprintf("--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"note-%d.md\"\r\n\r\n# Note %d\n\n%s, %s\r\n--x--\r\n", n, n, way,
 		strings.Repeat("the bell of the tandem was oiled. ", 40))
 	body, pieces := io.Pipe()
@@ -413,4 +451,49 @@ func (c *tally) all() (map[string]int, []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.counts, c.failures
+}
+
+// Answers that are still being written when the time of a stop is over are ended and kept as far as they got, and their readers are
+// told so.
+func TestStopKeepsWhatWasWritten(t *testing.T) {
+	if os.Getenv("BITB_SWITCHES") == "" {
+		t.Skip("takes the whole time of a stop; make switches tries it")
+	}
+	present, _ := versions()
+	f := newFleet(t)
+	f.running = f.start(present, 1)
+	f.proxy.use(f.running...)
+	f.until("the process to be ready", func() bool { return f.proxy.knows(f.running...) })
+	f.open()
+	defer f.model.Chat.HoldAfter(5)()
+	const streams = 50
+	answers := make(chan string, streams)
+	for n := range streams {
+		go func() {
+			v := visitor{http: &http.Client{Transport: &http.Transport{}}, base: f.proxy.URL + "/widget/v1/bots/" + f.bot, origin: f.proxy.URL,
+				address: fmt.Sprintf("203.0.113.%d", n+1)}
+			if err := v.arrive(t.Context()); err != nil {
+				t.Error(err)
+			}
+			answer, err := v.ask(t.Context(), domain.NewID(), fmt.Sprintf("What does a bicycle cost a day? %d", n))
+			if err != nil {
+				t.Error(err)
+			}
+			answers <- answer
+		}()
+	}
+	f.until("the model to be asked", func() bool { return len(f.model.Chat.Requests()) == streams })
+	f.stop(f.running...)
+	t.Logf("stopped in %s", f.longest.Round(10*time.Millisecond))
+	if f.longest > stopWithin+5*time.Second {
+		t.Errorf("the stop took %s", f.longest)
+	}
+	for range streams {
+		if answer := <-answers; !strings.Contains(answer, `"status":"interrupted"`) || !strings.Contains(answer, "It costs 19 euros") {
+			t.Errorf("a reader got %s", answer)
+		}
+	}
+	if n := f.db.Count(t, "select count(*) from messages where author = 'bot' and status = 'interrupted' and text like 'It costs 19 euros%'"); n != streams {
+		t.Errorf("%d beginnings are kept", n)
+	}
 }
