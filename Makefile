@@ -85,9 +85,10 @@ bench: go ## measure what docs/benchmarks.md quotes
 	@exec $(services) run --tests bash -c "go test -run '^$$' -bench . -benchtime 200x -timeout 60m ./web ./domain/retrieve && \
 		go test -run '^$$' -bench . -benchtime 5x -timeout 60m ./domain/ingest ./domain/ingest/reader ./domain/ingest/chunk ./domain/questions"
 
-image: ## build the container image bitb
+image: ## build the container images bitb and bitb-backup
 	@docker info >/dev/null 2>&1 || { echo 'No Docker engine answers here (docker info fails), and building the image needs one.' >&2; exit 1; }
 	docker build -t bitb .
+	docker build -t bitb-backup --target backup .
 
 go:
 	@command -v go >/dev/null || { echo "Go $$(awk '$$1 == "go" {print $$2}' go.mod) or later is needed: https://go.dev/dl" >&2; exit 1; }

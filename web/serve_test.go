@@ -91,14 +91,22 @@ func TestStopLetsAnswersEnd(t *testing.T) {
 // its answer.
 func TestDrain(t *testing.T) {
 	db := dbtest.New(t)
-	server := boot(t, "serve", map[string]string{"DATABASE_URL": db.URL, "BITB_DRAIN": "1s", "BITB_WORKERS": "0"})
+	server := boot(t, "serve", map[string]string{"DATABASE_URL": db.URL, "BITB_DRAIN": "600ms", "BITB_WORKERS": "0"})
 	kept := &http.Client{Transport: &http.Transport{}}
 	if r := visit(t, kept, server.url+"/signin"); r.StatusCode != http.StatusOK || r.Close {
 		t.Errorf("before the stop: %s, closing %t", r.Status, r.Close)
 	}
+	asks := func(p *program) error {
+		return run(t.Context(), []string{"healthy"}, func(name string) string {
+			return map[string]string{"BITB_METRICS_LISTEN": strings.Replace(p.metrics, "http://127.0.0.1", "", 1)}[name]
+		}, io.Discard)
+	}
+	if err := asks(server); err != nil {
+		t.Error(err)
+	}
 	stopped := make(chan error, 1)
 	go func() { stopped <- server.stop() }()
-	dbtest.Eventually(t, time.Second, "no new requests to be wanted", func() bool {
+	dbtest.Eventually(t, 500*time.Millisecond, "no new requests to be wanted", func() bool {
 		return visit(t, kept, server.url+"/readyz").StatusCode == http.StatusServiceUnavailable
 	})
 	for _, address := range []string{server.url + "/signin", server.url + "/healthz", server.metrics + "/healthz", server.metrics + "/metrics"} {
@@ -106,8 +114,8 @@ func TestDrain(t *testing.T) {
 			t.Errorf("%s while draining: %s, closing %t", address, r.Status, r.Close)
 		}
 	}
-	if r := visit(t, http.DefaultClient, server.metrics+"/readyz"); r.StatusCode != http.StatusServiceUnavailable {
-		t.Errorf("the metrics address says %s", r.Status)
+	if err := asks(server); err == nil || !strings.Contains(err.Error(), "stopping") {
+		t.Errorf("the metrics address says %v", err)
 	}
 	if err := <-stopped; err != nil {
 		t.Errorf("stopped with %v", err)

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Makes the secrets of compose.yaml below secrets/, each in a file, and leaves those alone that are there. The directory is its owner's
+# alone; the files in it can be read by all, because the containers read them as users of their own.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+umask 022
+install -d -m 700 secrets
+
+put() { # name, value
+  [ -e "secrets/$1" ] || printf '%s' "$2" >"secrets/$1"
+}
+random() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
+
+for name in postgres app backup redis; do put "${name}_password" "$(random)"; done
+put database_url "postgres://bitb_app:$(cat secrets/app_password)@postgres:5432/bitb"
+put migrate_database_url "postgres://postgres:$(cat secrets/postgres_password)@postgres:5432/bitb"
+put redis_url "redis://:$(cat secrets/redis_password)@redis:6379/0"
+put openai_api_key ''
+ls -l secrets
