@@ -79,7 +79,9 @@ func TestMigrationDoesNotWaitForLocks(t *testing.T) {
 	}
 	began := time.Now()
 	ended := make(chan error, 1)
-	go func() { ended <- postgres.Migrate(t.Context(), db.OwnerURL, with(t, "alter table tenants add column more text;")) }()
+	go func() {
+		ended <- postgres.Migrate(t.Context(), db.OwnerURL, with(t, "alter table tenants add column more text;"))
+	}()
 	dbtest.Eventually(t, 5*time.Second, "the migration to wait", func() bool {
 		return db.Count(t, "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()") > 0
 	})
