@@ -9,7 +9,7 @@ import (
 
 const manifests = "../kubernetes/"
 
-var overlays = []string{"overlays/production", "overlays/production/migrate", "overlays/trial", "overlays/trial/migrate"}
+var overlays = []string{"overlays/production", "overlays/production/migrate", "overlays/own-postgres", "overlays/trial", "overlays/trial/migrate"}
 
 var kubernetesSchemas = sync.OnceValues(newSchemas)
 

@@ -46,8 +46,9 @@ func inKubernetes(t *testing.T, dir string) (all []process) {
 			for _, arg := range c.(object)["args"].([]any) {
 				p.args = append(p.args, arg.(string))
 			}
-			if from, ok := c.(object)["envFrom"].([]any); ok {
-				settings := find(t, objects, "ConfigMap", lookup(from[0], "configMapRef.name").(string))
+			maps, _ := c.(object)["envFrom"].([]any)
+			for _, from := range maps {
+				settings := find(t, objects, "ConfigMap", lookup(from, "configMapRef.name").(string))
 				for key, value := range settings["data"].(object) {
 					p.env[key] = value.(string)
 				}
