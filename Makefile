@@ -10,7 +10,7 @@ generated := git ls-files -co --exclude-standard -- '*_templ.go' static ':!stati
 # How long `make fuzz` tries each target.
 FUZZTIME ?= 5s
 
-.PHONY: help run test previous switches manifests fuzz services services-stop dev build generate generated lint check bench image go node
+.PHONY: help run test fuzz services services-stop dev build generate generated lint check bench image go node
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +21,7 @@ run: build ## install what is missing, start everything with a demo tenant, and 
 test: go ## install what is missing, then run every test, the browser's too
 	@exec $(services) run --tests go test ./...
 
+.PHONY: previous switches manifests
 previous: go ## build the release before this one (deploy/previous) and try it on this one's schema
 	@exec $(services) run --tests deploy/previous.sh go test -count=1 -run TestPreviousOnThisSchema ./web
 

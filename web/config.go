@@ -59,9 +59,9 @@ type Config struct {
 	TraceDays     int        `env:"BITB_TRACE_DAYS" envDefault:"30"` // that an answer can be explained
 	Workers       int        `env:"BITB_WORKERS" envDefault:"2"`     // documents read at once by this process; 0: none
 
-	Drain time.Duration `env:"BITB_DRAIN" envDefault:"0s"` // how long a stop leaves /readyz at 503 before nothing new is served
-
 	DemoListen string `env:"BITB_DEMO_LISTEN" envDefault:"127.0.0.1:8090"` // of the demo customer's site
+
+	Drain time.Duration `env:"BITB_DRAIN" envDefault:"0s"` // how long a stop leaves /readyz at 503 before nothing new is served
 }
 
 // loadConfig reads the settings and reports all that is wrong with them at once.
@@ -130,9 +130,6 @@ func (c *Config) check() []error {
 		wrong("a model is chosen, but neither OPENAI_API_KEY nor OPENAI_BASE_URL is set")
 	}
 	errs = append(errs, c.checkRerank()...)
-	if c.Drain < 0 || c.Drain > longestDrain {
-		wrong("BITB_DRAIN must be 0s to 5m")
-	}
 	for _, proxy := range c.TrustedProxy {
 		if _, err := netip.ParsePrefix(strings.TrimSpace(proxy)); err != nil {
 			wrong("BITB_TRUSTED_PROXIES: %q is not an address range such as 10.0.0.0/8", proxy)
@@ -143,6 +140,9 @@ func (c *Config) check() []error {
 	}
 	if c.TraceDays < 1 || c.TraceDays > 3650 {
 		wrong("BITB_TRACE_DAYS must be 1 to 3650")
+	}
+	if c.Drain < 0 || c.Drain > longestDrain {
+		wrong("BITB_DRAIN must be 0s to 5m")
 	}
 	return errs
 }

@@ -1,7 +1,7 @@
 // Package main is the one binary of the product: `serve` answers HTTP and reads documents, `work` only reads documents,
-// `migrate` brings the database up to date, `staff` keeps the list of support staff, `healthy` asks a running one how it is,
-// `demo` does all of that with a sample customer, `eval` measures. It wires the other packages together, reads the
-// environment, and starts and stops things in order; what they do is theirs.
+// `migrate` brings the database up to date, `staff` keeps the list of support staff, `demo` does all of that with a sample customer,
+// `eval` measures. It wires the other packages
+// together, reads the environment, and starts and stops things in order; what they do is theirs.
 package main
 
 import (
@@ -27,8 +27,8 @@ const usage = `bitb turns documents into a chatbot that cites them.
   bitb work             read documents only
   bitb migrate          bring the database to the newest schema
   bitb demo             all three with a sample customer and their website
-  bitb healthy          ask the process beside it whether it is ready (for health checks of containers)
   bitb staff            add, list and remove support staff (docs/support.md)
+  bitb healthy          ask the process beside it whether it is ready (for health checks of containers)
   bitb extract FILE…    print what is read from files, as Markdown
   bitb eval --chunks DIR [--tokens 128,320] [--overlap 0,32] [--top 5,10] [--budget 1600] [--json]
                         measure how documents are best cut, on a set of questions (docs/chunks.md)
@@ -72,12 +72,12 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 		command = args[0]
 	}
 	switch command {
+	case "healthy":
+		return healthy(ctx, getenv)
 	case "extract":
 		return exitStatus((&reader.Child{}).Print(ctx, args[1:], stdout, os.Stderr))
 	case "eval":
 		return evaluate(ctx, args[1:], getenv, stdout)
-	case "healthy":
-		return healthy(ctx, getenv)
 	case reader.Argument:
 		return exitStatus(reader.ChildMain())
 	case "serve", "work", "migrate", "demo", "staff":
