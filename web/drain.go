@@ -79,7 +79,7 @@ func (s *server) inward() http.Handler {
 }
 
 // serve listens and answers until stop ends; then running requests may finish.
-func serve(stop context.Context, group *errgroup.Group, address string, handler http.Handler, setting string) error {
+func serve(stop context.Context, group *errgroup.Group, address string, handler http.Handler, setting string, adjust ...func(*http.Server)) error {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return fmt.Errorf("listen on %s (%s): %w", address, setting, err)
@@ -89,8 +89,15 @@ func serve(stop context.Context, group *errgroup.Group, address string, handler 
 		Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 2 * time.Minute, WriteTimeout: 2 * time.Minute,
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10, BaseContext: func(net.Listener) context.Context { return requests },
 	}
+	for _, do := range adjust {
+		do(srv)
+	}
 	group.Go(func() error {
-		if err := srv.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		start := srv.Serve
+		if srv.TLSConfig != nil {
+			start = func(l net.Listener) error { return srv.ServeTLS(l, "", "") }
+		}
+		if err := start(listener); !errors.Is(err, http.ErrServerClosed) {
 			return err
 		}
 		return nil

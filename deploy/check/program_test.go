@@ -224,3 +224,27 @@ func read(t *testing.T, file string) string {
 	}
 	return string(text)
 }
+
+// The metric that the workers' autoscaler goes by is one that the adapter serves and the program tells.
+func TestAutoscalerMetric(t *testing.T) {
+	worker := find(t, built(t, "overlays/production"), "HorizontalPodAutoscaler", "worker")
+	metric := ""
+	for _, m := range at[[]any](worker, "spec.metrics") {
+		if m := lookup(m, "external.metric.name"); m != nil {
+			metric = m.(string)
+		}
+	}
+	if adapter := read(t, "deploy/kubernetes/prometheus-adapter.yaml"); metric == "" || !strings.Contains(adapter, "as: "+metric+"\n") {
+		t.Errorf("the adapter does not serve %q", metric)
+	}
+	sources, err := filepath.Glob(root + "web/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, source := range sources {
+		if text, err := os.ReadFile(source); err == nil && strings.Contains(string(text), `"`+metric+`"`) {
+			return
+		}
+	}
+	t.Errorf("the program does not tell %q", metric)
+}
