@@ -93,6 +93,7 @@ func (p *process) stop(t *testing.T) time.Duration {
 // Versions are switched under load, by rolling and by blue and green, there and back, and nobody notices: no request fails, no
 // answer breaks off, no upload is lost or doubled, nobody is signed out. BITB_SWITCHES says how many of each.
 func TestSwitches(t *testing.T) {
+	t.Parallel() // its processes are not this one
 	n, _ := strconv.Atoi(os.Getenv("BITB_SWITCHES"))
 	present, other := versions()
 	f := newFleet(t)
