@@ -14,7 +14,6 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/database"
-	"github.com/pressly/goose/v3/lock"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/rivermigrate"
 )
@@ -28,19 +27,29 @@ var bootstrapSQL string
 //go:embed rls_lint.sql
 var lintSQL string
 
+// lockTimeout is how long a migration waits for a table that others use. While it waits, whoever comes after it waits too, so
+// it gives up rather than hold the product up; it can be run again.
+const lockTimeout = "2s"
+
 // Migrate brings the database at url to the newest schema and checks its isolation. url must log in as a role that may
-// create roles and extensions. Two at once are safe: the second waits. files holds the numbered SQL.
+// create roles and extensions, and must reach the server itself, not a pooler that hands connections round. Two at once are
+// safe: the second waits and finds nothing to do. files holds the numbered SQL; a migration that fails leaves nothing behind.
 func Migrate(ctx context.Context, url string, files fs.FS) error {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return errors.New("the database address for migrations cannot be read")
 	}
-	if err := bootstrap(ctx, config.ConnConfig); err != nil {
+	alone, err := lock(ctx, config.ConnConfig)
+	if err != nil {
 		return err
+	}
+	defer alone.Close(ctx)
+	if _, err := alone.Exec(ctx, bootstrapSQL); err != nil {
+		return fmt.Errorf("make roles, schemas and the vector extension: %w", err)
 	}
 	config.MaxConns = 4
 	config.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
-		_, err := c.Exec(ctx, pathOfVectors+"; set role bitb_owner")
+		_, err := c.Exec(ctx, pathOfVectors+"; set lock_timeout = '"+lockTimeout+"'; set role bitb_owner")
 		return err
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
@@ -87,19 +96,21 @@ const findVectors = `
 	  end loop;
 	end $$`
 
-func bootstrap(ctx context.Context, config *pgx.ConnConfig) error {
+// lock waits until no other migration runs, and keeps others waiting until the connection is closed.
+func lock(ctx context.Context, config *pgx.ConnConfig) (*pgx.Conn, error) {
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
-		return fmt.Errorf("reach the database: %w", err)
+		return nil, fmt.Errorf("reach the database: %w", err)
 	}
-	defer conn.Close(ctx)
-	if _, err := conn.Exec(ctx, "select pg_advisory_lock(hashtext('bitb bootstrap'))"); err != nil {
-		return fmt.Errorf("wait for another migration: %w", err)
+	if _, err := conn.Exec(ctx, "select pg_advisory_lock(hashtext('bitb migrate'))"); err != nil {
+		conn.Close(ctx)
+		return nil, fmt.Errorf("wait for another migration: %w", err)
 	}
-	if _, err := conn.Exec(ctx, bootstrapSQL); err != nil {
-		return fmt.Errorf("make roles, schemas and the vector extension: %w", err)
+	if _, err := conn.Exec(ctx, "set lock_timeout = '"+lockTimeout+"'"); err != nil {
+		conn.Close(ctx)
+		return nil, fmt.Errorf("bound the wait for a lock: %w", err)
 	}
-	return nil
+	return conn, nil
 }
 
 func migrateQueue(ctx context.Context, pool *pgxpool.Pool) error {
@@ -126,11 +137,7 @@ func migrateTables(ctx context.Context, pool *pgxpool.Pool, files fs.FS) error {
 	if err != nil {
 		return fmt.Errorf("name the migrations table: %w", err)
 	}
-	locker, err := lock.NewPostgresSessionLocker()
-	if err != nil {
-		return fmt.Errorf("make the migration lock: %w", err)
-	}
-	provider, err := goose.NewProvider(goose.DialectCustom, db, files, goose.WithStore(store), goose.WithSessionLocker(locker))
+	provider, err := goose.NewProvider(goose.DialectCustom, db, files, goose.WithStore(store))
 	if err != nil {
 		return fmt.Errorf("read the migrations: %w", err)
 	}
