@@ -10,7 +10,7 @@ create function search.near_table(tenant uuid, model text, dimensions integer) r
 language sql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
-  select format('search.near_%s_%s_%s', replace(tenant::text, '-', ''), dimensions, encode(substr(sha256(convert_to(model, 'UTF8')), 1, 8), 'hex'))
+  select format('search.near_%s_%s_%s', replace(tenant::text, '-', ''), dimensions, encode(substr(sha256(convert_to(model, 'UTF8')), 1, 6), 'hex'))
 $$;
 -- +goose StatementEnd
 
@@ -34,7 +34,7 @@ begin
   execute format('create table %s (tenant_id uuid not null check (tenant_id = %L), chunk_id uuid not null,
     embedding halfvec(%s) not null, primary key (tenant_id, chunk_id))', t, tenant, dimensions);
   execute format('alter table %s alter column embedding set storage plain', t);
-  execute format('create index on %s using hnsw (embedding halfvec_ip_ops)', t);
+  execute format('create index %s_hnsw on %s using hnsw (embedding halfvec_ip_ops)', split_part(t, '.', 2), t);
   execute format('alter table %s enable row level security', t);
   execute format('alter table %s force row level security', t);
   execute format('create policy tenant on %s to bitb_app, bitb_support, bitb_search

@@ -104,7 +104,7 @@ func TestPlansStayWithTheTenant(t *testing.T) {
 	for _, plan := range plans() {
 		plan.each(func(n node) {
 			table := n.Relation
-			if strings.HasPrefix(table, mine) && n.Type == "Index Scan" && strings.HasSuffix(n.Index, "_embedding_idx") {
+			if strings.HasPrefix(table, mine) && n.Type == "Index Scan" && strings.HasSuffix(n.Index, "_hnsw") {
 				table = mine
 			}
 			if _, ours := own[table]; !ours {
