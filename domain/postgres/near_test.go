@@ -48,7 +48,7 @@ func nearTenants(t *testing.T, db *dbtest.Database) (a, b domain.ID) {
 
 // Each is the tenant's alone, by name too, and nobody but the triggers writes to it.
 func TestNearIsolated(t *testing.T) {
-	db := dbtest.New(t)
+	db := dbtest.New(t).PoliciesAlone()
 	a, b := nearTenants(t, db)
 	tables := nearTables(t, db)
 	config, err := pgx.ParseConfig(db.OwnerURL)
@@ -99,7 +99,7 @@ func TestNearIsolated(t *testing.T) {
 
 // What is near in chunk_embeddings is in the index, and nothing else is, whatever is done to it and whoever does it.
 func TestNearFollows(t *testing.T) {
-	db := dbtest.New(t)
+	db := dbtest.New(t).PoliciesAlone()
 	tenantID := db.Tenant(t)
 	_, chunks := db.Document(t, tenantID, "a.txt", "one", "two", "three", "four")
 	other := db.Tenant(t)
@@ -140,7 +140,7 @@ func TestNearFollows(t *testing.T) {
 
 // A table goes when it is empty and nobody reads it, and with its tenant.
 func TestNearGoes(t *testing.T) {
-	db := dbtest.New(t)
+	db := dbtest.New(t).PoliciesAlone()
 	a, b := nearTenants(t, db)
 	tidy := func() {
 		t.Helper()
