@@ -359,7 +359,7 @@ func (s *search) queueVectors(batch *pgx.Batch) {
 }
 
 // lookFurther compares all vectors where too little was found: by the built-in model's question with hardly a known word,
-// or by the approximate index, while another model's vectors are more than its own.
+// or by the approximate index, which does not reach all where there are few.
 func (s *search) lookFurther(ctx context.Context) error {
 	switch {
 	case s.out.Vectors == VectorsHNSW && s.out.ByVector.Found < s.out.ByVector.Most:
