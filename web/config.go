@@ -14,6 +14,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/caarlos0/env/v11"
 )
@@ -74,6 +75,8 @@ type Config struct {
 	KubernetesPort  string `env:"KUBERNETES_SERVICE_PORT"`
 
 	DemoListen string `env:"BITB_DEMO_LISTEN" envDefault:"127.0.0.1:8090"` // of the demo customer's site
+
+	Drain time.Duration `env:"BITB_DRAIN" envDefault:"0s"` // how long a stop leaves /readyz at 503 before nothing new is served
 
 	command string            // that these settings are for
 	places  map[string]string // where each secret comes from
@@ -185,6 +188,9 @@ func (c *Config) check() []error {
 	}
 	if c.TraceDays < 1 || c.TraceDays > 3650 {
 		wrong("BITB_TRACE_DAYS must be 1 to 3650")
+	}
+	if c.Drain < 0 || c.Drain > longestDrain {
+		wrong("BITB_DRAIN must be 0s to 5m")
 	}
 	return errs
 }

@@ -30,6 +30,7 @@ const usage = `bitb turns documents into a chatbot that cites them.
   bitb doctor [--json]  go through what must be so before customers come, against the running system (docs/go-live.md)
   bitb smoke [--url https://chat.example.com] [--invitation LINK] [--timeout 3m] [--json]
                         try the whole product from outside as a throw-away customer, who is erased again (docs/go-live.md)
+  bitb healthy          ask the process beside it whether it is ready (for health checks of containers)
   bitb extract FILE…    print what is read from files, as Markdown
   bitb eval --chunks DIR [--tokens 128,320] [--overlap 0,32] [--top 5,10] [--budget 1600] [--json]
                         measure how documents are best cut, on a set of questions (docs/chunks.md)
@@ -73,6 +74,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 		command = args[0]
 	}
 	switch command {
+	case "healthy":
+		return healthy(ctx, getenv)
 	case "extract":
 		return exitStatus((&reader.Child{}).Print(ctx, args[1:], stdout, os.Stderr))
 	case "smoke":
