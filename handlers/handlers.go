@@ -58,6 +58,7 @@ type Deps struct {
 	Retrieve  *retrieve.Service
 	Chat      *chat.Service
 	Questions *questions.Service
+	Readiness Readiness
 	Limiter   Limiter
 	Hints     Hints
 	Cache     Cache

@@ -19,9 +19,9 @@ func TestPreviousOnThisSchema(t *testing.T) {
 	if os.Getenv("BITB_PREVIOUS") == "" {
 		t.Skip("make previous builds the release before this one and tries it")
 	}
-	present, previous := versions()
+	present, previous := releases()
 	f := newFleet(t)
-	use := func(v version) {
+	use := func(v release) {
 		f.stop(f.running...)
 		f.proxy.drop(f.running...)
 		f.running = f.start(v, 1)

@@ -56,7 +56,7 @@ func newServer(ctx context.Context, c Config, log *slog.Logger) (*server, error)
 	if s.redis, err = redis.Open(string(c.RedisURL), log); err != nil {
 		return nil, err
 	}
-	if s.db, err = postgres.Open(ctx, postgres.Config{URL: string(c.DatabaseURL), AllowPrivileged: !c.Production, Pooled: c.Pooled}); err != nil {
+	if s.db, err = postgres.Open(ctx, postgres.Config{URL: string(c.DatabaseURL), AllowPrivileged: !c.Production, Pooled: c.Pooled, Name: c.processName()}); err != nil {
 		return nil, err
 	}
 	answerer, embedder, err := s.newModels()
@@ -88,7 +88,7 @@ func newServer(ctx context.Context, c Config, log *slog.Logger) (*server, error)
 		Log: log, PublicURL: c.PublicURL, Static: static, Tenants: s.tenants, Sessions: tenant.NewSessions(s.db), Support: tenant.NewSupport(s.db, time.Now),
 		Documents: s.documents, Retrieve: search, Chat: s.chat, Questions: tests, Limiter: s.redis, Hints: s.redis, Cache: s.redis, Metrics: s.metrics,
 		Models: s.models, TraceDays: s.config.TraceDays, Sniff: sniff, Unzip: unzip, RenderPage: renderPage,
-		Ready: s.ready, ClientIP: clientIP(c.TrustedProxy),
+		Readiness: &clinic{config: c, server: s}, Ready: s.ready, ClientIP: clientIP(c.TrustedProxy),
 	}
 	return s, nil
 }
@@ -243,6 +243,9 @@ func (s *server) sweep(ctx context.Context) {
 		}
 		if err := s.deps.Sessions.DeleteExpired(ctx); err != nil && ctx.Err() == nil {
 			s.log.Warn("expired sessions not removed", "error", err)
+		}
+		if _, err := s.tenants.EraseScratch(ctx, tenant.LeftAfter); err != nil && ctx.Err() == nil {
+			s.log.Warn("tenants that were to be erased are not", "error", err)
 		}
 		if err := s.forget(ctx, time.Now().AddDate(0, 0, -s.config.TraceDays)); err != nil && ctx.Err() == nil {
 			s.log.Warn("old traces not removed", "error", err)

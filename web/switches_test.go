@@ -29,34 +29,34 @@ var errTwice = errors.New("the connection had been closed; it was sent a second 
 // asProgram in the environment makes the test binary the program.
 const asProgram = "BITB_TEST_AS_PROGRAM"
 
-// version is a build of the program. One from before BITB_DRAIN stops accepting at once when it is told to stop, so whoever
+// release is a build of the program. One from before BITB_DRAIN stops accepting at once when it is told to stop, so whoever
 // stops it takes it out of the proxy first, as a preStop hook does.
-type version struct {
+type release struct {
 	name, binary string
 	drains       bool
 }
 
 // versions are this one and, where BITB_PREVIOUS names its binary, the previous one: `make switches` builds it.
-func versions() (present, other version) {
-	present = version{"N", os.Args[0], true}
+func releases() (present, other release) {
+	present = release{"N", os.Args[0], true}
 	if binary := os.Getenv("BITB_PREVIOUS"); binary != "" {
-		return present, version{"N-1", binary, os.Getenv("BITB_PREVIOUS_DRAINS") != ""}
+		return present, release{"N-1", binary, os.Getenv("BITB_PREVIOUS_DRAINS") != ""}
 	}
 	return present, present
 }
 
 // process is the real program in a process of its own.
 type process struct {
-	version
+	release
 	url, metrics string
 	cmd          *exec.Cmd
 	ended        chan error
 	said         *bytes.Buffer
 }
 
-func startProcess(t *testing.T, v version, settings map[string]string) *process {
+func startProcess(t *testing.T, v release, settings map[string]string) *process {
 	t.Helper()
-	p := &process{version: v, url: "http://" + freeAddress(t), metrics: "http://" + freeAddress(t), ended: make(chan error, 1), said: &bytes.Buffer{}}
+	p := &process{release: v, url: "http://" + freeAddress(t), metrics: "http://" + freeAddress(t), ended: make(chan error, 1), said: &bytes.Buffer{}}
 	p.cmd = exec.Command(v.binary, "serve")
 	p.cmd.Env = append(os.Environ(), asProgram+"=1", "BITB_LISTEN="+strings.TrimPrefix(p.url, "http://"),
 		"BITB_METRICS_LISTEN="+strings.TrimPrefix(p.metrics, "http://"))
@@ -95,7 +95,7 @@ func (p *process) stop(t *testing.T) time.Duration {
 func TestSwitches(t *testing.T) {
 	t.Parallel() // its processes are not this one
 	n, _ := strconv.Atoi(os.Getenv("BITB_SWITCHES"))
-	present, other := versions()
+	present, other := releases()
 	f := newFleet(t)
 	if n > 0 {
 		f.busy = busy{visitors: 20, members: 4, pause: 2 * time.Second}
@@ -106,12 +106,12 @@ func TestSwitches(t *testing.T) {
 	f.proxy.use(f.running...)
 	f.until("the first processes to be ready", func() bool { return f.proxy.knows(f.running...) })
 	f.open()
-	both := map[version]version{present: other, other: present}
+	both := map[release]release{present: other, other: present}
 	for _, way := range []struct {
 		name string
-		to   func(version)
+		to   func(release)
 	}{{"rolling", f.roll}, {"blue/green", f.swap}} {
-		f.load(max(1, n), way.name, func() { way.to(both[f.running[0].version]) })
+		f.load(max(1, n), way.name, func() { way.to(both[f.running[0].release]) })
 	}
 	f.check()
 }
@@ -155,7 +155,7 @@ func newFleet(t *testing.T) *fleet {
 	return f
 }
 
-func (f *fleet) start(v version, n int) []*process {
+func (f *fleet) start(v release, n int) []*process {
 	started := make([]*process, n)
 	for i := range started {
 		started[i] = startProcess(f.T, v, f.settings)
@@ -180,7 +180,7 @@ func (f *fleet) open() {
 }
 
 // roll replaces one process after the other.
-func (f *fleet) roll(to version) {
+func (f *fleet) roll(to release) {
 	for i, old := range f.running {
 		f.running[i] = f.start(to, 1)[0]
 		f.proxy.use(f.running[i])
@@ -190,7 +190,7 @@ func (f *fleet) roll(to version) {
 }
 
 // swap starts all of the new version beside the old one, and turns the proxy over at once.
-func (f *fleet) swap(to version) {
+func (f *fleet) swap(to release) {
 	old := f.running
 	f.running = f.start(to, len(old))
 	f.until("the new processes to be ready", func() bool {
@@ -460,7 +460,7 @@ func TestStopKeepsWhatWasWritten(t *testing.T) {
 	if os.Getenv("BITB_SWITCHES") == "" {
 		t.Skip("takes the whole time of a stop; make switches tries it")
 	}
-	present, _ := versions()
+	present, _ := releases()
 	f := newFleet(t)
 	f.running = f.start(present, 1)
 	f.proxy.use(f.running...)
