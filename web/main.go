@@ -1,6 +1,6 @@
 // Package main is the one binary of the product: `serve` answers HTTP and reads documents, `work` only reads documents,
 // `migrate` brings the database up to date, `staff` keeps the list of support staff, `demo` does all of that with a sample customer,
-// `eval` measures. It wires the other packages
+// `backup`, `restore` and `drill` are for the day on which all is lost, `eval` measures. It wires the other packages
 // together, reads the environment, and starts and stops things in order; what they do is theirs.
 package main
 
@@ -28,6 +28,9 @@ const usage = `bitb turns documents into a chatbot that cites them.
   bitb migrate          bring the database to the newest schema
   bitb demo             all three with a sample customer and their website
   bitb staff            add, list and remove support staff (docs/support.md)
+  bitb backup           make, schedule, list and prune backups (docs/backups.md)
+  bitb restore          bring one back: a data directory to any second, or a dump
+  bitb drill            restore the newest into a cluster of its own, check it and measure what it takes
   bitb extract FILE…    print what is read from files, as Markdown
   bitb eval --chunks DIR [--tokens 128,320] [--overlap 0,32] [--top 5,10] [--budget 1600] [--json]
                         measure how documents are best cut, on a set of questions (docs/chunks.md)
@@ -75,6 +78,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 		return exitStatus((&reader.Child{}).Print(ctx, args[1:], stdout, os.Stderr))
 	case "eval":
 		return evaluate(ctx, args[1:], getenv, stdout)
+	case "backup", "restore", "drill":
+		return backups(ctx, args, getenv, stdout)
 	case reader.Argument:
 		return exitStatus(reader.ChildMain())
 	case "serve", "work", "migrate", "demo", "staff":

@@ -23,7 +23,7 @@ readonly vector_oldest=0.8.2     # older ones have CVE-2026-3172 in parallel HNS
 readonly pg_first_port=55432 redis_first_port=56379
 
 checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
-readonly checkout local_dir=$checkout/.local
+readonly checkout local_dir=${BITB_LOCAL_DIR:-$checkout/.local} # BITB_LOCAL_DIR: another set of both, beside this checkout's
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "services: $*"; exit 1; }
@@ -348,6 +348,7 @@ min_wal_size = 80MB
 wal_level = minimal
 max_wal_senders = 0
 logging_collector = off
+include_if_exists 'extra.conf'
 CONF
 }
 

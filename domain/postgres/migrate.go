@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
@@ -77,6 +78,27 @@ func bootstrap(ctx context.Context, config *pgx.ConnConfig) error {
 		return fmt.Errorf("make roles, schemas and the vector extension: %w", err)
 	}
 	return nil
+}
+
+// Prepare makes roles, schemas and the vector extension in an empty database, and nothing else: a dump brings the tables.
+func Prepare(ctx context.Context, url string) error {
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		return errors.New("the database address cannot be read")
+	}
+	return bootstrap(ctx, config)
+}
+
+// SchemaVersion is the number of the newest migration that ran; 0 where none did. It needs a role that may read schema meta.
+func SchemaVersion(ctx context.Context, conn *pgx.Conn) (version int64, err error) {
+	err = conn.QueryRow(ctx, "select coalesce(max(version_id), 0) from meta.goose_db_version where is_applied").Scan(&version)
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok && (e.Code == "42P01" || e.Code == "3F000") { // no such table, no such schema
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read the schema's version: %w", err)
+	}
+	return version, nil
 }
 
 func migrateQueue(ctx context.Context, pool *pgxpool.Pool) error {
