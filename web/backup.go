@@ -286,7 +286,7 @@ func printDrill(w io.Writer, d backup.Drill) {
 	for _, n := range d.Rows {
 		rows += n
 	}
-	fmt.Fprintf(w, "drill      %s\nbackup     %s of %s, %s stored, database %s\n", result, d.Backup.Kind, d.Backup.FinishedAt.Format(time.RFC3339), size(d.Backup.Bytes), size(d.Backup.DatabaseBytes))
+	fmt.Fprintf(w, "drill      %s\nbackup     %s of %s, %s stored; the database is %s\n", result, d.Backup.Kind, d.Backup.FinishedAt.Format(time.RFC3339), size(d.Backup.Bytes), size(d.Bytes))
 	fmt.Fprintf(w, "RPO        %s (goal %s)\nRTO        %s (goal %s): unpacked after %s with %d WAL segments, up after %s\n", d.RPO.Round(time.Millisecond), backup.GoalRPO,
 		d.RTO.Round(time.Millisecond), backup.GoalRTO, d.Fetched.Round(time.Millisecond), d.WALFiles, d.Recovered.Round(time.Millisecond))
 	fmt.Fprintf(w, "checked    rules of isolation, %d rows in %d tables, schema %d, smoke test\n", rows, len(d.Rows), d.Backup.Schema)

@@ -46,8 +46,9 @@ type Config struct {
 
 // Service makes, keeps and restores backups.
 type Service struct {
-	store store
-	keys  Keys
+	store     store
+	keys      Keys
+	partAfter time.Duration
 	Config
 }
 
@@ -65,7 +66,7 @@ func NewService(c Config) (*Service, error) {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	c.Keys = "" // they are in keys, which nothing prints
-	return &Service{store: place, keys: keys, Config: c}, nil
+	return &Service{store: place, keys: keys, partAfter: partAfter, Config: c}, nil
 }
 
 // Manifest says what a backup is. It is stored last: what has none is no backup. It lies beside it in the clear, and holds

@@ -123,7 +123,7 @@ jit = off
 // start starts the server and returns when it has recovered and takes statements.
 func (c *cluster) start(ctx context.Context) error {
 	conf := fmt.Sprintf(drillConf, c.dir, c.port, c.dir)
-	for name, content := range map[string]string{"drill.conf": conf, "hba.conf": "local all all trust\n"} {
+	for name, content := range map[string]string{"drill.conf": conf, "hba.conf": "local all,replication all trust\n"} {
 		if err := os.WriteFile(filepath.Join(c.dir, name), []byte(content), 0o644); err != nil { //nolint:gosec // the server's user reads it
 			return err
 		}

@@ -134,7 +134,7 @@ func (s *Service) noteDrill(ctx context.Context, d Drill) error {
 	}
 	return s.DB.AsSystem(ctx, func(tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, `insert into meta.drills (id, started_at, finished_at, ok, backup_id, rpo_seconds, rto_seconds, bytes, detail) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-			d.ID, d.StartedAt, d.FinishedAt, d.OK, of, d.RPO.Seconds(), d.RTO.Seconds(), d.Backup.DatabaseBytes, detail)
+			d.ID, d.StartedAt, d.FinishedAt, d.OK, of, d.RPO.Seconds(), d.RTO.Seconds(), d.Bytes, detail)
 		return err
 	})
 }

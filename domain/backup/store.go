@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -44,6 +45,8 @@ type S3 struct {
 	Region    string
 	AccessKey string // "": from the environment or the machine's role, as AWS's own tools find them
 	SecretKey string
+
+	transport http.RoundTripper // nil: the library's. Tests bring their own
 }
 
 // openStore understands a directory and s3://bucket/prefix.
@@ -71,7 +74,7 @@ func openStore(place string, c S3) (store, error) {
 	if c.AccessKey == "" {
 		keys = credentials.NewChainCredentials([]credentials.Provider{&credentials.EnvAWS{}, &credentials.FileAWSCredentials{}, &credentials.IAM{}})
 	}
-	client, err := minio.New(endpoint, &minio.Options{Creds: keys, Secure: secure, Region: c.Region})
+	client, err := minio.New(endpoint, &minio.Options{Creds: keys, Secure: secure, Region: c.Region, Transport: c.transport})
 	if err != nil {
 		return nil, fmt.Errorf("set up the bucket: %w", err)
 	}

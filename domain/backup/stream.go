@@ -63,7 +63,7 @@ func (s *Service) stream(ctx context.Context) error {
 		return fmt.Errorf("begin to stream from %s: %w", from, err)
 	}
 	s.Log.Info("archiving WAL", "from", from.String(), "timeline", system.Timeline)
-	r := &receiver{Service: s, conn: conn, system: system.SystemID, timeline: system.Timeline, size: size, start: from, stored: from, partAfter: partAfter}
+	r := &receiver{Service: s, conn: conn, system: system.SystemID, timeline: system.Timeline, size: size, start: from, stored: from}
 	err = r.run(ctx)
 	if ctx.Err() != nil { // what came last is stored before this ends
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
@@ -125,11 +125,10 @@ func (s *Service) storeHistory(ctx context.Context, conn *pgconn.PgConn, system 
 // receiver gathers one segment after the other.
 type receiver struct {
 	*Service
-	conn      *pgconn.PgConn
-	system    string
-	timeline  int32
-	size      int64
-	partAfter time.Duration
+	conn     *pgconn.PgConn
+	system   string
+	timeline int32
+	size     int64
 
 	start  pglogrepl.LSN // of the segment at hand
 	have   []byte        // of it

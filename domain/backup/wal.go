@@ -192,10 +192,12 @@ func (s *Service) fetchWAL(ctx context.Context, files []walFile, dir string, siz
 			if err != nil {
 				return err
 			}
-			if f.partial > 0 {
-				content = append(content, make([]byte, size-f.partial)...) // PostgreSQL takes whole segments alone
+			path := filepath.Join(dir, f.file)
+			if !f.isSegment() {
+				return os.WriteFile(path, content, 0o600)
 			}
-			return os.WriteFile(filepath.Join(dir, f.file), content, 0o600)
+			// PostgreSQL takes whole segments alone. The zeros that end one are a hole in the file, which takes no room.
+			return errors.Join(os.WriteFile(path, bytes.TrimRight(content, "\x00"), 0o600), os.Truncate(path, size))
 		})
 	}
 	return group.Wait()

@@ -1,0 +1,182 @@
+package backup
+
+import (
+	"errors"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func day(n int) time.Time { return time.Date(2026, 3, 1, 3, 0, 0, 0, time.UTC).AddDate(0, 0, n) }
+
+func TestKeep(t *testing.T) {
+	var all []Manifest
+	for n := range 60 { // day 59 is Wednesday the 29th of April
+		all = append(all, Manifest{Kind: Base, StartedAt: day(n)}, Manifest{Kind: Base, StartedAt: day(n).Add(12 * time.Hour)})
+	}
+	all = append(all, Manifest{Kind: Dump, StartedAt: day(-300)})
+	var days []string
+	for _, m := range (Keep{Daily: 3, Weekly: 3}).of(all, Base) {
+		days = append(days, m.StartedAt.Format("01-02 15h"))
+	}
+	want := []string{"04-29 15h", "04-28 15h", "04-27 15h", "04-26 15h", "04-19 15h"} // three days; three weeks, of which the first is among the days
+	if diff := cmp.Diff(want, days); diff != "" {
+		t.Errorf("what stays (-want +got):\n%s", diff)
+	}
+	if got := (Keep{Daily: 1}).of(all, Dump); len(got) != 1 {
+		t.Errorf("the last one of a kind does not stay: %v", got)
+	}
+	if got := (Keep{Daily: 1}).of(nil, Dump); len(got) != 0 {
+		t.Errorf("of nothing %v stay", got)
+	}
+}
+
+func TestSegmentNames(t *testing.T) {
+	const size = 16 << 20
+	if got := segmentFile(3, 0x1_FF00_0000, size); got != "0000000300000001000000FF" {
+		t.Errorf("segmentFile gave %s", got)
+	}
+	if got := nextSegment("0000000300000001000000FF", size); got != "000000030000000200000000" {
+		t.Errorf("after it comes %s", got)
+	}
+	files := func(names ...string) (f []walFile) {
+		for _, n := range names {
+			f = append(f, walFile{file: n})
+		}
+		return f
+	}
+	whole := files("000000010000000000000001", "000000010000000000000002", "00000002.history", "000000020000000000000002", "000000020000000000000003")
+	if got := gap(whole, size); got != "" {
+		t.Errorf("a gap at %s where there is none", got)
+	}
+	if got := gap(files("000000010000000000000001", "000000010000000000000003"), size); got != "000000010000000000000002" {
+		t.Errorf("a gap at %q", got)
+	}
+}
+
+// A segment is stored once; its parts give way to fuller ones, in whatever order they come; another one of its name is refused.
+func TestArchiveOnce(t *testing.T) {
+	secret, _ := newKey(t)
+	s := newService(t, secret)
+	const file = "000000010000000000000005"
+	put := func(content string, partial bool) error {
+		_, err := s.putWAL(t.Context(), "7", file, []byte(content), partial)
+		return err
+	}
+	holds := func(want string) {
+		t.Helper()
+		files, err := s.listWAL(t.Context(), "7")
+		if err != nil || len(files) != 1 {
+			t.Fatalf("the archive has %v, %v", files, err)
+		}
+		if got, err := s.readWAL(t.Context(), files[0]); string(got) != want || err != nil {
+			t.Errorf("the archive has %q, %v", got, err)
+		}
+	}
+	for _, step := range []struct {
+		content string
+		partial bool
+		holds   string
+	}{{"ab", true, "ab"}, {"abc", true, "abc"}, {"ab", true, "abc"}, {"abcd", false, "abcd"}, {"abcd", false, "abcd"}, {"abc", true, "abcd"}} {
+		if err := put(step.content, step.partial); err != nil {
+			t.Fatal(err)
+		}
+		holds(step.holds)
+	}
+	if err := put("wxyz", false); err == nil || !strings.Contains(err.Error(), "another") {
+		t.Errorf("another segment of the same name: %v", err)
+	}
+	holds("abcd")
+	if objects, _ := s.store.List(t.Context(), "wal/"); len(objects) != 1 {
+		t.Errorf("parts were left: %v", objects)
+	}
+}
+
+// What is pruned: old backups, what was cut off, and the log from before the oldest base; of a cluster without any base all of it.
+func TestPruned(t *testing.T) {
+	c := source(t)
+	secret, _ := newKey(t)
+	s := newService(t, secret)
+	s.SourceURL = c.url(c.super, "postgres")
+	at := func(lsn string) func(*Manifest) {
+		return func(m *Manifest) { m.System, m.StartLSN, m.Segment, m.Timeline = "7", lsn, 16<<20, 1 }
+	}
+	made(t, s, Base, day(0), "old", at("0/1000000"))
+	older := made(t, s, Base, day(1), "older", at("0/3000000"))
+	newest := made(t, s, Base, day(2), "newest", at("0/5000000"))
+	dump := made(t, s, Dump, day(-100), "dump", nil)
+	cut := errors.New("cut off")
+	if _, err := s.put(t.Context(), "base/cut/data"+sealedSuffix, func(w io.Writer) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.put(t.Context(), "base/failed/data"+sealedSuffix, func(io.Writer) error { return cut }); !errors.Is(err, cut) {
+		t.Fatal(err)
+	}
+	if all, err := s.List(t.Context()); err != nil || len(all) != 4 {
+		t.Errorf("what was cut off counts: %v, %v", all, err)
+	}
+	for _, file := range []string{"000000010000000000000002", "000000010000000000000003", "000000010000000000000005", "00000002.history"} {
+		for _, system := range []string{"7", "8"} {
+			if _, err := s.putWAL(t.Context(), system, file, []byte(file), false); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := s.Prune(t.Context(), Keep{Daily: 2}); err != nil {
+		t.Fatal(err)
+	}
+	objects, err := s.store.List(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, o := range objects {
+		if f, ok := parseWAL(o); ok {
+			got = append(got, f.file)
+		} else {
+			got = append(got, o.Name)
+		}
+	}
+	want := []string{older.File, older.dir() + "/manifest.json", newest.File, newest.dir() + "/manifest.json", dump.File, dump.dir() + "/manifest.json",
+		"000000010000000000000003", "000000010000000000000005", "00000002.history"}
+	slices.Sort(want)
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("what stays (-want +got):\n%s", diff)
+	}
+}
+
+// Of two that would make a backup at once, one does.
+func TestOneAtATime(t *testing.T) {
+	c := source(t)
+	secret, _ := newKey(t)
+	s := newService(t, secret)
+	s.SourceURL = c.url(c.super, sourceDatabase)
+	conn, err := s.connect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	if err := lock(t.Context(), conn); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Take(t.Context(), Dump); !errors.Is(err, ErrBusy) {
+		t.Errorf("took a second one: %v", err)
+	}
+	if wait, err := s.takeIfDue(t.Context(), Dump, time.Hour, Keep{Daily: 1}); err != nil || wait != time.Minute {
+		t.Errorf("the scheduler waits %s, %v", wait, err)
+	}
+	conn.Close(t.Context())
+	for range 2 { // the second finds the first one's
+		if wait, err := s.takeIfDue(t.Context(), Dump, time.Hour, Keep{Daily: 1}); err != nil || wait < 50*time.Minute {
+			t.Fatalf("the scheduler waits %s, %v", wait, err)
+		}
+	}
+	if all, err := s.List(t.Context()); err != nil || len(all) != 1 {
+		t.Errorf("made %d, %v", len(all), err)
+	}
+}
