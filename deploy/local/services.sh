@@ -367,8 +367,9 @@ pg_start() {
     port=$(free_port "$port")
     pg_configure "$port"
     # 9 is the lock: a server that inherits it would hold it for ever.
-    if as_server "$(pg_bin)/pg_ctl" -D "$dir" -l "$dir/server.log" -s -w -t 60 start >/dev/null 2>&1 9>&-; then
+    if as_server "$(pg_bin)/pg_ctl" -D "$dir" -l "$dir/server.log" -s -w -t 600 start >/dev/null 2>&1 9>&-; then
       echo "$port" >"$local_dir/postgres.port"
+      pg_recovered "$port"
       pg_roles "$port"
       return
     fi
@@ -377,6 +378,12 @@ pg_start() {
   done
   tail -n 20 "$dir/server.log" >&2
   die "PostgreSQL did not start after $attempt attempts; its log is $dir/server.log"
+}
+
+# pg_recovered waits until what was restored from a backup takes writes.
+pg_recovered() { # port
+  while [ "$(PGPASSWORD=$(secret "$local_dir/postgres.password") "$(pg_bin)/psql" -X -tA -h 127.0.0.1 -p "$1" -U postgres \
+    -d postgres -c 'select pg_is_in_recovery()' 2>/dev/null)" = t ]; do sleep 0.1; done
 }
 
 # pg_roles makes the login role the product uses and its database; migrations do all the rest.

@@ -15,8 +15,12 @@ import (
 // slot is the replication slot in whose name the server keeps what is not stored yet.
 const slot = "bitb_backup"
 
-// partAfter is how long the newest changes may lie in the database's directory alone.
-const partAfter = 30 * time.Second
+// partAfter is how long the newest changes may lie in the database's directory alone. noteAfter is how often it is noted that they
+// do not: a note is a change too, and makes the log of a database go on in which nothing else happens.
+const (
+	partAfter = 10 * time.Second
+	noteAfter = 30 * time.Second
+)
 
 // Stream stores the log as it is written, until ctx ends. Nothing of it touches a disk here: the server is told that a piece
 // has arrived when it is in the store, and keeps it until then, so wherever this process dies, nothing is missing afterwards.
@@ -133,7 +137,9 @@ type receiver struct {
 	start  pglogrepl.LSN // of the segment at hand
 	have   []byte        // of it
 	stored pglogrepl.LSN // up to here it is in the store
-	last   time.Time     // that something was stored
+	last   time.Time     // that something was stored, or that there was nothing
+	noted  time.Time
+	bytes  int64 // since then
 }
 
 func (r *receiver) end() pglogrepl.LSN { return r.start + pglogrepl.LSN(len(r.have)) }
@@ -220,7 +226,7 @@ func (r *receiver) add(ctx context.Context, data []byte) error {
 func (r *receiver) storePart(ctx context.Context) error {
 	r.last = time.Now()
 	if r.stored == r.end() {
-		r.noteWAL(ctx, 0, segmentFile(r.timeline, uint64(r.start), r.size))
+		r.noteSometimes(ctx)
 		return nil
 	}
 	return r.store(ctx, true)
@@ -232,9 +238,17 @@ func (r *receiver) store(ctx context.Context, partial bool) error {
 	if err != nil {
 		return err
 	}
-	r.stored, r.last = r.end(), time.Now()
-	r.noteWAL(ctx, n, file)
+	r.stored, r.last, r.bytes = r.end(), time.Now(), r.bytes+n
+	r.noteSometimes(ctx)
 	return nil
+}
+
+func (r *receiver) noteSometimes(ctx context.Context) {
+	if time.Since(r.noted) < noteAfter {
+		return
+	}
+	r.noteWAL(ctx, r.bytes, segmentFile(r.timeline, uint64(r.start), r.size))
+	r.noted, r.bytes = time.Now(), 0
 }
 
 // confirm tells the server what it need not keep.
