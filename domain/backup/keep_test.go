@@ -40,21 +40,51 @@ func TestSegmentNames(t *testing.T) {
 	if got := segmentFile(3, 0x1_FF00_0000, size); got != "0000000300000001000000FF" {
 		t.Errorf("segmentFile gave %s", got)
 	}
-	if got := nextSegment("0000000300000001000000FF", size); got != "000000030000000200000000" {
-		t.Errorf("after it comes %s", got)
-	}
+}
+
+// The way through the log: along one timeline, over to those that grew out of it, and up to what is missing.
+func TestLogPath(t *testing.T) {
+	const size, mb = 16 << 20, 1 << 20
 	files := func(names ...string) (f []walFile) {
 		for _, n := range names {
 			f = append(f, walFile{file: n})
 		}
 		return f
 	}
-	whole := files("000000010000000000000001", "000000010000000000000002", "00000002.history", "000000020000000000000002", "000000020000000000000003")
-	if got := gap(whole, size); got != "" {
-		t.Errorf("a gap at %s where there is none", got)
+	seg := func(timeline int32, n uint64) string { return segmentFile(timeline, n*size, size) }
+	end := branch{2, 1<<64 - 1}
+	left := branch{1, 5*size + 3*mb} // in the middle of the fifth
+	for name, c := range map[string]struct {
+		files    []walFile
+		way      []branch
+		segments int
+		last     string
+		gap      string
+	}{
+		"nothing yet":           {nil, []branch{end}, 0, "", ""},
+		"one timeline":          {files(seg(2, 2), seg(2, 3), seg(2, 4)), []branch{end}, 2, seg(2, 4), ""},
+		"a hole":                {files(seg(2, 3), seg(2, 5)), []branch{end}, 1, seg(2, 3), seg(2, 4)},
+		"a hole at the begin":   {files(seg(2, 4)), []branch{end}, 0, "", seg(2, 3)},
+		"to another timeline":   {files(seg(1, 3), seg(1, 4), seg(1, 5), seg(1, 6), seg(2, 5), seg(2, 6)), []branch{left, end}, 4, seg(2, 6), ""},
+		"its begin is missing":  {files(seg(1, 3), seg(1, 4), seg(1, 5), seg(2, 6)), []branch{left, end}, 2, seg(1, 4), seg(2, 5)},
+		"not up to the branch":  {files(seg(1, 3), seg(2, 5)), []branch{left, end}, 1, seg(1, 3), seg(1, 4)},
+		"the branch is the end": {files(seg(1, 3), seg(1, 4), seg(1, 5)), []branch{left, end}, 2, seg(1, 4), ""},
+	} {
+		p := logPath{files: c.files}
+		p.walk(size, 3, c.way)
+		if p.segments != c.segments || p.last.file != c.last || p.gap != c.gap {
+			t.Errorf("%s: %d segments to %q, gap %q; want %d to %q, gap %q", name, p.segments, p.last.file, p.gap, c.segments, c.last, c.gap)
+		}
 	}
-	if got := gap(files("000000010000000000000001", "000000010000000000000003"), size); got != "000000010000000000000002" {
-		t.Errorf("a gap at %q", got)
+	timeline, history, err := parseHistory("00000003.history", "1\t0/5000000\tno recovery target specified\n\n2\t0/9000000\tbefore 2026\n")
+	if err != nil || timeline != 3 || len(history) != 2 || history[1] != (branch{2, 0x9000000}) {
+		t.Errorf("read timeline %d, %v, %v", timeline, history, err)
+	}
+	if got := branchesAfter(history, 1, 0x6000000); got != nil { // written after the branch: on another way
+		t.Errorf("a base of an abandoned end leads to %v", got)
+	}
+	if got := branchesAfter(history, 2, 0x6000000); len(got) != 1 {
+		t.Errorf("a base of timeline 2 leads over %v", got)
 	}
 }
 

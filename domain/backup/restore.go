@@ -57,7 +57,6 @@ func (s *Service) Newest(ctx context.Context, to time.Time, id string, kinds ...
 type Restored struct {
 	Manifest
 	WALFiles int    // how many segments follow the base
-	WALEnd   string // the last of them
 	Gap      string // the first that is missing; recovery ends before it
 }
 
@@ -89,20 +88,15 @@ func (s *Service) RestoreBase(ctx context.Context, m Manifest, to time.Time, dir
 	if err := s.unpack(ctx, m, part); err != nil {
 		return r, err
 	}
-	files, err := s.walSince(ctx, m)
+	p, err := s.follow(ctx, m)
 	if err != nil {
 		return r, err
 	}
-	r.Gap = gap(files, m.Segment)
-	for _, f := range files {
-		if f.isSegment() {
-			r.WALFiles, r.WALEnd = r.WALFiles+1, f.file
-		}
-	}
-	if err := s.fetchWAL(ctx, files, filepath.Join(part, walFolder), m.Segment); err != nil {
+	r.Gap, r.WALFiles = p.gap, p.segments
+	if err := s.fetchWAL(ctx, p.files, filepath.Join(part, walFolder), m.Segment); err != nil {
 		return r, err
 	}
-	if err := writeRecovery(part, to); err != nil {
+	if err := writeRecovery(part, p.timeline, to); err != nil {
 		return r, err
 	}
 	if err := giveToOwner(part, dir); err != nil {
@@ -175,7 +169,7 @@ func unpackOne(root *os.Root, h *tar.Header, content io.Reader) error {
 }
 
 // writeRecovery has PostgreSQL recover at its next start. What an earlier restore wrote into the same file is taken out.
-func writeRecovery(dir string, to time.Time) error {
+func writeRecovery(dir string, timeline int32, to time.Time) error {
 	auto := filepath.Join(dir, "postgresql.auto.conf")
 	before, err := os.ReadFile(auto)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -188,7 +182,7 @@ func writeRecovery(dir string, to time.Time) error {
 		}
 	}
 	lines = append(lines, fmt.Sprintf("restore_command = 'cp \"%s/%%f\" \"%%p\"'", walFolder),
-		fmt.Sprintf("recovery_end_command = 'rm -rf %s'", walFolder), "recovery_target_timeline = 'latest'")
+		fmt.Sprintf("recovery_end_command = 'rm -rf %s'", walFolder), fmt.Sprintf("recovery_target_timeline = '%d'", timeline))
 	if !to.IsZero() {
 		lines = append(lines, fmt.Sprintf("recovery_target_time = '%s'", to.UTC().Format("2006-01-02 15:04:05.999999-07")), "recovery_target_action = 'promote'")
 	}

@@ -192,36 +192,3 @@ func (s *Service) pruneWAL(ctx context.Context, conn *pgx.Conn, kept []Manifest)
 	}
 	return nil
 }
-
-// Reach is how far a backup can be restored.
-type Reach struct {
-	Manifest
-	Until time.Time // of a base: when the newest part of its log was stored
-	Gap   string    // the first segment that is missing; nothing after it can be reached
-}
-
-// Reaches lists the backups with how far each can be restored.
-func (s *Service) Reaches(ctx context.Context) ([]Reach, error) {
-	all, err := s.List(ctx)
-	if err != nil {
-		return nil, err
-	}
-	reaches := make([]Reach, 0, len(all))
-	for _, m := range all {
-		r := Reach{Manifest: m, Until: m.FinishedAt}
-		if m.Kind == Base {
-			files, err := s.walSince(ctx, m)
-			if err != nil {
-				return nil, err
-			}
-			r.Gap = gap(files, m.Segment)
-			for _, f := range files {
-				if f.isSegment() && (r.Gap == "" || f.file < r.Gap) && f.Modified.After(r.Until) {
-					r.Until = f.Modified
-				}
-			}
-		}
-		reaches = append(reaches, r)
-	}
-	return reaches, nil
-}

@@ -46,7 +46,7 @@ func (s *Service) Stream(ctx context.Context) error {
 }
 
 func (s *Service) stream(ctx context.Context) error {
-	size, from, err := s.prepareStream(ctx)
+	size, from, fresh, err := s.prepareStream(ctx)
 	if err != nil {
 		return err
 	}
@@ -59,8 +59,14 @@ func (s *Service) stream(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("identify the cluster: %w", err)
 	}
-	if err := s.storeHistory(ctx, conn, system); err != nil {
+	begin, err := s.storeHistory(ctx, conn, system)
+	if err != nil {
 		return err
+	}
+	if fresh && begin != 0 && begin < from {
+		// After a restore the archive lacks the timeline's first segments. Where the server has them no more, the next try, which
+		// finds the slot, does without.
+		from = begin
 	}
 	from -= from % pglogrepl.LSN(size)
 	if err := pglogrepl.StartReplication(ctx, conn, slot, from, pglogrepl.StartReplicationOptions{Timeline: system.Timeline, Mode: pglogrepl.PhysicalReplication}); err != nil {
@@ -78,14 +84,14 @@ func (s *Service) stream(ctx context.Context) error {
 }
 
 // prepareStream makes the slot where there is none, and returns where it stands.
-func (s *Service) prepareStream(ctx context.Context) (size int64, from pglogrepl.LSN, err error) {
+func (s *Service) prepareStream(ctx context.Context) (size int64, from pglogrepl.LSN, fresh bool, err error) {
 	conn, err := s.connect(ctx)
 	if err != nil {
-		return 0, 0, err
+		return 0, 0, false, err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	if size, err = segmentSize(ctx, conn); err != nil {
-		return 0, 0, err
+		return 0, 0, false, err
 	}
 	var position, state *string
 	var active bool
@@ -93,37 +99,43 @@ func (s *Service) prepareStream(ctx context.Context) (size int64, from pglogrepl
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 	case err != nil:
-		return 0, 0, fmt.Errorf("look at the replication slot: %w", err)
+		return 0, 0, false, fmt.Errorf("look at the replication slot: %w", err)
 	case active:
-		return 0, 0, errors.New("another process streams already")
+		return 0, 0, false, errors.New("another process streams already")
 	case position == nil || (state != nil && *state == "lost"):
 		s.noteGap(ctx, "the database threw WAL away that was not stored (max_slot_wal_keep_size); until the next base backup a restore ends before the hole")
 		if _, err := conn.Exec(ctx, "select pg_drop_replication_slot($1)", slot); err != nil {
-			return 0, 0, fmt.Errorf("drop the replication slot that was lost: %w", err)
+			return 0, 0, false, fmt.Errorf("drop the replication slot that was lost: %w", err)
 		}
 	default:
 		from, err = pglogrepl.ParseLSN(*position)
-		return size, from, err
+		return size, from, false, err
 	}
 	var made string
 	if err := conn.QueryRow(ctx, "select lsn::text from pg_create_physical_replication_slot($1, true)", slot).Scan(&made); err != nil {
-		return 0, 0, fmt.Errorf("make the replication slot: %w", err)
+		return 0, 0, false, fmt.Errorf("make the replication slot: %w", err)
 	}
 	from, err = pglogrepl.ParseLSN(made)
-	return size, from, err
+	return size, from, true, err
 }
 
-// storeHistory stores where the cluster's timeline branched off, which recovery asks for.
-func (s *Service) storeHistory(ctx context.Context, conn *pgconn.PgConn, system pglogrepl.IdentifySystemResult) error {
+// storeHistory stores where the cluster's timeline branched off, which recovery asks for, and returns it; 0 for the first timeline.
+func (s *Service) storeHistory(ctx context.Context, conn *pgconn.PgConn, system pglogrepl.IdentifySystemResult) (pglogrepl.LSN, error) {
 	if system.Timeline == 1 {
-		return nil
+		return 0, nil
 	}
-	history, err := pglogrepl.TimelineHistory(ctx, conn, system.Timeline)
+	file, err := pglogrepl.TimelineHistory(ctx, conn, system.Timeline)
 	if err != nil {
-		return fmt.Errorf("read the history of timeline %d: %w", system.Timeline, err)
+		return 0, fmt.Errorf("read the history of timeline %d: %w", system.Timeline, err)
 	}
-	_, err = s.putWAL(ctx, system.SystemID, history.FileName, history.Content, false)
-	return err
+	if _, err := s.putWAL(ctx, system.SystemID, file.FileName, file.Content, false); err != nil {
+		return 0, err
+	}
+	_, history, err := parseHistory(file.FileName, string(file.Content))
+	if err != nil || len(history) == 0 {
+		return 0, err
+	}
+	return pglogrepl.LSN(history[len(history)-1].at), nil
 }
 
 // receiver gathers one segment after the other.

@@ -155,30 +155,6 @@ func (s *Service) walSince(ctx context.Context, m Manifest) ([]walFile, error) {
 	}), nil
 }
 
-// gap returns the first segment that is missing between those of one timeline, "" for none: recovery goes no further.
-func gap(files []walFile, size int64) string {
-	var before walFile
-	for _, f := range files {
-		if !f.isSegment() {
-			continue
-		}
-		if before.file != "" && before.file[:8] == f.file[:8] {
-			if next := nextSegment(before.file, size); next != f.file {
-				return next
-			}
-		}
-		before = f
-	}
-	return ""
-}
-
-func nextSegment(file string, size int64) string {
-	timeline, _ := strconv.ParseUint(file[:8], 16, 32)
-	high, _ := strconv.ParseUint(file[8:16], 16, 32)
-	low, _ := strconv.ParseUint(file[16:], 16, 32)
-	return segmentFile(int32(timeline), high<<32+(low+1)*uint64(size), size)
-}
-
 // fetchWAL writes the log into a directory, under the names that PostgreSQL asks for, four files at a time.
 func (s *Service) fetchWAL(ctx context.Context, files []walFile, dir string, size int64) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
