@@ -278,6 +278,9 @@ func (o backupOptions) drill(ctx context.Context, args []string) error {
 }
 
 func printDrill(w io.Writer, d backup.Drill) {
+	if d.Backup.File == "" { // the error says why
+		return
+	}
 	result := "passed"
 	if !d.OK {
 		result = "FAILED"
