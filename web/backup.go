@@ -26,8 +26,8 @@ import (
 )
 
 const backupUsage = `bitb backup [base|dump|redis] [--every 24h] [--stream]
-                                 make a backup: a base where the database hands one out, else a dump; again and again
-                                 with --every, old ones removed; --stream also archives WAL meanwhile
+                                 make a backup and remove old ones: a base where the database hands one out, else a dump;
+                                 again and again with --every; --stream also archives WAL meanwhile
 bitb backup stream               archive WAL as it is written
 bitb backup wal PATH NAME        archive one WAL file: archive_command = 'bitb backup wal %p %f'
 bitb backup list [--json]        what there is, and how far each can be restored
@@ -41,8 +41,8 @@ bitb restore --dump [--backup ID]
 bitb drill [--backup ID] [--json]
                                  restore into a cluster of its own, check it, measure what it takes, throw it away`
 
-// backups is the commands backup, restore and drill (docs/backups.md).
-func backups(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
+// backupCommand is the commands backup, restore and drill (docs/backups.md).
+func backupCommand(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
 	command, rest := args[0], args[1:]
 	if command == "backup" && len(rest) > 0 && rest[0] == "key" {
 		return newBackupKey(stdout)
@@ -158,6 +158,9 @@ func (o backupOptions) take(ctx context.Context, kind backup.Kind, every time.Du
 			return sentence(err)
 		}
 		fmt.Fprintf(o.stdout, "%s  %s of %s in %s, sealed for %s\n", m.File, size(m.Bytes), size(m.Plain), m.FinishedAt.Sub(m.StartedAt).Round(time.Millisecond), m.SealedFor)
+		if err := o.Prune(ctx, o.keep()); err != nil && !errors.Is(err, backup.ErrBusy) {
+			return fmt.Errorf("the backup is made, but old ones were not removed: %w", err)
+		}
 		return nil
 	}
 	if every < time.Minute {
@@ -330,7 +333,7 @@ func size(n int64) string {
 }
 
 // smokeRestored tries the product on a restored database: a question in a document's own words finds the document, for some of its
-// tenants, and the server starts on it and is ready.
+// tenants; then the server starts on it, and a throw-away customer goes through all that `bitb smoke` does.
 func (o backupOptions) smokeRestored(ctx context.Context, databaseURL string) error {
 	listen, err := freeLoopback()
 	if err != nil {
@@ -348,17 +351,32 @@ func (o backupOptions) smokeRestored(ctx context.Context, databaseURL string) er
 	ctx, stop := context.WithCancel(ctx)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.run(ctx, true, func() {}) })
-	group.Go(func() error { defer stop(); return awaitReady(ctx, c.PublicURL) })
+	group.Go(func() error {
+		defer stop()
+		if err := awaitReady(ctx, c.PublicURL); err != nil {
+			return err
+		}
+		return smokeFailure(smoke(ctx, c.PublicURL, nil))
+	})
 	return group.Wait()
 }
 
+func smokeFailure(r smokeReport) error {
+	for _, step := range r.Steps {
+		if !step.OK {
+			return fmt.Errorf("%s: %s", step.Name, step.Error)
+		}
+	}
+	return nil
+}
+
 // onACopy are the settings for a server on a restored copy, which must touch nothing but that: neither Redis, nor the originals that
-// lie elsewhere, of which the copy knows older ones and would sweep away the newer, nor the queue of work.
+// lie elsewhere, of which the copy knows older ones and would sweep away the newer.
 func (c Config) onACopy(databaseURL, listen string) Config {
 	c.DatabaseURL, c.Pooled, c.Production = Secret(databaseURL), false, false
 	c.RedisURL = "redis://127.0.0.1:1/0" // nobody is there
 	c.SupabaseURL, c.SupabaseKey = "", ""
-	c.Listen, c.PublicURL, c.MetricsListen, c.Workers = listen, "http://"+listen, "off", 0
+	c.Listen, c.PublicURL, c.MetricsListen, c.Workers, c.Drain = listen, "http://"+listen, "off", 1, 0
 	c.chooseModels()
 	return c
 }

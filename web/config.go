@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,7 +12,9 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/caarlos0/env/v11"
 )
@@ -72,7 +75,35 @@ type Config struct {
 	BackupDaily       int    `env:"BITB_BACKUP_KEEP_DAILY" envDefault:"7"`
 	BackupWeekly      int    `env:"BITB_BACKUP_KEEP_WEEKLY" envDefault:"4"`
 
+	// Of the readiness check, beside those above.
+	PrometheusURL   string `env:"BITB_PROMETHEUS_URL"`    // that watches this deployment
+	LogCollectorURL string `env:"BITB_LOG_COLLECTOR_URL"` // whose 200 says that what carries the logs away is well
+	CacheDir        string `env:"BITB_CACHE_DIR"`
+	KubernetesHost  string `env:"KUBERNETES_SERVICE_HOST"` // set in every pod
+	KubernetesPort  string `env:"KUBERNETES_SERVICE_PORT"`
+
 	DemoListen string `env:"BITB_DEMO_LISTEN" envDefault:"127.0.0.1:8090"` // of the demo customer's site
+
+	Drain time.Duration `env:"BITB_DRAIN" envDefault:"0s"` // how long a stop leaves /readyz at 503 before nothing new is served
+
+	command string            // that these settings are for
+	places  map[string]string // where each secret comes from
+}
+
+// processName is what the process calls itself in the database's list of connections.
+func (c Config) processName() string {
+	role := c.command
+	switch {
+	case role == "doctor":
+		return "bitb " + role
+	case role == "work":
+	case c.Workers > 0:
+		role = "serve+work"
+	default:
+		role = "serve"
+	}
+	machine, _ := os.Hostname() // without a name the number will do
+	return fmt.Sprintf("bitb %s %.40s:%d", role, machine, os.Getpid())
 }
 
 // loadConfig reads the settings and reports all that is wrong with them at once.
@@ -103,6 +134,7 @@ func loadBackupConfig(getenv func(string) string) (Config, error) {
 
 func readConfig(getenv func(string) string) (c Config, errs []error) {
 	values, errs := environment(getenv)
+	c.places = places(getenv)
 	if err := env.ParseWithOptions(&c, env.Options{Environment: values}); err != nil {
 		errs = append(errs, err)
 	}
@@ -130,6 +162,14 @@ func (c *Config) checkBackup() []error {
 		errs = append(errs, errors.New("BITB_BACKUP_KEEP_DAILY must be 1 or more, BITB_BACKUP_KEEP_WEEKLY 0 or more"))
 	}
 	return errs
+}
+
+// publicURL is where people reach the server, for who needs no other setting.
+func publicURL(getenv func(string) string) string {
+	if address := getenv("BITB_PUBLIC_URL"); address != "" {
+		return strings.TrimRight(address, "/")
+	}
+	return "http://" + cmp.Or(getenv("BITB_LISTEN"), "127.0.0.1:8080")
 }
 
 func (c *Config) chooseModels() {
@@ -168,6 +208,7 @@ func (c *Config) check() []error {
 		wrong("a model is chosen, but neither OPENAI_API_KEY nor OPENAI_BASE_URL is set")
 	}
 	errs = append(errs, c.checkRerank()...)
+	errs = append(errs, c.checkDoctor()...)
 	errs = append(errs, c.checkSupabase()...)
 	for _, proxy := range c.TrustedProxy {
 		if _, err := netip.ParsePrefix(strings.TrimSpace(proxy)); err != nil {
@@ -179,6 +220,9 @@ func (c *Config) check() []error {
 	}
 	if c.TraceDays < 1 || c.TraceDays > 3650 {
 		wrong("BITB_TRACE_DAYS must be 1 to 3650")
+	}
+	if c.Drain < 0 || c.Drain > longestDrain {
+		wrong("BITB_DRAIN must be 0s to 5m")
 	}
 	return errs
 }
@@ -196,6 +240,32 @@ func (c *Config) checkRerank() []error {
 		return []error{errors.New("BITB_RERANK_URL must be an endpoint's whole address, like https://api.example.com/v2/rerank")}
 	}
 	return nil
+}
+
+func (c *Config) checkDoctor() (errs []error) {
+	for name, address := range map[string]string{"BITB_PROMETHEUS_URL": c.PrometheusURL, "BITB_LOG_COLLECTOR_URL": c.LogCollectorURL} {
+		if u, err := url.Parse(address); address != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil) {
+			errs = append(errs, fmt.Errorf("%s must be like http://prometheus:9090", name))
+		}
+	}
+	return errs
+}
+
+// places says of each secret that is set where it comes from: a file, a secret manager by its scheme, or the environment.
+func places(getenv func(string) string) map[string]string {
+	all := map[string]string{}
+	for name := range (Config{}).secrets() {
+		scheme, _, reference := strings.Cut(getenv(name), "://")
+		switch {
+		case getenv(name+"_FILE") != "" || strings.HasPrefix(getenv(name), "file:"):
+			all[name] = "files"
+		case reference && slices.Contains([]string{"awssm", "gcpsm", "azkv", "vault"}, scheme):
+			all[name] = scheme
+		case getenv(name) != "":
+			all[name] = "environment"
+		}
+	}
+	return all
 }
 
 func (c *Config) checkSupabase() []error {

@@ -9,13 +9,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
 
-	"bitb"
 	"bitb/domain/ingest/reader"
 	"bitb/domain/postgres"
 	"bitb/handlers"
@@ -31,6 +29,10 @@ const usage = `bitb turns documents into a chatbot that cites them.
   bitb backup           make, schedule, list and prune backups (docs/backups.md)
   bitb restore          bring one back: a data directory to any second, or a dump
   bitb drill            restore the newest into a cluster of its own, check it and measure what it takes
+  bitb doctor [--json]  go through what must be so before customers come, against the running system (docs/go-live.md)
+  bitb smoke [--url https://chat.example.com] [--timeout 3m] [--json]
+                        try the whole product from outside as a throw-away customer, who is erased again (docs/go-live.md)
+  bitb healthy          ask the process beside it whether it is ready (for health checks of containers)
   bitb extract FILE…    print what is read from files, as Markdown
   bitb eval --chunks DIR [--tokens 128,320] [--overlap 0,32] [--top 5,10] [--budget 1600] [--json]
                         measure how documents are best cut, on a set of questions (docs/chunks.md)
@@ -74,12 +76,18 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 		command = args[0]
 	}
 	switch command {
+	case "healthy":
+		return healthy(ctx, getenv)
 	case "extract":
 		return exitStatus((&reader.Child{}).Print(ctx, args[1:], stdout, os.Stderr))
+	case "smoke":
+		return smokeCommand(ctx, args[1:], getenv, stdout)
+	case "doctor":
+		return doctorCommand(ctx, args[1:], getenv, stdout)
 	case "eval":
 		return evaluate(ctx, args[1:], getenv, stdout)
 	case "backup", "restore", "drill":
-		return backups(ctx, args, getenv, stdout)
+		return backupCommand(ctx, args, getenv, stdout)
 	case reader.Argument:
 		return exitStatus(reader.ChildMain())
 	case "serve", "work", "migrate", "demo", "staff":
@@ -93,6 +101,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	if err != nil {
 		return fmt.Errorf("settings: %w", err)
 	}
+	c.command = command
 	log := slog.New(handlers.LogHandler{Handler: slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: c.LogLevel})})
 	switch command {
 	case "migrate":
@@ -114,9 +123,5 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 }
 
 func migrate(ctx context.Context, c Config) error {
-	files, err := fs.Sub(bitb.Migrations, "migrations")
-	if err != nil {
-		return errors.New("the binary holds no migrations")
-	}
-	return postgres.Migrate(ctx, string(c.MigrateURL), files)
+	return postgres.Migrate(ctx, string(c.MigrateURL), migrations())
 }

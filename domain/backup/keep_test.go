@@ -23,7 +23,8 @@ func TestKeep(t *testing.T) {
 	for _, m := range (Keep{Daily: 3, Weekly: 3}).of(all, Base) {
 		days = append(days, m.StartedAt.Format("01-02 15h"))
 	}
-	want := []string{"04-29 15h", "04-28 15h", "04-27 15h", "04-26 15h", "04-19 15h"} // three days; three weeks, of which the first is among the days
+	// Two days whole; a third; three weeks, of which the first is among the days.
+	want := []string{"04-29 15h", "04-29 03h", "04-28 15h", "04-28 03h", "04-27 15h", "04-26 15h", "04-19 15h"}
 	if diff := cmp.Diff(want, days); diff != "" {
 		t.Errorf("what stays (-want +got):\n%s", diff)
 	}

@@ -12,9 +12,11 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// Keep says how many backups stay: of each of the last days on which there is one the newest, and so of weeks. The newest of a
-// kind stays whatever its age.
+// Keep says how many backups stay: of each of the last days on which there is one the newest, and so of weeks; and all of the last
+// two days, so that one made in haste takes nothing away. The newest of a kind stays whatever its age.
 type Keep struct{ Daily, Weekly int }
+
+const keepAll = 48 * time.Hour
 
 // Run makes a backup of a kind whenever the last one in the store is older than every, and prunes after each, until ctx ends.
 // It may run in several processes: one of them makes each backup. What fails is tried again after a quarter of an hour at most.
@@ -112,12 +114,12 @@ func (k Keep) of(all []Manifest, kind Kind) (stay []Manifest) {
 	ours := slices.DeleteFunc(slices.Clone(all), func(m Manifest) bool { return m.Kind != kind })
 	slices.SortFunc(ours, func(a, b Manifest) int { return b.StartedAt.Compare(a.StartedAt) })
 	days, weeks := map[string]bool{}, map[string]bool{}
-	for i, m := range ours {
+	for _, m := range ours {
 		day := m.StartedAt.UTC().Format(time.DateOnly)
 		year, n := m.StartedAt.UTC().ISOWeek()
 		week := fmt.Sprint(year, "-", n)
 		firstOfDay, firstOfWeek := !days[day] && len(days) < k.Daily, !weeks[week] && len(weeks) < k.Weekly
-		if i == 0 || firstOfDay || firstOfWeek {
+		if firstOfDay || firstOfWeek || ours[0].StartedAt.Sub(m.StartedAt) < keepAll {
 			stay = append(stay, m)
 		}
 		if firstOfDay {
