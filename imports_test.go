@@ -22,7 +22,9 @@ var arrows = map[string][]string{
 	"domain":                {},
 	"domain/postgres":       {"domain"},
 	"domain/redis":          {},
-	"domain/tenant":         {"domain", "domain/postgres"},
+	"domain/secret":         {"domain", "domain/postgres"},
+	"domain/secret/manager": {"domain/secret"},
+	"domain/tenant":         {"domain", "domain/postgres", "domain/secret"},
 	"domain/document":       {"domain", "domain/postgres"},
 	"domain/lexical":        {},
 	"domain/retrieve":       {"domain", "domain/lexical", "domain/postgres"},
@@ -35,7 +37,7 @@ var arrows = map[string][]string{
 	"domain/ingest/extract": {},
 	"domain/ingest/chunk":   {"domain/ingest/extract"},
 	"domain/ingest/reader":  {"domain/ingest/chunk", "domain/ingest/extract"},
-	"domain/dbtest":         {"", "domain", "domain/document", "domain/lexical", "domain/llm", "domain/postgres"},
+	"domain/dbtest":         {"", "domain", "domain/document", "domain/lexical", "domain/llm", "domain/postgres", "domain/secret"},
 }
 
 // fenced are dependencies that few may know. The key is a prefix of an import path.
@@ -46,10 +48,13 @@ var fenced = map[string][]string{
 	"github.com/redis/go-redis":   {"domain/redis"},
 	"github.com/sashabaranov":     {"domain/llm"},
 	"github.com/riverqueue/river": {"domain/ingest", "domain/postgres"},
-	"github.com/jackc/pgx":        {"domain/chat", "domain/dbtest", "domain/document", "domain/ingest", "domain/postgres", "domain/questions", "domain/retrieve", "domain/tenant"},
+	"github.com/jackc/pgx":        {"domain/chat", "domain/dbtest", "domain/document", "domain/ingest", "domain/postgres", "domain/questions", "domain/retrieve", "domain/secret", "domain/tenant"},
 	"github.com/klippa-app":       {"domain/ingest/extract"},
 	"github.com/pressly/goose":    {"domain/postgres"},
 	"github.com/prometheus":       {"web"},
+	"github.com/aws":              {"domain/secret/manager"},
+	"github.com/Azure":            {"domain/secret/manager"},
+	"golang.org/x/oauth2":         {"domain/secret/manager"},
 	"github.com/xuri":             {"domain/ingest/extract"},
 }
 

@@ -23,6 +23,7 @@ import (
 	"bitb"
 	"bitb/domain"
 	"bitb/domain/postgres"
+	"bitb/domain/secret"
 )
 
 // Database is a scratch database.
@@ -56,6 +57,16 @@ func New(t testing.TB) *Database {
 
 // RedisURL is the address of the test Redis. Tests share it: keys begin with a tenant's id, which is never used twice.
 func RedisURL(t testing.TB) string { return setting(t, "BITB_TEST_REDIS_URL", "REDIS_URL") }
+
+// Sealer seals with a key that this test alone has.
+func Sealer(t testing.TB, purpose string) *secret.Sealer {
+	t.Helper()
+	s, err := secret.NewSealer(purpose, secret.NewKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
 
 // NoCache is a cache that keeps nothing.
 type NoCache struct{}
