@@ -28,6 +28,8 @@ const usage = `bitb turns documents into a chatbot that cites them.
   bitb migrate          bring the database to the newest schema
   bitb demo             all three with a sample customer and their website
   bitb staff            add, list and remove support staff (docs/support.md)
+  bitb keys new|list|reseal
+                        make keys, see which are used, seal anew what older ones sealed (docs/runbooks/rotate-keys.md)
   bitb extract FILE…    print what is read from files, as Markdown
   bitb eval --chunks DIR [--tokens 128,320] [--overlap 0,32] [--top 5,10] [--budget 1600] [--json]
                         measure how documents are best cut, on a set of questions (docs/chunks.md)
@@ -77,6 +79,10 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 		return evaluate(ctx, args[1:], getenv, stdout)
 	case reader.Argument:
 		return exitStatus(reader.ChildMain())
+	case "keys":
+		if done, err := newKey(args[1:], stdout); done {
+			return err
+		}
 	case "serve", "work", "migrate", "demo", "staff":
 	case "", "help", "-h", "--help":
 		fmt.Fprint(stdout, usage)
@@ -85,7 +91,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 		return fmt.Errorf("there is no command %q; bitb help lists them", command)
 	}
 	c, err := loadConfig(getenv)
-	if err != nil {
+	if err = errors.Join(err, c.checkFor(command)); err != nil {
 		return fmt.Errorf("settings: %w", err)
 	}
 	log := slog.New(handlers.LogHandler{Handler: slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: c.LogLevel})})
@@ -94,6 +100,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 		return migrate(ctx, c)
 	case "staff":
 		return staff(ctx, c, args[1:], stdout)
+	case "keys":
+		return keys(ctx, c, args[1], stdout)
 	case "demo":
 		return demo(ctx, c, log, stdout)
 	}

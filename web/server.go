@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -26,6 +25,7 @@ import (
 	"bitb/domain/questions"
 	"bitb/domain/redis"
 	"bitb/domain/retrieve"
+	"bitb/domain/secret"
 	"bitb/domain/tenant"
 	"bitb/handlers"
 	"bitb/views"
@@ -35,6 +35,7 @@ import (
 type server struct {
 	config    Config
 	log       *slog.Logger
+	keys      keyrings
 	metrics   *metrics
 	models    views.Models
 	redis     *redis.Store
@@ -50,10 +51,13 @@ type server struct {
 func newServer(ctx context.Context, c Config, log *slog.Logger) (*server, error) {
 	s := &server{config: c, log: log, metrics: newMetrics()}
 	var err error
-	if s.redis, err = redis.Open(string(c.RedisURL), log); err != nil {
+	if s.keys, err = c.keyrings(s.metrics, log); err != nil {
 		return nil, err
 	}
-	if s.db, err = postgres.Open(ctx, postgres.Config{URL: string(c.DatabaseURL), AllowPrivileged: !c.Production}); err != nil {
+	if s.redis, err = redis.OpenFresh(c.fresh("REDIS_URL", c.RedisURL), log); err != nil {
+		return nil, err
+	}
+	if s.db, err = postgres.Open(ctx, postgres.Config{URL: string(c.DatabaseURL), Fresh: c.fresh("DATABASE_URL", c.DatabaseURL), AllowPrivileged: !c.Production}); err != nil {
 		return nil, err
 	}
 	answerer, embedder, err := s.newModels()
@@ -82,17 +86,17 @@ func newServer(ctx context.Context, c Config, log *slog.Logger) (*server, error)
 		return nil, err
 	}
 	s.deps = handlers.Deps{
-		Log: log, PublicURL: c.PublicURL, Static: static, Tenants: s.tenants, Sessions: tenant.NewSessions(s.db), Support: tenant.NewSupport(s.db, time.Now),
+		Log: log, PublicURL: c.PublicURL, Static: static, Tenants: s.tenants, Sessions: tenant.NewSessions(s.db, s.keys.session), Support: tenant.NewSupport(s.db, s.keys.encryption, time.Now),
 		Documents: s.documents, Retrieve: search, Chat: s.chat, Questions: tests, Limiter: s.redis, Hints: s.redis, Cache: s.redis, Metrics: s.metrics,
 		Models: s.models, TraceDays: s.config.TraceDays, Sniff: sniff, Unzip: unzip, RenderPage: renderPage,
-		Ready: s.db.Ping, ClientIP: clientIP(c.TrustedProxy),
+		Ready: s.db.Ping, Secured: c.secured(), ClientIP: clientIP(c.proxies()),
 	}
 	return s, nil
 }
 
 func (s *server) newModels() (llm.Chat, llm.Embedder, error) {
 	c := s.config
-	openAI := llm.OpenAI{BaseURL: c.OpenAIBaseURL, Key: string(c.OpenAIKey), Observer: s.metrics}
+	openAI := llm.OpenAI{BaseURL: c.OpenAIBaseURL, Keys: s.keys.model, Observer: s.metrics}
 	var answerer llm.Chat = llm.Extractive{Observer: s.metrics}
 	var embedder llm.Embedder = llm.NewHashing()
 	var err error
@@ -118,7 +122,7 @@ func (s *server) newReranker() (retrieve.Reranker, error) {
 	if c.RerankURL == "" {
 		return nil, nil
 	}
-	return llm.NewReranker(llm.OpenAI{BaseURL: c.RerankURL, Key: string(c.RerankKey), Model: c.RerankModel, Observer: s.metrics})
+	return llm.NewReranker(llm.OpenAI{BaseURL: c.RerankURL, Keys: s.keys.rerank, Model: c.RerankModel, Observer: s.metrics})
 }
 
 // newRewriter sets up the answering model a second time, with a breaker of its own: one that is too slow for rewriting
@@ -128,7 +132,7 @@ func (s *server) newRewriter() (llm.Chat, error) {
 	if c.ChatModel == builtinModel {
 		return nil, nil
 	}
-	return llm.NewChat(llm.OpenAI{BaseURL: c.OpenAIBaseURL, Key: string(c.OpenAIKey), Model: c.ChatModel, Observer: s.metrics})
+	return llm.NewChat(llm.OpenAI{BaseURL: c.OpenAIBaseURL, Keys: s.keys.model, Model: c.ChatModel, Observer: s.metrics})
 }
 
 // questions embeds questions with the present model and, where a server is set up, with those that it had before.
@@ -137,7 +141,7 @@ func (s *server) questions(current llm.Embedder) *llm.QueryEmbedder {
 	if c.OpenAIKey == "" && c.OpenAIBaseURL == "" {
 		return q
 	}
-	return q.WithFormer(llm.OpenAI{BaseURL: c.OpenAIBaseURL, Key: string(c.OpenAIKey), Observer: s.metrics})
+	return q.WithFormer(llm.OpenAI{BaseURL: c.OpenAIBaseURL, Keys: s.keys.model, Observer: s.metrics})
 }
 
 // newQueue ties the knot: documents are put in line by the queue, and the queue works on documents.
@@ -175,10 +179,14 @@ func (s *server) run(ctx context.Context, web bool, started func()) error {
 		if err != nil {
 			return err
 		}
-		if err := serve(ctx, group, s.config.Listen, handler, "BITB_LISTEN"); err != nil {
+		if err := s.listen(ctx, group, handler); err != nil {
 			return err
 		}
+		group.Go(func() error { s.resealHourly(ctx); return nil })
 	}
+	record := secret.NewRecord(s.db, s.keys.all()...)
+	group.Go(func() error { record.Run(ctx, s.log); return nil })
+	group.Go(func() error { s.config.secrets.Run(ctx, s.config.SecretRefresh, s.log); return nil })
 	group.Go(func() error { s.sweep(ctx); return nil })
 	started()
 	return group.Wait()
@@ -225,6 +233,28 @@ func (s *server) sweep(ctx context.Context) {
 	}
 }
 
+// resealHourly seals with the newest key what older ones sealed.
+func (s *server) resealHourly(ctx context.Context) {
+	tick := time.NewTicker(time.Hour)
+	defer tick.Stop()
+	for {
+		n, err := reseal(ctx, s.db, s.keys)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			s.log.Error("some secrets in the database cannot be opened with the keys that are set", "error", err)
+		case n > 0:
+			s.log.Info("sealed anew with the newest key", "count", n)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
 // forget removes what explains answers from before a time, tenant by tenant.
 func (s *server) forget(ctx context.Context, before time.Time) error {
 	return s.tenants.Each(ctx, func(id domain.ID) error {
@@ -233,7 +263,7 @@ func (s *server) forget(ctx context.Context, before time.Time) error {
 }
 
 // serve listens and answers until ctx ends; then it lets running requests finish for twenty seconds.
-func serve(ctx context.Context, group *errgroup.Group, address string, handler http.Handler, setting string) error {
+func serve(ctx context.Context, group *errgroup.Group, address string, handler http.Handler, setting string, adjust ...func(*http.Server)) error {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return fmt.Errorf("listen on %s (%s): %w", address, setting, err)
@@ -242,8 +272,15 @@ func serve(ctx context.Context, group *errgroup.Group, address string, handler h
 		Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 2 * time.Minute, WriteTimeout: 2 * time.Minute,
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 	}
+	for _, do := range adjust {
+		do(srv)
+	}
 	group.Go(func() error {
-		if err := srv.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		start := srv.Serve
+		if srv.TLSConfig != nil {
+			start = func(l net.Listener) error { return srv.ServeTLS(l, "", "") }
+		}
+		if err := start(listener); !errors.Is(err, http.ErrServerClosed) {
 			return err
 		}
 		return nil
@@ -261,16 +298,12 @@ func serve(ctx context.Context, group *errgroup.Group, address string, handler h
 }
 
 // clientIP takes the address of the connection, or what a trusted proxy says of it. Without a list none is trusted.
-func clientIP(trusted []string) echo.IPExtractor {
+func clientIP(trusted []netip.Prefix) echo.IPExtractor {
 	if len(trusted) == 0 {
 		return echo.ExtractIPDirect()
 	}
 	options := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
-	for _, text := range trusted {
-		prefix, err := netip.ParsePrefix(strings.TrimSpace(text))
-		if err != nil {
-			continue // the settings were checked
-		}
+	for _, prefix := range trusted {
 		addr := prefix.Masked().Addr()
 		options = append(options, echo.TrustIPRange(&net.IPNet{IP: addr.AsSlice(), Mask: net.CIDRMask(prefix.Bits(), addr.BitLen())}))
 	}

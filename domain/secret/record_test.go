@@ -83,8 +83,8 @@ func TestStore(t *testing.T) {
 	if mine, err := after.Lease(t.Context(), "cert", time.Hour); mine || err != nil {
 		t.Errorf("a lease of what is there: %v %v", mine, err)
 	}
-	if err := after.Reseal(t.Context()); err != nil {
-		t.Fatal(err)
+	if n, err := after.Reseal(t.Context()); n != 1 || err != nil {
+		t.Errorf("%d sealed anew, %v", n, err)
 	}
 	data, found, err := secret.NewStore(db.DB, sealer(t, newer)).Get(t.Context(), "cert")
 	if string(data) != "PRIVATE KEY" || !found || err != nil {

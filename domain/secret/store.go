@@ -1,7 +1,10 @@
 package secret
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -70,22 +73,47 @@ func (s *Store) Lease(ctx context.Context, name string, d time.Duration) (mine b
 	return mine, err
 }
 
-// Reseal seals anew what an older key sealed.
-func (s *Store) Reseal(ctx context.Context) error {
-	var names []string
+// Reseal seals anew what an older key sealed, and returns how many.
+func (s *Store) Reseal(ctx context.Context) (n int, err error) {
+	all, err := s.all(ctx)
+	for name, sealed := range all {
+		data, current, openErr := s.sealer.Open(sealed, sealedName+name)
+		if openErr == nil && !current {
+			openErr = s.Put(ctx, name, data)
+			n++
+		}
+		if openErr != nil {
+			err = errors.Join(err, fmt.Errorf("open %s: %w", name, openErr))
+		}
+	}
+	return n, err
+}
+
+// SealedWith counts what is kept by the fingerprint of the key that sealed it.
+func (s *Store) SealedWith(ctx context.Context) (map[string]int, error) {
+	all, err := s.all(ctx)
+	counts := map[string]int{}
+	for _, sealed := range all {
+		counts[SealedWith(sealed)]++
+	}
+	return counts, err
+}
+
+// all are a few: certificates of one name.
+func (s *Store) all(ctx context.Context) (map[string][]byte, error) {
+	all := map[string][]byte{}
 	err := s.db.AsSystem(ctx, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, "select name from auth.sealed where data is not null")
+		rows, err := tx.Query(ctx, "select name, data from auth.sealed where data is not null")
 		if err != nil {
 			return err
 		}
-		names, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		var name string
+		var data []byte
+		_, err = pgx.ForEachRow(rows, []any{&name, &data}, func() error {
+			all[name] = bytes.Clone(data)
+			return nil
+		})
 		return err
 	})
-	for _, name := range names {
-		if err != nil {
-			break
-		}
-		_, _, err = s.Get(ctx, name)
-	}
-	return err
+	return all, err
 }
