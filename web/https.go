@@ -69,6 +69,15 @@ func (c *Config) checkServing() error {
 		"that ends TLS, or BITB_ACME_EMAIL for certificates of the server's own, or BITB_TLS_CERT_FILE and BITB_TLS_KEY_FILE (docs/https.md)")
 }
 
+// host is the name that people reach the server by.
+func (c *Config) host() string {
+	u, err := url.Parse(c.PublicURL)
+	if err != nil {
+		return "" // not to be had: the settings were checked
+	}
+	return u.Hostname()
+}
+
 // proxies are the ranges of addresses that are believed; the settings were checked.
 func (c *Config) proxies() []netip.Prefix {
 	var all []netip.Prefix
@@ -117,9 +126,12 @@ func (s *server) listen(ctx context.Context, group *errgroup.Group, handler http
 	if !c.ownTLS() {
 		return serve(ctx, group, c.Listen, handler, "BITB_LISTEN")
 	}
-	certificates, plain, err := s.certificates(ctx, group, handler)
+	certificates, plain, err := s.certificates(handler)
 	if err != nil {
 		return err
+	}
+	if c.ACMEEmail != "" {
+		group.Go(func() error { s.firstCertificate(ctx, certificates); return nil })
 	}
 	if address := cmp.Or(c.HTTPListen, ":80"); address != "off" {
 		if err := serve(ctx, group, address, plain, "BITB_HTTP_LISTEN"); err != nil {
@@ -133,7 +145,7 @@ func (s *server) listen(ctx context.Context, group *errgroup.Group, handler http
 }
 
 // certificates returns what TLS needs, and what is served on the address for plain HTTP.
-func (s *server) certificates(ctx context.Context, group *errgroup.Group, handler http.Handler) (*tls.Config, http.Handler, error) {
+func (s *server) certificates(handler http.Handler) (*tls.Config, http.Handler, error) {
 	c := s.config
 	if c.TLSCert != "" {
 		pair := &certFiles{cert: c.TLSCert, key: c.TLSKey, log: s.log}
@@ -143,11 +155,7 @@ func (s *server) certificates(ctx context.Context, group *errgroup.Group, handle
 		get := func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return pair.current(), nil }
 		return &tls.Config{GetCertificate: s.noting(get), MinVersion: tls.VersionTLS12}, handler, nil
 	}
-	public, err := url.Parse(c.PublicURL)
-	if err != nil {
-		return nil, nil, err // not to be had: the settings were checked
-	}
-	host := public.Hostname()
+	host := c.host()
 	m := &autocert.Manager{
 		Prompt: autocert.AcceptTOS, Email: c.ACMEEmail, Cache: &certCache{secret.NewStore(s.db, s.keys.encryption)},
 		HostPolicy: func(_ context.Context, name string) error {
@@ -159,7 +167,7 @@ func (s *server) certificates(ctx context.Context, group *errgroup.Group, handle
 			}
 			return nil
 		},
-		Client: &acme.Client{DirectoryURL: cmp.Or(c.ACMEDirectory, acme.LetsEncryptURL), UserAgent: "bitb"},
+		Client: &acme.Client{DirectoryURL: cmp.Or(c.ACMEDirectory, acme.LetsEncryptURL), UserAgent: "bitb", HTTPClient: s.authority},
 	}
 	config := m.TLSConfig()
 	config.MinVersion = tls.VersionTLS12
@@ -171,12 +179,12 @@ func (s *server) certificates(ctx context.Context, group *errgroup.Group, handle
 		}
 		return m.GetCertificate(hello)
 	})
-	group.Go(func() error { s.firstCertificate(ctx, config, host); return nil })
 	return config, m.HTTPHandler(handler), nil
 }
 
 // firstCertificate asks for the certificate before anybody waits for it.
-func (s *server) firstCertificate(ctx context.Context, config *tls.Config, host string) {
+func (s *server) firstCertificate(ctx context.Context, config *tls.Config) {
+	host := s.config.host()
 	for ctx.Err() == nil {
 		_, err := config.GetCertificate(&tls.ClientHelloInfo{ServerName: host, CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}})
 		if err == nil {

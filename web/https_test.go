@@ -21,8 +21,8 @@ func production(t *testing.T, db *dbtest.Database) map[string]string {
 		"BITB_TRUSTED_PROXIES": "127.0.0.1/32", "BITB_ENCRYPTION_KEYS": secret.NewKey(), "BITB_SESSION_KEYS": secret.NewKey()}
 }
 
-// plainly makes a request as it is written, and follows nothing.
-func plainly(t *testing.T, method, address, host string, headers ...string) *http.Response {
+// plainly makes a request as it is written, follows nothing, and returns the answer with its body.
+func plainly(t *testing.T, method, address, host string, headers ...string) (*http.Response, string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, address, strings.NewReader("email=a%40example.com&password=geheim"))
 	if err != nil {
@@ -37,8 +37,12 @@ func plainly(t *testing.T, method, address, host string, headers ...string) *htt
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { resp.Body.Close() })
-	return resp
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp, string(body)
 }
 
 // In production no page, no cookie and no answer goes out over plain HTTP, whatever is asked for; probes by address still work.
@@ -70,7 +74,7 @@ func TestPlainHTTPIsRefused(t *testing.T) {
 		{"GET", "/healthz", "127.0.0.1:8080", nil, 200, ""},
 		{"GET", "/readyz", "10.1.2.3", nil, 200, ""},
 	} {
-		r := plainly(t, tt.method, p.url+tt.path, tt.host, tt.headers...)
+		r, body := plainly(t, tt.method, p.url+tt.path, tt.host, tt.headers...)
 		name := strings.Join(append([]string{tt.method, tt.path, tt.host}, tt.headers...), " ")
 		if r.StatusCode != tt.status || r.Header.Get("Location") != tt.location {
 			t.Errorf("%s: %d to %q, want %d to %q", name, r.StatusCode, r.Header.Get("Location"), tt.status, tt.location)
@@ -82,11 +86,11 @@ func TestPlainHTTPIsRefused(t *testing.T) {
 		if !secure && (len(r.Cookies()) > 0 || r.Header.Get("Access-Control-Allow-Origin") != "") {
 			t.Errorf("%s: sends %v", name, r.Header)
 		}
-		if body, _ := io.ReadAll(r.Body); tt.status == 308 && strings.Contains(string(body), "<form") {
+		if tt.status == 308 && strings.Contains(body, "<form") {
 			t.Errorf("%s: a page comes along: %s", name, body)
 		}
 	}
-	r := plainly(t, "POST", p.url+"/signup", host, https, "https")
+	r, _ := plainly(t, "POST", p.url+"/signup", host, https, "https")
 	for _, cookie := range r.Cookies() {
 		if !cookie.Secure || !strings.HasPrefix(cookie.Name, "__Host-") {
 			t.Errorf("the cookie %s", cookie)

@@ -36,6 +36,7 @@ type server struct {
 	config    Config
 	log       *slog.Logger
 	keys      keyrings
+	authority *http.Client // asks for certificates; nil: the usual one
 	metrics   *metrics
 	models    views.Models
 	redis     *redis.Store
