@@ -6,6 +6,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/smithy-go/logging"
 )
 
 // aws is AWS Secrets Manager. The SDK reads AWS_REGION, AWS_ENDPOINT_URL, and the credentials, which may be a role of the machine.
@@ -34,7 +35,7 @@ func (a *aws) open(ctx context.Context) (*secretsmanager.Client, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.client == nil {
-		c, err := config.LoadDefaultConfig(ctx)
+		c, err := config.LoadDefaultConfig(ctx, config.WithLogger(logging.Nop{})) // it would write lines of its own between ours
 		if err != nil {
 			return nil, err
 		}
