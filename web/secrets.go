@@ -197,24 +197,55 @@ func keys(ctx context.Context, c Config, command string, stdout io.Writer) error
 		return err
 	}
 	defer db.Close()
-	record := secret.NewRecord(db, rings.all()...)
 	if command == "reseal" {
 		n, err := reseal(ctx, db, rings)
 		if err != nil {
 			return err
 		}
 		fmt.Fprintf(stdout, "%d sealed anew.\n", n)
-		return record.Write(ctx)
+		return secret.NewRecord(db, rings.all()...).Write(ctx)
 	}
-	uses, err := record.List(ctx)
+	all, err := keyStates(ctx, c, db, rings)
 	if err != nil {
 		return err
+	}
+	return printKeys(all, stdout)
+}
+
+// keyState is all that is known of a key.
+type keyState struct {
+	secret.KeyUse
+	place   string
+	seals   int // -1: such keys seal nothing
+	verdict string
+}
+
+// keyStates are all keys that are set or were ever used.
+func keyStates(ctx context.Context, c Config, db *postgres.DB, rings keyrings) ([]keyState, error) {
+	uses, err := secret.NewRecord(db, rings.all()...).List(ctx)
+	if err != nil {
+		return nil, err
 	}
 	sealed, err := sealedWith(ctx, db, rings)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return printKeys(c, uses, sealed, stdout)
+	var all []keyState
+	for _, u := range uses {
+		k := keyState{KeyUse: u, place: c.secrets.Place(keySettings[u.Purpose]), seals: -1}
+		switch {
+		case u.Fingerprint == secret.Plain:
+			k.place = "no key"
+		case u.Position == 0:
+			k.place = "not set here"
+		}
+		if counts, ok := sealed[u.Purpose]; ok {
+			k.seals = counts[u.Fingerprint]
+		}
+		k.verdict = verdict(u, k.seals)
+		all = append(all, k)
+	}
+	return all, nil
 }
 
 func reseal(ctx context.Context, db *postgres.DB, rings keyrings) (int, error) {
@@ -240,23 +271,16 @@ func sealedWith(ctx context.Context, db *postgres.DB, rings keyrings) (map[strin
 	return map[string]map[string]int{sessionKeys: sessions, encryptionKeys: staff}, err
 }
 
-func printKeys(c Config, uses []secret.KeyUse, sealed map[string]map[string]int, stdout io.Writer) error {
+func printKeys(all []keyState, stdout io.Writer) error {
 	table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "PURPOSE\tKEY\tPLACE\tUSES\tFIRST USED\tLAST USED\tREFUSED\tSEALS\t")
-	for _, u := range uses {
-		place := "not set here"
-		if u.Position > 0 {
-			place = c.secrets.Place(keySettings[u.Purpose])
-		}
-		if u.Fingerprint == secret.Plain && place == "" {
-			place = "no key is set"
-		}
+	for _, k := range all {
 		seals := "-"
-		if counts, ok := sealed[u.Purpose]; ok {
-			seals = fmt.Sprint(counts[u.Fingerprint])
+		if k.seals >= 0 {
+			seals = fmt.Sprint(k.seals)
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%s\t%d\t%s\t%s\n", u.Purpose, u.Fingerprint, place, u.Uses, when(u.First), when(u.Last),
-			u.Refused, seals, verdict(u, sealed[u.Purpose][u.Fingerprint]))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%s\t%d\t%s\t%s\n", k.Purpose, k.Fingerprint, k.place, k.Uses, when(k.First), when(k.Last),
+			k.Refused, seals, k.verdict)
 	}
 	return table.Flush()
 }
@@ -272,20 +296,22 @@ func when(t *time.Time) string {
 func verdict(u secret.KeyUse, seals int) string {
 	lately := u.Last != nil && time.Since(*u.Last) < 24*time.Hour
 	switch {
-	case u.LastRefused != nil && time.Since(*u.LastRefused) < 24*time.Hour && u.Position > 0:
+	case u.Position > 0 && u.LastRefused != nil && time.Since(*u.LastRefused) < 24*time.Hour:
 		return "refused within a day"
 	case u.Position == 0 && u.Fingerprint == "unknown":
 		return "something was sealed with a key that is not set"
 	case u.Position == 0 && seals > 0:
-		return "still seals something, but is not set"
+		return "not set, and still seals something"
 	case u.Position == 0 && lately:
 		return "used within a day, but not set here: which process has it?"
+	case u.Position == 0:
+		return "gone"
+	case u.Last == nil:
+		return "not used yet"
 	case u.Position == 1:
 		return "in use"
-	case u.Position > 1 && seals == 0 && !lately:
-		return "not needed any more, or not yet"
-	case u.Position > 1:
+	case seals > 0 || (seals < 0 && lately):
 		return "still needed"
 	}
-	return ""
+	return "needed no more"
 }
