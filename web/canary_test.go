@@ -36,6 +36,7 @@ func canaries(t *testing.T, db *dbtest.Database) (settings map[string]string, hi
 			settings[name] = secret.NewKey()
 		}
 	}
+	delete(settings, "SUPABASE_SERVICE_ROLE_KEY") // goes with a project; see TestOnSupabase
 	_, _, password := db.Login(t)
 	file := filepath.Join(t.TempDir(), "key")
 	fromFile, second := secret.NewKey(), secret.NewKey()

@@ -44,6 +44,10 @@ type Config struct {
 	DatabaseURL Secret `env:"DATABASE_URL"`
 	MigrateURL  Secret `env:"BITB_MIGRATE_DATABASE_URL"` // "": DatabaseURL
 	RedisURL    Secret `env:"REDIS_URL"`
+	Pooled      bool   `env:"BITB_DATABASE_POOLED"` // DATABASE_URL is a pooler's, in transaction mode
+
+	SupabaseURL string `env:"SUPABASE_URL"` // of a project whose storage keeps originals; "": the database does
+	SupabaseKey Secret `env:"SUPABASE_SERVICE_ROLE_KEY"`
 
 	OpenAIKey      Secret `env:"OPENAI_API_KEY"`
 	OpenAIBaseURL  string `env:"OPENAI_BASE_URL"`
@@ -147,6 +151,7 @@ func (c *Config) check() []error {
 	errs = append(errs, c.checkRerank()...)
 	errs = append(errs, c.checkSecrets()...)
 	errs = append(errs, c.checkHTTPS()...)
+	errs = append(errs, c.checkSupabase()...)
 	for _, proxy := range c.TrustedProxy {
 		if _, err := netip.ParsePrefix(strings.TrimSpace(proxy)); err != nil {
 			wrong("BITB_TRUSTED_PROXIES: %q is not an address range such as 10.0.0.0/8", proxy)
@@ -172,6 +177,19 @@ func (c *Config) checkRerank() []error {
 		return []error{errors.New("BITB_RERANK_URL is set, but not BITB_RERANK_MODEL; an endpoint with one model takes any name")}
 	case err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || u.User != nil:
 		return []error{errors.New("BITB_RERANK_URL must be an endpoint's whole address, like https://api.example.com/v2/rerank")}
+	}
+	return nil
+}
+
+func (c *Config) checkSupabase() []error {
+	u, err := url.Parse(c.SupabaseURL)
+	switch {
+	case c.SupabaseURL == "" && c.SupabaseKey == "":
+		return nil
+	case c.SupabaseURL == "" || c.SupabaseKey == "":
+		return []error{errors.New("SUPABASE_URL and SUPABASE_SERVICE_ROLE_KEY are set together or not at all")}
+	case err != nil || u.Host == "" || u.User != nil || (u.Scheme != "https" && (u.Scheme != "http" || c.Production)):
+		return []error{errors.New("SUPABASE_URL must be a project's address, like https://abcdefgh.supabase.co")}
 	}
 	return nil
 }

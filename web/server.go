@@ -21,6 +21,7 @@ import (
 	"bitb/domain/ingest"
 	"bitb/domain/ingest/reader"
 	"bitb/domain/llm"
+	"bitb/domain/originals"
 	"bitb/domain/postgres"
 	"bitb/domain/questions"
 	"bitb/domain/redis"
@@ -58,7 +59,7 @@ func newServer(ctx context.Context, c Config, log *slog.Logger) (*server, error)
 	if s.redis, err = redis.OpenFresh(c.fresh("REDIS_URL", c.RedisURL), log); err != nil {
 		return nil, err
 	}
-	if s.db, err = postgres.Open(ctx, postgres.Config{URL: string(c.DatabaseURL), Fresh: c.fresh("DATABASE_URL", c.DatabaseURL), AllowPrivileged: !c.Production}); err != nil {
+	if s.db, err = postgres.Open(ctx, postgres.Config{URL: string(c.DatabaseURL), Fresh: c.fresh("DATABASE_URL", c.DatabaseURL), AllowPrivileged: !c.Production, Pooled: c.Pooled}); err != nil {
 		return nil, err
 	}
 	answerer, embedder, err := s.newModels()
@@ -154,6 +155,9 @@ func (s *server) newQueue(embedder llm.Embedder) error {
 		return err
 	}
 	s.documents = document.NewService(s.db, s.queue)
+	if c := s.config; c.SupabaseURL != "" {
+		s.documents.KeepOriginalsIn(originals.NewSupabase(c.SupabaseURL, c.fresh("SUPABASE_SERVICE_ROLE_KEY", c.SupabaseKey)))
+	}
 	return s.queue.Use(s.documents)
 }
 
@@ -219,7 +223,12 @@ func (s *server) warm(ctx context.Context) {
 func (s *server) sweep(ctx context.Context) {
 	tick := time.NewTicker(time.Hour)
 	defer tick.Stop()
-	for {
+	for hour := 0; ; hour++ {
+		if hour%24 == 0 { // it goes through all that is kept
+			if err := s.documents.SweepOriginals(ctx, time.Now()); err != nil && ctx.Err() == nil {
+				s.log.Warn("originals that belong to nothing not removed", "error", err)
+			}
+		}
 		if err := s.deps.Sessions.DeleteExpired(ctx); err != nil && ctx.Err() == nil {
 			s.log.Warn("expired sessions not removed", "error", err)
 		}

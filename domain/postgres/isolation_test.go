@@ -89,7 +89,7 @@ func tenantTables(t *testing.T, db *dbtest.Database) []string {
 }
 
 func TestEveryTableHasAFixture(t *testing.T) {
-	db := dbtest.New(t)
+	db := dbtest.New(t).PoliciesAlone()
 	var known []string
 	for _, f := range fixtures {
 		known = append(known, f.table)
@@ -102,7 +102,7 @@ func TestEveryTableHasAFixture(t *testing.T) {
 
 // Erasing a tenant leaves no row of it in any table of the catalog, whoever may reach that, and every row of the others.
 func TestEraseLeavesNothing(t *testing.T) {
-	db := dbtest.New(t)
+	db := dbtest.New(t).PoliciesAlone()
 	a, b := seed(t, db)
 	tables := erasable(t, db)
 	for _, id := range []domain.ID{a, b} {
@@ -163,7 +163,7 @@ func erasable(t *testing.T, db *dbtest.Database) map[string]string {
 }
 
 func TestTenantsNeverMeet(t *testing.T) {
-	db := dbtest.New(t)
+	db := dbtest.New(t).PoliciesAlone()
 	a, b := seed(t, db)
 	if leaks := leaks(t, db, a, b, ""); len(leaks) > 0 {
 		t.Errorf("one tenant reached another's rows:\n%s", strings.Join(leaks, "\n"))
@@ -172,7 +172,7 @@ func TestTenantsNeverMeet(t *testing.T) {
 
 // The control: with one policy dropped, the test above must see it. A test that cannot fail shows nothing.
 func TestTenantsMeetWithoutPolicy(t *testing.T) {
-	db := dbtest.New(t)
+	db := dbtest.New(t).PoliciesAlone()
 	a, b := seed(t, db)
 	for _, table := range tenantTables(t, db) {
 		db.Exec(t, "alter table "+table+" no force row level security")
@@ -270,7 +270,7 @@ func inTx(t *testing.T, conn *pgx.Conn, tenant string, fn func(pgx.Tx)) {
 
 // The setting ends with its transaction, on the same connection, and leaves ” behind, which must mean nobody.
 func TestTenantEndsWithTransaction(t *testing.T) {
-	db := dbtest.New(t)
+	db := dbtest.New(t).PoliciesAlone()
 	a, _ := seed(t, db)
 	one, err := postgres.Open(t.Context(), postgres.Config{URL: db.URL, AllowPrivileged: true, MaxConns: 1})
 	if err != nil {
@@ -298,7 +298,7 @@ func TestTenantEndsWithTransaction(t *testing.T) {
 }
 
 func TestSupportOnlyReads(t *testing.T) {
-	db := dbtest.New(t)
+	db := dbtest.New(t).PoliciesAlone()
 	a, _ := seed(t, db)
 	var n int
 	err := db.AsSupport(t.Context(), a, func(tx pgx.Tx) error {
@@ -329,7 +329,7 @@ func TestSupportOnlyReads(t *testing.T) {
 
 // Nobody that the server can become may change the audit log or take a row out, or say when it was written.
 func TestAuditLogOnlyGrows(t *testing.T) {
-	db := dbtest.New(t)
+	db := dbtest.New(t).PoliciesAlone()
 	conn := db.Super(t)
 	for _, role := range []string{"bitb_app", "bitb_system", "bitb_support", "bitb_search"} {
 		var changes, dates bool
@@ -349,7 +349,7 @@ func TestAuditLogOnlyGrows(t *testing.T) {
 
 // A staff member gets into the tenant of their case, while it lasts, and reads.
 func TestInCase(t *testing.T) {
-	db := dbtest.New(t)
+	db := dbtest.New(t).PoliciesAlone()
 	a, b := seed(t, db)
 	who := domain.Identity{TenantID: a, StaffID: domain.NewID(), CaseID: domain.NewID(), Until: time.Now().Add(time.Hour)}
 	look := func(change func(*domain.Identity), tenant domain.ID, sql string) error {
@@ -387,7 +387,7 @@ func TestInCase(t *testing.T) {
 }
 
 func TestRefusesPrivilegedRole(t *testing.T) {
-	db := dbtest.New(t)
+	db := dbtest.New(t).PoliciesAlone()
 	if other, err := postgres.Open(t.Context(), postgres.Config{URL: db.OwnerURL}); err == nil {
 		other.Close()
 		t.Error("a superuser was let in")
@@ -396,7 +396,7 @@ func TestRefusesPrivilegedRole(t *testing.T) {
 
 // The lint finds what is reviewed and nothing else; an entry nobody finds any more goes from the list.
 func TestLint(t *testing.T) {
-	db := dbtest.New(t)
+	db := dbtest.New(t).PoliciesAlone()
 	rows, err := db.Super(t).Query(t.Context(), postgres.LintSQL)
 	if err != nil {
 		t.Fatal(err)

@@ -40,7 +40,7 @@ func Migrate(ctx context.Context, url string, files fs.FS) error {
 	}
 	config.MaxConns = 4
 	config.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
-		_, err := c.Exec(ctx, "set role bitb_owner")
+		_, err := c.Exec(ctx, pathOfVectors+"; set role bitb_owner")
 		return err
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
@@ -54,6 +54,9 @@ func Migrate(ctx context.Context, url string, files fs.FS) error {
 	if err := migrateTables(ctx, pool, files); err != nil {
 		return err
 	}
+	if _, err := pool.Exec(ctx, findVectors); err != nil {
+		return fmt.Errorf("let functions find the vector extension: %w", err)
+	}
 	found, err := Lint(ctx, config.ConnConfig)
 	if err != nil {
 		return err
@@ -63,6 +66,26 @@ func Migrate(ctx context.Context, url string, files fs.FS) error {
 	}
 	return nil
 }
+
+// pathOfVectors lets a connection find the vector extension.
+const pathOfVectors = `
+	select set_config('search_path', concat_ws(', ', 'public', quote_ident(nullif(n.nspname, 'public'))), false)
+	from pg_extension e join pg_namespace n on n.oid = e.extnamespace where e.extname = 'vector'`
+
+// findVectors adds the schema of the vector extension, where that is not public, to the fixed path of functions. Only whoever owns the
+// database can put anything there.
+const findVectors = `
+	do $$
+	declare
+	  f regprocedure;
+	  s text := (select n.nspname from pg_extension e join pg_namespace n on n.oid = e.extnamespace where e.extname = 'vector');
+	begin
+	  for f in select p.oid from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+	    where s <> 'public' and n.nspname = 'search' and 'search_path=pg_catalog, public, pg_temp' = any(p.proconfig)
+	  loop
+	    execute format('alter function %s set search_path = pg_catalog, public, %I, pg_temp', f, s);
+	  end loop;
+	end $$`
 
 func bootstrap(ctx context.Context, config *pgx.ConnConfig) error {
 	conn, err := pgx.ConnectConfig(ctx, config)
@@ -164,6 +187,9 @@ func Lint(ctx context.Context, config *pgx.ConnConfig) ([]string, error) {
 		return nil, fmt.Errorf("reach the database: %w", err)
 	}
 	defer conn.Close(ctx)
+	if _, err := conn.Exec(ctx, pathOfVectors); err != nil { // types are named as on the reviewed list
+		return nil, fmt.Errorf("check the catalog: %w", err)
+	}
 	rows, err := conn.Query(ctx, lintSQL)
 	if err != nil {
 		return nil, fmt.Errorf("check the catalog: %w", err)

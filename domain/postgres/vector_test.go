@@ -14,7 +14,7 @@ import (
 
 // Every size that a vector is filled up to has an index, or large tenants would be searched for seconds.
 func TestVectorSizes(t *testing.T) {
-	db := dbtest.New(t)
+	db := dbtest.New(t).PoliciesAlone()
 	conn := db.Super(t)
 	sizes := map[int]bool{}
 	for n := 1; n <= postgres.MaxVectorDims; n++ {
@@ -43,7 +43,7 @@ func TestVectorSizes(t *testing.T) {
 // The largest vector stays in its row beside the longest name of a model that is to be expected, on and off, and the zeros that
 // fill up a vector change no comparison.
 func TestLargestVector(t *testing.T) {
-	db := dbtest.New(t)
+	db := dbtest.New(t).PoliciesAlone()
 	tenant := db.Tenant(t)
 	_, chunks := db.Document(t, tenant, "a.txt", "one", "two")
 	random := rand.New(rand.NewPCG(1, 2))
