@@ -22,9 +22,9 @@ type Record struct {
 // NewRecord returns the record of the uses of keys of these rings.
 func NewRecord(db *postgres.DB, rings ...*Ring) *Record { return &Record{db: db, rings: rings} }
 
-// Run writes uses down once a minute until ctx ends, and what is left then.
+// Run writes uses down every ten seconds until ctx ends, and what is left then.
 func (r *Record) Run(ctx context.Context, log *slog.Logger) {
-	tick := time.NewTicker(time.Minute)
+	tick := time.NewTicker(10 * time.Second)
 	defer tick.Stop()
 	for {
 		select {
