@@ -133,6 +133,9 @@ func (s *server) around(e *echo.Echo) (http.Handler, error) {
 	}))
 	inside, err := s.overHTTPS(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		secure(w.Header())
+		if strings.HasPrefix(s.PublicURL, "https://") && (s.Secured == nil || s.Secured(r)) {
+			w.Header().Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+		}
 		if cookieless(r.URL.Path) {
 			e.ServeHTTP(w, r)
 			return

@@ -24,7 +24,6 @@ func (s *server) overHTTPS(next http.Handler) (http.Handler, error) {
 		case !strings.EqualFold(hostname(r.Host), public.Hostname()):
 			http.Error(w, "There is no such site here.", http.StatusMisdirectedRequest)
 		case s.Secured(r):
-			w.Header().Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
 			next.ServeHTTP(w, r)
 		case r.Method == http.MethodGet || r.Method == http.MethodHead:
 			http.Redirect(w, r, s.PublicURL+r.URL.RequestURI(), http.StatusPermanentRedirect)
