@@ -221,7 +221,7 @@ func TestCertificateFromFiles(t *testing.T) {
 		t.Errorf("%s %s, HSTS %q", r.Proto, r.Status, r.Header.Get("Strict-Transport-Security"))
 	}
 	if r, _ := plainly(t, "GET", p.url+"/signin", "chat.example.com"); r.StatusCode != 308 || r.Header.Get("Location") != "https://chat.example.com/signin" {
-		t.Errorf("plain HTTP: %s to %s", r.Status, r.Header.Get("Location"))
+		t.Errorf("plain HTTP: %d to %s", r.StatusCode, r.Header.Get("Location"))
 	}
 	metrics, body := plainly(t, "GET", p.metrics+"/metrics", "")
 	if metrics.StatusCode != 200 || !strings.Contains(body, "bitb_certificate_expires_timestamp_seconds 2") && !strings.Contains(body, "bitb_certificate_expires_timestamp_seconds 1.") {

@@ -220,7 +220,7 @@ func newProcess(t *testing.T, settings map[string]string) *process {
 func (p *process) metrics(t *testing.T) string {
 	r, body := plainly(t, "GET", p.metricsURL+"/metrics", "")
 	if r.StatusCode != http.StatusOK || !strings.Contains(body, "bitb_key_refused_total{key=") {
-		t.Errorf("metrics: %s", r.Status)
+		t.Errorf("metrics: %d", r.StatusCode)
 	}
 	return body
 }

@@ -21,8 +21,16 @@ func production(t *testing.T, db *dbtest.Database) map[string]string {
 		"BITB_TRUSTED_PROXIES": "127.0.0.1/32", "BITB_ENCRYPTION_KEYS": secret.NewKey(), "BITB_SESSION_KEYS": secret.NewKey()}
 }
 
+// answered is what came back, its body apart.
+type answered struct {
+	StatusCode int
+	Header     http.Header
+}
+
+func (a answered) Cookies() []*http.Cookie { return (&http.Response{Header: a.Header}).Cookies() }
+
 // plainly makes a request as it is written, follows nothing, and returns the answer with its body.
-func plainly(t *testing.T, method, address, host string, headers ...string) (*http.Response, string) {
+func plainly(t *testing.T, method, address, host string, headers ...string) (answered, string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, address, strings.NewReader("email=a%40example.com&password=geheim"))
 	if err != nil {
@@ -42,7 +50,7 @@ func plainly(t *testing.T, method, address, host string, headers ...string) (*ht
 	if err != nil {
 		t.Fatal(err)
 	}
-	return resp, string(body)
+	return answered{resp.StatusCode, resp.Header}, string(body)
 }
 
 // In production no page, no cookie and no answer goes out over plain HTTP, whatever is asked for; probes by address still work.
