@@ -10,7 +10,7 @@ generated := git ls-files -co --exclude-standard -- '*_templ.go' static ':!stati
 # How long `make fuzz` tries each target.
 FUZZTIME ?= 5s
 
-.PHONY: help run test fuzz services services-stop dev build generate generated lint check bench image go node
+.PHONY: help run ready test fuzz services services-stop dev build generate generated lint check bench image go node
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,8 +18,24 @@ help: ## list the targets
 run: build ## install what is missing, start everything with a demo tenant, and print the addresses
 	@exec $(services) run bin/bitb demo
 
+ready: build ## beside make run: the readiness check, then a smoke test
+	@bin/bitb doctor && bin/bitb smoke
+
 test: go ## install what is missing, then run every test, the browser's too
 	@exec $(services) run --tests go test ./...
+
+.PHONY: previous switches manifests
+previous: go ## build the release before this one (deploy/previous) and try it on this one's schema
+	@exec $(services) run --tests deploy/previous.sh go test -count=1 -run TestPreviousOnThisSchema ./web
+
+# How often each: by rolling, by blue and green.
+SWITCHES ?= 10
+
+switches: go ## switch between that release and this one under load, ten times each way, and print what was seen
+	@exec $(services) run --tests deploy/previous.sh env BITB_SWITCHES=$(SWITCHES) go test -count=1 -timeout 30m -run 'TestSwitches|TestStopKeeps' -v ./web
+
+manifests: go ## check deploy/: Kubernetes' schemas, compose.yaml, the Dockerfile
+	@go -C deploy/check test ./...
 
 # What it finds lies in testdata/fuzz of the package, and is a test from then on. It begins from the seeds each time: going
 # through all that earlier runs have gathered would take longer than FUZZTIME.
@@ -73,9 +89,10 @@ bench: go ## measure what docs/benchmarks.md quotes
 	@exec $(services) run --tests bash -c "go test -run '^$$' -bench . -benchtime 200x -timeout 60m ./web ./domain/retrieve && \
 		go test -run '^$$' -bench . -benchtime 5x -timeout 60m ./domain/ingest ./domain/ingest/reader ./domain/ingest/chunk ./domain/questions"
 
-image: ## build the container image bitb
+image: ## build the container images bitb and bitb-backup
 	@docker info >/dev/null 2>&1 || { echo 'No Docker engine answers here (docker info fails), and building the image needs one.' >&2; exit 1; }
 	docker build -t bitb .
+	docker build -t bitb-backup --target backup .
 
 go:
 	@command -v go >/dev/null || { echo "Go $$(awk '$$1 == "go" {print $$2}' go.mod) or later is needed: https://go.dev/dl" >&2; exit 1; }

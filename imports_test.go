@@ -17,8 +17,8 @@ var arrows = map[string][]string{
 	"":                               {},
 	"web":                            {"*"},
 	"static":                         {},
-	"handlers":                       {"views", "domain", "domain/chat", "domain/document", "domain/questions", "domain/redis", "domain/retrieve", "domain/tenant"},
-	"views":                          {"domain", "domain/chat", "domain/document", "domain/questions", "domain/retrieve", "domain/tenant"},
+	"handlers":                       {"views", "domain", "domain/chat", "domain/doctor", "domain/document", "domain/questions", "domain/redis", "domain/retrieve", "domain/tenant"},
+	"views":                          {"domain", "domain/chat", "domain/doctor", "domain/document", "domain/questions", "domain/retrieve", "domain/tenant"},
 	"domain":                         {},
 	"domain/postgres":                {"domain"},
 	"domain/redis":                   {},
@@ -39,6 +39,7 @@ var arrows = map[string][]string{
 	"domain/ingest/extract":          {},
 	"domain/ingest/chunk":            {"domain/ingest/extract"},
 	"domain/ingest/reader":           {"domain/ingest/chunk", "domain/ingest/extract"},
+	"domain/doctor":                  {"domain", "domain/postgres"},
 	"domain/dbtest":                  {"", "domain", "domain/document", "domain/lexical", "domain/llm", "domain/postgres", "domain/secret"},
 }
 

@@ -14,11 +14,17 @@ type SignInForm struct {
 	Email string
 	Next  string // local path to go on to, "" for the start page
 	Err   *domain.Error
+
+	ByInvitation bool // nobody signs up without one
+
+	Deleted bool // the organisation of whoever comes here was deleted just now
 }
 
 // SignUpForm is what the person typed, with what was wrong with it. Fields: company, name, email, password.
 type SignUpForm struct {
 	Company, Name, Email string
+	Invitation           string // that the link had; "": none
+	NotInvited           bool   // it does not hold, and one is needed
 	Err                  *domain.Error
 }
 
@@ -98,6 +104,7 @@ type SettingsView struct {
 	Company     string
 	CompanyErr  *domain.Error // field: company
 	PasswordErr *domain.Error // fields: current, password
+	DeleteErr   *domain.Error // fields: name, password
 	Models      Models
 	Embedding   document.Embedded
 	Cutting     CuttingForm

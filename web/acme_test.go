@@ -95,7 +95,7 @@ func testAuthority(t *testing.T, challenge string) {
 	key := secret.NewKey()
 	page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "a page") })
 	process := func() (*tls.Config, http.Handler) {
-		c := Config{PublicURL: "https://" + host, ACMEEmail: "ops@example.com", ACMEDirectory: a.URL + wfe.DirectoryPath, EncryptionKeys: Secret(key), secrets: &secret.Resolver{}}
+		c := Config{PublicURL: "https://" + host, ACMEEmail: "ops@example.com", ACMEDirectory: a.URL + wfe.DirectoryPath, EncryptionKeys: Secret(key), resolver: &secret.Resolver{}}
 		s := &server{config: c, log: slog.New(slog.DiscardHandler), metrics: newMetrics(), db: scratch.DB, authority: a.Client()}
 		var err error
 		if s.keys, err = c.keyrings(nil, nil); err != nil {

@@ -31,7 +31,7 @@ func canaries(t *testing.T, db *dbtest.Database) (settings map[string]string, hi
 	}))
 	t.Cleanup(spiteful.Close)
 	settings = production(t, db)
-	for name := range (&Config{}).secretSettings() {
+	for name := range (Config{}).secrets() {
 		if settings[name] == "" {
 			settings[name] = secret.NewKey()
 		}
@@ -49,7 +49,7 @@ func canaries(t *testing.T, db *dbtest.Database) (settings map[string]string, hi
 	settings["REDIS_URL"] = "redis://user:" + second[:20] + "@" + strings.TrimPrefix(dbtest.RedisURL(t), "redis://")
 	settings["BITB_MIGRATE_DATABASE_URL"] = "postgres://owner:" + password + "@127.0.0.1:1/bitb"
 	hidden = append(hidden, second[:20])
-	for name := range (&Config{}).secretSettings() {
+	for name := range (Config{}).secrets() {
 		if v := settings[name]; v != "" && !strings.Contains(v, "://") {
 			hidden = append(hidden, v)
 		}
@@ -117,7 +117,7 @@ func TestSettingsAreNeverPrinted(t *testing.T) {
 	for name, text := range map[string]string{"%v": fmt.Sprintf("%v %+v", c, &c), "%#v": fmt.Sprintf("%#v", c), "%s": fmt.Sprintf("%s %q", c.OpenAIKey, c.OpenAIKey), "JSON": string(object), "slog": logged.String()} {
 		seen.look(t, "the settings as "+name, text)
 	}
-	for name := range c.secretSettings() {
+	for name := range c.secrets() {
 		for _, broken := range []string{"%s\x7f", "postgres://u:%s@[::1", "redis://u:%s@h:port:port/x", "https://u:%s@h\n", "vault://%s", "file:/nowhere,%s", "http://%%zz%s"} {
 			canary := "ThisIsACanary0123456789"
 			one := &exposed{hidden: []string{canary}}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -77,9 +79,38 @@ type Config struct {
 	TraceDays     int        `env:"BITB_TRACE_DAYS" envDefault:"30"` // that an answer can be explained
 	Workers       int        `env:"BITB_WORKERS" envDefault:"2"`     // documents read at once by this process; 0: none
 
+	SignUp string `env:"BITB_SIGN_UP" envDefault:"open"` // or "invited": see invite.go
+
+	// Of the readiness check, beside those above.
+	PrometheusURL   string `env:"BITB_PROMETHEUS_URL"`    // that watches this deployment
+	LogCollectorURL string `env:"BITB_LOG_COLLECTOR_URL"` // whose 200 says that what carries the logs away is well
+	CacheDir        string `env:"BITB_CACHE_DIR"`
+	KubernetesHost  string `env:"KUBERNETES_SERVICE_HOST"` // set in every pod
+	KubernetesPort  string `env:"KUBERNETES_SERVICE_PORT"`
+
 	DemoListen string `env:"BITB_DEMO_LISTEN" envDefault:"127.0.0.1:8090"` // of the demo customer's site
 
-	secrets *secret.Resolver // where the secrets came from, and as they are by now
+	Drain time.Duration `env:"BITB_DRAIN" envDefault:"0s"` // how long a stop leaves /readyz at 503 before nothing new is served
+
+	command  string            // that these settings are for
+	places   map[string]string // where each secret comes from
+	resolver *secret.Resolver  // and as they are by now
+}
+
+// processName is what the process calls itself in the database's list of connections.
+func (c Config) processName() string {
+	role := c.command
+	switch {
+	case role == "doctor":
+		return "bitb " + role
+	case role == "work":
+	case c.Workers > 0:
+		role = "serve+work"
+	default:
+		role = "serve"
+	}
+	machine, _ := os.Hostname() // without a name the number will do
+	return fmt.Sprintf("bitb %s %.40s:%d", role, machine, os.Getpid())
 }
 
 // loadConfig reads the settings and reports all that is wrong with them at once.
@@ -94,8 +125,9 @@ func loadConfig(getenv func(string) string) (Config, error) {
 // loadConfigWithoutRedis does not miss its address.
 func loadConfigWithoutRedis(getenv func(string) string) (Config, error) {
 	var c Config
-	c.secrets = &secret.Resolver{Managers: manager.All(getenv)}
-	values, errs := environment(getenv, c.secrets)
+	c.resolver = &secret.Resolver{Managers: manager.All(getenv)}
+	values, errs := environment(getenv, c.resolver)
+	c.places = places(getenv)
 	if err := env.ParseWithOptions(&c, env.Options{Environment: values}); err != nil {
 		errs = append(errs, err)
 	}
@@ -111,6 +143,14 @@ func loadConfigWithoutRedis(getenv func(string) string) (Config, error) {
 	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
 	c.chooseModels()
 	return c, errors.Join(append(errs, c.check()...)...)
+}
+
+// publicURL is where people reach the server, for who needs no other setting.
+func publicURL(getenv func(string) string) string {
+	if address := getenv("BITB_PUBLIC_URL"); address != "" {
+		return strings.TrimRight(address, "/")
+	}
+	return "http://" + cmp.Or(getenv("BITB_LISTEN"), "127.0.0.1:8080")
 }
 
 func (c *Config) chooseModels() {
@@ -151,6 +191,10 @@ func (c *Config) check() []error {
 	errs = append(errs, c.checkRerank()...)
 	errs = append(errs, c.checkSecrets()...)
 	errs = append(errs, c.checkHTTPS()...)
+	errs = append(errs, c.checkDoctor()...)
+	if c.SignUp != "open" && c.SignUp != "invited" {
+		wrong("BITB_SIGN_UP must be open or invited")
+	}
 	errs = append(errs, c.checkSupabase()...)
 	for _, proxy := range c.TrustedProxy {
 		if _, err := netip.ParsePrefix(strings.TrimSpace(proxy)); err != nil {
@@ -162,6 +206,9 @@ func (c *Config) check() []error {
 	}
 	if c.TraceDays < 1 || c.TraceDays > 3650 {
 		wrong("BITB_TRACE_DAYS must be 1 to 3650")
+	}
+	if c.Drain < 0 || c.Drain > longestDrain {
+		wrong("BITB_DRAIN must be 0s to 5m")
 	}
 	return errs
 }
@@ -179,6 +226,32 @@ func (c *Config) checkRerank() []error {
 		return []error{errors.New("BITB_RERANK_URL must be an endpoint's whole address, like https://api.example.com/v2/rerank")}
 	}
 	return nil
+}
+
+func (c *Config) checkDoctor() (errs []error) {
+	for name, address := range map[string]string{"BITB_PROMETHEUS_URL": c.PrometheusURL, "BITB_LOG_COLLECTOR_URL": c.LogCollectorURL} {
+		if u, err := url.Parse(address); address != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil) {
+			errs = append(errs, fmt.Errorf("%s must be like http://prometheus:9090", name))
+		}
+	}
+	return errs
+}
+
+// places says of each secret that is set where it comes from: a file, a secret manager by its scheme, or the environment.
+func places(getenv func(string) string) map[string]string {
+	all := map[string]string{}
+	for name := range (Config{}).secrets() {
+		scheme, _, reference := strings.Cut(getenv(name), "://")
+		switch {
+		case getenv(name+"_FILE") != "" || strings.HasPrefix(getenv(name), "file:"):
+			all[name] = "files"
+		case reference && slices.Contains([]string{"awssm", "gcpsm", "azkv", "vault"}, scheme):
+			all[name] = scheme
+		case getenv(name) != "":
+			all[name] = "environment"
+		}
+	}
+	return all
 }
 
 func (c *Config) checkSupabase() []error {

@@ -124,7 +124,7 @@ func (c *Config) secured() func(*http.Request) bool {
 func (s *server) listen(ctx context.Context, group *errgroup.Group, handler http.Handler) error {
 	c := s.config
 	if !c.ownTLS() {
-		return serve(ctx, group, c.Listen, handler, "BITB_LISTEN")
+		return serve(s.drain.over, group, c.Listen, handler, "BITB_LISTEN")
 	}
 	certificates, plain, err := s.certificates(handler)
 	if err != nil {
@@ -134,11 +134,11 @@ func (s *server) listen(ctx context.Context, group *errgroup.Group, handler http
 		group.Go(func() error { s.firstCertificate(ctx, certificates); return nil })
 	}
 	if address := cmp.Or(c.HTTPListen, ":80"); address != "off" {
-		if err := serve(ctx, group, address, plain, "BITB_HTTP_LISTEN"); err != nil {
+		if err := serve(s.drain.over, group, address, plain, "BITB_HTTP_LISTEN"); err != nil {
 			return err
 		}
 	}
-	return serve(ctx, group, c.Listen, handler, "BITB_LISTEN", func(srv *http.Server) {
+	return serve(s.drain.over, group, c.Listen, handler, "BITB_LISTEN", func(srv *http.Server) {
 		srv.TLSConfig = certificates
 		srv.ErrorLog = slog.NewLogLogger(s.log.Handler(), slog.LevelDebug) // every scanner's broken handshake
 	})

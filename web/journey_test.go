@@ -84,7 +84,7 @@ func bootAt(t testing.TB, command string, settings map[string]string, plain stri
 			t.Fatalf("the program ended: %v", err)
 		default:
 		}
-		r, err := http.Get(p.url + "/readyz")
+		r, err := http.Get(p.metrics + "/readyz")
 		if err != nil {
 			return false
 		}

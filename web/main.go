@@ -9,13 +9,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
 
-	"bitb"
 	"bitb/domain/ingest/reader"
 	"bitb/domain/postgres"
 	"bitb/handlers"
@@ -30,6 +28,11 @@ const usage = `bitb turns documents into a chatbot that cites them.
   bitb staff            add, list and remove support staff (docs/support.md)
   bitb keys new|list|reseal
                         make keys, see which are used, seal anew what older ones sealed (docs/runbooks/rotate-keys.md)
+  bitb invite WHOM      print a link with which one company may sign up, where that is by invitation (docs/go-live.md)
+  bitb doctor [--json]  go through what must be so before customers come, against the running system (docs/go-live.md)
+  bitb smoke [--url https://chat.example.com] [--invitation LINK] [--timeout 3m] [--json]
+                        try the whole product from outside as a throw-away customer, who is erased again (docs/go-live.md)
+  bitb healthy          ask the process beside it whether it is ready (for health checks of containers)
   bitb extract FILE…    print what is read from files, as Markdown
   bitb eval --chunks DIR [--tokens 128,320] [--overlap 0,32] [--top 5,10] [--budget 1600] [--json]
                         measure how documents are best cut, on a set of questions (docs/chunks.md)
@@ -73,8 +76,14 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 		command = args[0]
 	}
 	switch command {
+	case "healthy":
+		return healthy(ctx, getenv)
 	case "extract":
 		return exitStatus((&reader.Child{}).Print(ctx, args[1:], stdout, os.Stderr))
+	case "smoke":
+		return smokeCommand(ctx, args[1:], getenv, stdout)
+	case "doctor":
+		return doctorCommand(ctx, args[1:], getenv, stdout)
 	case "eval":
 		return evaluate(ctx, args[1:], getenv, stdout)
 	case reader.Argument:
@@ -83,7 +92,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 		if done, err := newKey(args[1:], stdout); done {
 			return err
 		}
-	case "serve", "work", "migrate", "demo", "staff":
+	case "serve", "work", "migrate", "demo", "staff", "invite":
 	case "", "help", "-h", "--help":
 		fmt.Fprint(stdout, usage)
 		return nil
@@ -94,10 +103,13 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	if err = errors.Join(err, c.checkFor(command)); err != nil {
 		return fmt.Errorf("settings: %w", err)
 	}
+	c.command = command
 	log := slog.New(handlers.LogHandler{Handler: slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: c.LogLevel})})
 	switch command {
 	case "migrate":
 		return migrate(ctx, c)
+	case "invite":
+		return invite(ctx, c, args[1:], stdout)
 	case "staff":
 		return staff(ctx, c, args[1:], stdout)
 	case "keys":
@@ -117,9 +129,5 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 }
 
 func migrate(ctx context.Context, c Config) error {
-	files, err := fs.Sub(bitb.Migrations, "migrations")
-	if err != nil {
-		return errors.New("the binary holds no migrations")
-	}
-	return postgres.Migrate(ctx, string(c.MigrateURL), files)
+	return postgres.Migrate(ctx, string(c.MigrateURL), migrations())
 }

@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"net/url"
-	"reflect"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -54,10 +53,10 @@ func (c Config) keyrings(o secret.Observer, log *slog.Logger) (keyrings, error) 
 	for _, ring := range k.all() {
 		ring.Watch(o, log)
 	}
-	c.secrets.OnChange(keySettings[encryptionKeys], func(v string) error { return c.replace(k.encryption, v) })
-	c.secrets.OnChange(keySettings[sessionKeys], func(v string) error { return c.replace(k.session, v) })
-	c.secrets.OnChange(keySettings[modelKeys], k.model.Replace)
-	c.secrets.OnChange(keySettings[rerankKeys], k.rerank.Replace)
+	c.resolver.OnChange(keySettings[encryptionKeys], func(v string) error { return c.replace(k.encryption, v) })
+	c.resolver.OnChange(keySettings[sessionKeys], func(v string) error { return c.replace(k.session, v) })
+	c.resolver.OnChange(keySettings[modelKeys], k.model.Replace)
+	c.resolver.OnChange(keySettings[rerankKeys], k.rerank.Replace)
 	return k, nil
 }
 
@@ -70,7 +69,7 @@ func (c Config) replace(s *secret.Sealer, keys string) error {
 
 // fresh is a setting as it was last read.
 func (c Config) fresh(name string, first Secret) func() string {
-	return func() string { return cmp.Or(c.secrets.Value(name), string(first)) }
+	return func() string { return cmp.Or(c.resolver.Value(name), string(first)) }
 }
 
 var errPlain = errors.New("in production the first key must not be " + secret.Plain)
@@ -106,8 +105,8 @@ func (c *Config) checkSecrets() []error {
 // checkDefaults refuses secrets that everybody knows or can guess.
 func (c *Config) checkDefaults() []error {
 	var errs []error
-	for name, value := range c.secretSettings() {
-		lower := strings.ToLower(string(value))
+	for name, value := range c.secrets() {
+		lower := strings.ToLower(value)
 		for _, placeholder := range []string{"changeme", "change-me", "change_me", "replace-me", "replaceme", "replace_me", "placeholder", "your-"} {
 			if strings.Contains(lower, placeholder) {
 				errs = append(errs, fmt.Errorf("%s still holds a placeholder", name))
@@ -139,18 +138,6 @@ func weak(address string) bool {
 	}
 	password, set := u.User.Password()
 	return set && (len(password) < 12 || password == u.User.Username())
-}
-
-// secretSettings are the settings that are secrets, by name.
-func (c *Config) secretSettings() map[string]Secret {
-	all := map[string]Secret{}
-	v := reflect.ValueOf(*c)
-	for i := range v.NumField() {
-		if name, ok := v.Type().Field(i).Tag.Lookup("env"); ok && v.Type().Field(i).Type == reflect.TypeFor[Secret]() {
-			all[name] = Secret(v.Field(i).String())
-		}
-	}
-	return all
 }
 
 // checkKeys says which keys a command cannot do without in production.
@@ -232,7 +219,7 @@ func keyStates(ctx context.Context, c Config, db *postgres.DB, rings keyrings) (
 	}
 	var all []keyState
 	for _, u := range uses {
-		k := keyState{KeyUse: u, place: c.secrets.Place(keySettings[u.Purpose]), seals: -1}
+		k := keyState{KeyUse: u, place: c.resolver.Place(keySettings[u.Purpose]), seals: -1}
 		switch {
 		case u.Fingerprint == secret.Plain:
 			k.place = "no key"
@@ -292,26 +279,44 @@ func when(t *time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04")
 }
 
-// verdict is what somebody should think of a key.
+// What somebody should think of a key.
+const (
+	keyRefused  = "refused within a day"
+	keyUnknown  = "something was sealed with a key that is not set"
+	keyMissing  = "not set, and still seals something"
+	keyForeign  = "used within a day, but not set here: which process has it?"
+	keyGone     = "gone"
+	keyUnused   = "not used yet"
+	keyInUse    = "in use"
+	keyNeeded   = "still needed"
+	keyNoMore   = "needed no more"
+	keyOddAfter = 24 * time.Hour
+)
+
 func verdict(u secret.KeyUse, seals int) string {
-	lately := u.Last != nil && time.Since(*u.Last) < 24*time.Hour
+	recent := func(t *time.Time) bool { return t != nil && time.Since(*t) < keyOddAfter }
 	switch {
-	case u.Position > 0 && u.LastRefused != nil && time.Since(*u.LastRefused) < 24*time.Hour:
-		return "refused within a day"
-	case u.Position == 0 && u.Fingerprint == "unknown":
-		return "something was sealed with a key that is not set"
+	case u.Fingerprint == "unknown" && recent(u.LastRefused):
+		return keyUnknown
+	case u.Position > 0 && recent(u.LastRefused):
+		return keyRefused
 	case u.Position == 0 && seals > 0:
-		return "not set, and still seals something"
-	case u.Position == 0 && lately:
-		return "used within a day, but not set here: which process has it?"
+		return keyMissing
+	case u.Position == 0 && u.Fingerprint != secret.Plain && recent(u.Last):
+		return keyForeign
 	case u.Position == 0:
-		return "gone"
+		return keyGone
 	case u.Last == nil:
-		return "not used yet"
+		return keyUnused
 	case u.Position == 1:
-		return "in use"
-	case seals > 0 || (seals < 0 && lately):
-		return "still needed"
+		return keyInUse
+	case seals > 0 || (seals < 0 && recent(u.Last)):
+		return keyNeeded
 	}
-	return "needed no more"
+	return keyNoMore
+}
+
+// odd reports whether somebody should look at a key.
+func (k keyState) odd() bool {
+	return k.verdict == keyRefused || k.verdict == keyUnknown || k.verdict == keyMissing || k.verdict == keyForeign || k.verdict == keyNoMore
 }

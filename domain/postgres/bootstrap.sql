@@ -52,4 +52,4 @@ grant usage on schema public to bitb_app, bitb_support, bitb_system, bitb_search
 grant usage on schema search to bitb_app, bitb_support;
 grant create, usage on schema search to bitb_search;
 grant usage on schema auth to bitb_system;
-grant usage on schema river to bitb_app;
+grant usage on schema river, meta to bitb_app;

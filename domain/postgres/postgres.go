@@ -6,6 +6,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,6 +33,9 @@ type Config struct {
 	// AllowPrivileged lets a superuser or an owner log in and become bitb_app at once. For development: such a session
 	// could take its rights back, so in production Open refuses it.
 	AllowPrivileged bool
+
+	// Name is what the process calls itself in its connections; "": bitb. See Processes.
+	Name string
 
 	// Pooled says that a pooler in transaction mode stands between, such as PgBouncer: a connection is this process's for one
 	// transaction at a time. Then nothing is set on it at its start, and no statement is prepared on it; see docs/supabase.md.
@@ -223,7 +227,7 @@ func newPool(ctx context.Context, c Config, become string, maxConns int32, state
 	if err != nil {
 		return nil, errors.New("DATABASE_URL cannot be read as a PostgreSQL address") // the cause would print the password
 	}
-	config.MaxConns = maxConns
+	config.MaxConns, config.MinConns = maxConns, 1 // one at least, so that the process is seen
 	config.ConnConfig.ConnectTimeout = 5 * time.Second
 	if c.Pooled {
 		config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
@@ -261,7 +265,7 @@ func newPool(ctx context.Context, c Config, become string, maxConns int32, state
 // setAtStart is what Migrate sets for the role too, for where a pooler lets nothing be set. Before that, and for other roles, it is here.
 func setAtStart(params map[string]string, c Config, statementTimeout time.Duration) {
 	maps.Copy(params, map[string]string{
-		"application_name":                    "bitb",
+		"application_name":                    cmp.Or(c.Name, "bitb"),
 		"jit":                                 "off", // its compilation costs more than any statement here
 		"statement_timeout":                   fmt.Sprint(statementTimeout.Milliseconds()),
 		"idle_in_transaction_session_timeout": "30000",

@@ -353,13 +353,13 @@ func (s *search) queueVectors(batch *pgx.Batch) {
 			batch.Queue(exactSQL, args...).Query(collect)
 		case VectorsHNSW:
 			batch.Queue(hnswSettings).Exec(func(pgconn.CommandTag) error { return nil })
-			batch.Queue(hnswSQL(dimensions(s.vectors[model])), args...).Query(collect)
+			batch.Queue(hnswSQL, args...).Query(collect)
 		}
 	}
 }
 
 // lookFurther compares all vectors where too little was found: by the built-in model's question with hardly a known word,
-// or by the approximate index, which gives up when a tenant's vectors are few among all.
+// or by the approximate index, which does not reach all where there are few.
 func (s *search) lookFurther(ctx context.Context) error {
 	switch {
 	case s.out.Vectors == VectorsHNSW && s.out.ByVector.Found < s.out.ByVector.Most:

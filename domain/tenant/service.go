@@ -19,6 +19,7 @@ type FirstBot func(ctx context.Context, tx pgx.Tx, tenantID domain.ID, company s
 type Service struct {
 	db       *postgres.DB
 	firstBot FirstBot
+	invited  bool // nobody signs up without an invitation
 }
 
 // NewService returns the service over db.
@@ -29,6 +30,7 @@ func NewService(db *postgres.DB, firstBot FirstBot) *Service {
 // SignUp is the sign-up form.
 type SignUp struct {
 	Company, Name, Email, Password string
+	Invitation                     string // where that is needed
 }
 
 // SignUp makes a tenant, its owner and its first bot, all or nothing. Wrong fields come back as domain.Invalid.
@@ -43,6 +45,12 @@ func (s *Service) SignUp(ctx context.Context, form SignUp) (Account, error) {
 	if err := wrong.err(); err != nil {
 		return Account{}, err
 	}
+	smoke := fromSmoke(form.Email)
+	if smoke {
+		if err := s.eraseSmoke(ctx); err != nil {
+			return Account{}, err
+		}
+	}
 	hash, err := hashPassword(ctx, form.Password)
 	if err != nil {
 		return Account{}, err
@@ -56,8 +64,18 @@ func (s *Service) SignUp(ctx context.Context, form SignUp) (Account, error) {
 		if err := postgres.SetTenant(ctx, tx, a.Tenant.ID); err != nil {
 			return err
 		}
+		if s.invited {
+			if err := useInvitation(ctx, tx, form.Invitation); err != nil {
+				return err
+			}
+		}
 		if err := insertAccount(ctx, tx, a, hash); err != nil {
 			return err
+		}
+		if smoke {
+			if err := toBeErased(ctx, tx, a.Tenant.ID); err != nil {
+				return err
+			}
 		}
 		return s.firstBot(ctx, tx, a.Tenant.ID, a.Tenant.Name)
 	})
@@ -107,6 +125,18 @@ func (s *Service) Each(ctx context.Context, do func(domain.ID) error) error {
 		}
 		last = ids[len(ids)-1]
 	}
+}
+
+// Oldest returns the tenant that has been there longest and will stay; none: the zero id.
+func (s *Service) Oldest(ctx context.Context) (id domain.ID, err error) {
+	err = s.db.AsSystem(ctx, func(tx pgx.Tx) error {
+		return tx.QueryRow(ctx, `select tenant_id from auth.tenants t where not exists (select from auth.scratch_tenants s where s.tenant_id = t.tenant_id)
+			order by created_at, tenant_id limit 1`).Scan(&id)
+	})
+	if domain.CodeOf(err) == domain.NotFound {
+		return domain.ID{}, nil
+	}
+	return id, err
 }
 
 // after returns the next tenants, some at a time; none at the end.
