@@ -9,12 +9,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -62,7 +59,16 @@ func canaries(t *testing.T, db *dbtest.Database) (settings map[string]string, hi
 func TestSecretsAppearNowhere(t *testing.T) {
 	db := dbtest.New(t)
 	settings, hidden := canaries(t, db)
-	p := newProcess(t, settings)
+	settings["BITB_LOG_LEVEL"], settings["BITB_WORKERS"] = "DEBUG", "1"
+	p := startProcess(t, release{"the program", os.Args[0], true}, settings)
+	dbtest.Eventually(t, 20*time.Second, "the process to be ready", func() bool {
+		r, err := http.Get(p.url + "/readyz")
+		if err != nil {
+			return false
+		}
+		r.Body.Close()
+		return r.StatusCode == http.StatusOK
+	})
 	seen := &exposed{hidden: hidden}
 
 	owner := &browser{t: t, at: p, seen: seen}
@@ -83,14 +89,19 @@ func TestSecretsAppearNowhere(t *testing.T) {
 		nobody.do("GET", path, "")
 	}
 	nobody.do("POST", "/signin", "email=owner%40example.com&password=wrong")
-	seen.look(t, "the metrics", p.metrics(t))
+	_, metrics := plainly(t, "GET", p.metrics+"/metrics", "")
+	seen.look(t, "the metrics", metrics)
+	if !strings.Contains(metrics, "bitb_key_refused_total{key=") {
+		t.Error("the metrics do not count refused keys")
+	}
 	if len(owner.visited) < 8 {
 		t.Errorf("only %d pages were seen: %v", len(owner.visited), owner.visited)
 	}
 	if n := db.Count(t, "select count(*) from messages where author = 'bot'"); n != 1 {
 		t.Errorf("%d answers", n)
 	}
-	logged := p.stop(t)
+	p.stop(t)
+	logged := p.said.String()
 	seen.look(t, "the log", logged)
 	if !strings.Contains(logged, "a key was refused") || !strings.Contains(logged, `"request"`) {
 		t.Errorf("the log does not tell what happened: %s", logged)
@@ -174,67 +185,6 @@ func lookIntoTables(t *testing.T, db *dbtest.Database, seen *exposed) {
 		}
 		seen.look(t, "the table "+name, all)
 	}
-}
-
-// process is the program as a process of its own, whose whole output is kept.
-type process struct {
-	cmd             *exec.Cmd
-	url, metricsURL string
-	mu              sync.Mutex
-	out             bytes.Buffer
-}
-
-func (p *process) Write(b []byte) (int, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.out.Write(b)
-}
-
-func newProcess(t *testing.T, settings map[string]string) *process {
-	t.Helper()
-	public, metrics := freeAddress(t), freeAddress(t)
-	p := &process{url: "http://" + public, metricsURL: "http://" + metrics}
-	p.cmd = exec.Command(os.Args[0], "serve")
-	p.cmd.Stdout, p.cmd.Stderr = p, p
-	p.cmd.Env = append(os.Environ(), asProgram+"=1", "BITB_LISTEN="+public, "BITB_METRICS_LISTEN="+metrics, "BITB_LOG_LEVEL=DEBUG", "BITB_WORKERS=1")
-	for name, value := range settings {
-		if name != "BITB_WORKERS" {
-			p.cmd.Env = append(p.cmd.Env, name+"="+value)
-		}
-	}
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = p.cmd.Process.Kill() })
-	dbtest.Eventually(t, 20*time.Second, "the process to be ready", func() bool {
-		r, err := http.Get(p.url + "/readyz")
-		if err != nil {
-			return false
-		}
-		r.Body.Close()
-		return r.StatusCode == http.StatusOK
-	})
-	return p
-}
-
-func (p *process) metrics(t *testing.T) string {
-	r, body := plainly(t, "GET", p.metricsURL+"/metrics", "")
-	if r.StatusCode != http.StatusOK || !strings.Contains(body, "bitb_key_refused_total{key=") {
-		t.Errorf("metrics: %d", r.StatusCode)
-	}
-	return body
-}
-
-// stop ends the process and returns all that it said.
-func (p *process) stop(t *testing.T) string {
-	t.Helper()
-	_ = p.cmd.Process.Signal(syscall.SIGTERM)
-	if err := p.cmd.Wait(); err != nil {
-		t.Errorf("the process ended with %v", err)
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.out.String()
 }
 
 // browser is somebody behind the proxy that ends TLS.

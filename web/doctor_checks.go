@@ -134,7 +134,7 @@ func noDemo(s *server) look {
 	}
 }
 
-// keysInOrder finds keys that are used by nobody here, refused, or needed no more.
+// keysInOrder finds keys that are used by somebody else, refused, or missing.
 func keysInOrder(s *server) look {
 	return func(ctx context.Context) doctor.Result {
 		all, err := keyStates(ctx, s.config, s.db, s.keys)

@@ -25,9 +25,6 @@ import (
 	"bitb/domain/ingest/reader"
 )
 
-// asProgram makes the test binary the program itself.
-const asProgram = "BITB_TEST_AS_PROGRAM"
-
 // The test binary is also the reader's child.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == reader.Argument {

@@ -113,7 +113,7 @@ func TestSecretsAreExchangedWhileServing(t *testing.T) {
 	}
 	set("session", newSession)
 	set("encryption", newKey)
-	if list := command("keys", "list"); !regexp.MustCompile(`session\s+` + secret.Fingerprint(oldSession) + `\s+not set here\s.*used within a day`).MatchString(list) {
+	if list := command("keys", "list"); !regexp.MustCompile(`session\s+` + secret.Fingerprint(oldSession) + `\s+not set here\s.*used within the hour`).MatchString(list) {
 		t.Errorf("after the last step:\n%s", list)
 	}
 }

@@ -281,20 +281,20 @@ func when(t *time.Time) string {
 
 // What somebody should think of a key.
 const (
-	keyRefused  = "refused within a day"
-	keyUnknown  = "something was sealed with a key that is not set"
-	keyMissing  = "not set, and still seals something"
-	keyForeign  = "used within a day, but not set here: which process has it?"
-	keyGone     = "gone"
-	keyUnused   = "not used yet"
-	keyInUse    = "in use"
-	keyNeeded   = "still needed"
-	keyNoMore   = "needed no more"
-	keyOddAfter = 24 * time.Hour
+	keyRefused = "refused within a day"
+	keyUnknown = "something was sealed with a key that is not set"
+	keyMissing = "not set, and still seals something"
+	keyForeign = "used within the hour, but not set here: which process has it?"
+	keyGone    = "gone"
+	keyUnused  = "not used yet"
+	keyInUse   = "in use"
+	keyNeeded  = "still needed"
+	keyNoMore  = "needed no more"
 )
 
 func verdict(u secret.KeyUse, seals int) string {
-	recent := func(t *time.Time) bool { return t != nil && time.Since(*t) < keyOddAfter }
+	within := func(d time.Duration, t *time.Time) bool { return t != nil && time.Since(*t) < d }
+	recent := func(t *time.Time) bool { return within(24*time.Hour, t) }
 	switch {
 	case u.Fingerprint == "unknown" && recent(u.LastRefused):
 		return keyUnknown
@@ -302,7 +302,7 @@ func verdict(u secret.KeyUse, seals int) string {
 		return keyRefused
 	case u.Position == 0 && seals > 0:
 		return keyMissing
-	case u.Position == 0 && u.Fingerprint != secret.Plain && recent(u.Last):
+	case u.Position == 0 && u.Fingerprint != secret.Plain && within(time.Hour, u.Last):
 		return keyForeign
 	case u.Position == 0:
 		return keyGone
@@ -318,5 +318,5 @@ func verdict(u secret.KeyUse, seals int) string {
 
 // odd reports whether somebody should look at a key.
 func (k keyState) odd() bool {
-	return k.verdict == keyRefused || k.verdict == keyUnknown || k.verdict == keyMissing || k.verdict == keyForeign || k.verdict == keyNoMore
+	return k.verdict == keyRefused || k.verdict == keyUnknown || k.verdict == keyMissing || k.verdict == keyForeign
 }
