@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,6 +18,9 @@ import (
 	"time"
 
 	"github.com/caarlos0/env/v11"
+
+	"bitb/domain/secret"
+	"bitb/domain/secret/manager"
 )
 
 // Secret is a setting that is never printed.
@@ -36,8 +40,8 @@ func redacted(s Secret) string {
 	return "redacted"
 }
 
-// Config is every setting there is. This file alone reads the environment. Beside each Secret NAME, NAME_FILE names a
-// file that holds it.
+// Config is every setting there is. This file alone reads the environment. A Secret may be a reference to a file or a secret manager,
+// and beside each Secret NAME, NAME_FILE names a file that holds it.
 type Config struct {
 	DatabaseURL Secret `env:"DATABASE_URL"`
 	MigrateURL  Secret `env:"BITB_MIGRATE_DATABASE_URL"` // "": DatabaseURL
@@ -55,6 +59,16 @@ type Config struct {
 	RerankURL   string `env:"BITB_RERANK_URL"`   // the endpoint's whole address; "": found passages are not re-ranked
 	RerankModel string `env:"BITB_RERANK_MODEL"` // set together with it
 	RerankKey   Secret `env:"BITB_RERANK_KEY"`
+
+	EncryptionKeys Secret        `env:"BITB_ENCRYPTION_KEYS"` // of what is stored, with commas between them, the newest first
+	SessionKeys    Secret        `env:"BITB_SESSION_KEYS"`
+	SecretRefresh  time.Duration `env:"BITB_SECRET_REFRESH" envDefault:"5m"` // how often files and secret managers are read again
+
+	ACMEEmail     string `env:"BITB_ACME_EMAIL"`     // set: the server gets certificates for PublicURL's host itself
+	ACMEDirectory string `env:"BITB_ACME_DIRECTORY"` // "": Let's Encrypt
+	TLSCert       string `env:"BITB_TLS_CERT_FILE"`
+	TLSKey        string `env:"BITB_TLS_KEY_FILE"`
+	HTTPListen    string `env:"BITB_HTTP_LISTEN"` // beside a certificate of its own; "": :80, "off": none
 
 	Listen        string     `env:"BITB_LISTEN" envDefault:"127.0.0.1:8080"`
 	MetricsListen string     `env:"BITB_METRICS_LISTEN" envDefault:"127.0.0.1:9464"` // "off": none
@@ -87,8 +101,9 @@ type Config struct {
 
 	Drain time.Duration `env:"BITB_DRAIN" envDefault:"0s"` // how long a stop leaves /readyz at 503 before nothing new is served
 
-	command string            // that these settings are for
-	places  map[string]string // where each secret comes from
+	command  string            // that these settings are for
+	places   map[string]string // where each secret comes from
+	resolver *secret.Resolver  // and as they are by now
 }
 
 // processName is what the process calls itself in the database's list of connections.
@@ -134,7 +149,8 @@ func loadBackupConfig(getenv func(string) string) (Config, error) {
 }
 
 func readConfig(getenv func(string) string) (c Config, errs []error) {
-	values, errs := environment(getenv)
+	c.resolver = &secret.Resolver{Managers: manager.All(getenv)}
+	values, errs := environment(getenv, c.resolver)
 	c.places = places(getenv)
 	if err := env.ParseWithOptions(&c, env.Options{Environment: values}); err != nil {
 		errs = append(errs, err)
@@ -209,6 +225,8 @@ func (c *Config) check() []error {
 		wrong("a model is chosen, but neither OPENAI_API_KEY nor OPENAI_BASE_URL is set")
 	}
 	errs = append(errs, c.checkRerank()...)
+	errs = append(errs, c.checkSecrets()...)
+	errs = append(errs, c.checkHTTPS()...)
 	errs = append(errs, c.checkDoctor()...)
 	if c.SignUp != "open" && c.SignUp != "invited" {
 		wrong("BITB_SIGN_UP must be open or invited")
@@ -294,8 +312,20 @@ func local(address string) bool {
 	return u.Hostname() == "" || u.Hostname() == "localhost" || (ip != nil && ip.IsLoopback())
 }
 
-// environment gathers the variables that Config names, and reads the files of secrets.
-func environment(getenv func(string) string) (map[string]string, []error) {
+// checkFor says what a command in production cannot do without.
+func (c *Config) checkFor(command string) error {
+	if !c.Production {
+		return nil
+	}
+	errs := c.checkKeys(command)
+	if command == "serve" {
+		errs = append(errs, c.checkServing())
+	}
+	return errors.Join(errs...)
+}
+
+// environment gathers the variables that Config names, and finds out what secrets stand for.
+func environment(getenv func(string) string, secrets *secret.Resolver) (map[string]string, []error) {
 	values := map[string]string{}
 	var errs []error
 	t := reflect.TypeFor[Config]()
@@ -304,15 +334,18 @@ func environment(getenv func(string) string) (map[string]string, []error) {
 		if !ok {
 			continue
 		}
-		if v := getenv(name); v != "" {
-			values[name] = v
-		}
-		if file := getenv(name + "_FILE"); file != "" && t.Field(i).Type == reflect.TypeFor[Secret]() {
-			content, err := os.ReadFile(file)
-			if err != nil {
-				errs = append(errs, fmt.Errorf("%s_FILE cannot be read: %w", name, err))
+		v := getenv(name)
+		if t.Field(i).Type == reflect.TypeFor[Secret]() {
+			if file := getenv(name + "_FILE"); file != "" {
+				v = "file:" + file
 			}
-			values[name] = strings.TrimSpace(string(content))
+			var err error
+			if v, err = secrets.Resolve(context.Background(), name, v); err != nil {
+				errs = append(errs, err)
+			}
+		}
+		if v != "" {
+			values[name] = v
 		}
 	}
 	return values, errs

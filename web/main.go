@@ -26,6 +26,8 @@ const usage = `bitb turns documents into a chatbot that cites them.
   bitb migrate          bring the database to the newest schema
   bitb demo             all three with a sample customer and their website
   bitb staff            add, list and remove support staff (docs/support.md)
+  bitb keys new|list|reseal
+                        make keys, see which are used, seal anew what older ones sealed (docs/runbooks/rotate-keys.md)
   bitb invite WHOM      print a link with which one company may sign up, where that is by invitation (docs/go-live.md)
   bitb backup           make, schedule, list and prune backups (docs/backups.md)
   bitb restore          bring one back: a data directory to any second, or a dump
@@ -91,6 +93,10 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 		return backupCommand(ctx, args, getenv, stdout)
 	case reader.Argument:
 		return exitStatus(reader.ChildMain())
+	case "keys":
+		if done, err := newKey(args[1:], stdout); done {
+			return err
+		}
 	case "serve", "work", "migrate", "demo", "staff", "invite":
 	case "", "help", "-h", "--help":
 		fmt.Fprint(stdout, usage)
@@ -99,7 +105,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 		return fmt.Errorf("there is no command %q; bitb help lists them", command)
 	}
 	c, err := loadConfig(getenv)
-	if err != nil {
+	if err = errors.Join(err, c.checkFor(command)); err != nil {
 		return fmt.Errorf("settings: %w", err)
 	}
 	c.command = command
@@ -111,6 +117,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 		return invite(ctx, c, args[1:], stdout)
 	case "staff":
 		return staff(ctx, c, args[1:], stdout)
+	case "keys":
+		return keys(ctx, c, args[1], stdout)
 	case "demo":
 		return demo(ctx, c, log, stdout)
 	}
