@@ -125,13 +125,12 @@ up=$(since "$began")
 eval "$(services env | sed 's/^/export /')" # a port may be another now
 background "$bitb" serve
 await 'the product' 120 page /readyz
-page /signin
-if "$bitb" help | grep -q 'bitb smoke'; then "$bitb" smoke --url "http://$BITB_LISTEN"; fi
+"$bitb" smoke --url "http://$BITB_LISTEN"
 rto=$(since "$began")
 
 rpo=$(sql -c "select round(extract(epoch from to_timestamp($lost) - max(at))::numeric, 1) from disaster.beat")
 counts >"$dir/after"
-say "restored after $fetched s, PostgreSQL up after $up s, pages answered after $rto s"
+say "restored after $fetched s, PostgreSQL up after $up s, the smoke test passed after $rto s"
 if diff "$dir/before" "$dir/after" >"$dir/difference"; then say 'every table has as many rows as before'; else
   say 'rows that differ, written in the last seconds (< before, > after):'
   cat "$dir/difference"

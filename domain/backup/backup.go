@@ -251,6 +251,11 @@ func (s *Service) connect(ctx context.Context) (*pgx.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reach the database to back up: %w", err)
 	}
+	// Counting takes what it takes, and the snapshot of a dump waits in a transaction until pg_dump is done.
+	if _, err := conn.Exec(ctx, "set statement_timeout = 0; set idle_in_transaction_session_timeout = 0; set idle_session_timeout = 0"); err != nil {
+		conn.Close(ctx)
+		return nil, fmt.Errorf("lift the limits of the connection: %w", err)
+	}
 	var sees bool
 	err = conn.QueryRow(ctx, "select rolsuper or rolbypassrls from pg_roles where rolname = current_user").Scan(&sees)
 	if err == nil && !sees {
