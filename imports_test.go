@@ -49,7 +49,7 @@ var fenced = map[string][]string{
 	"github.com/redis/go-redis":   {"domain/redis"},
 	"github.com/sashabaranov":     {"domain/llm"},
 	"github.com/riverqueue/river": {"domain/ingest", "domain/postgres"},
-	"github.com/jackc/pgx":        {"domain/chat", "domain/dbtest", "domain/document", "domain/ingest", "domain/postgres", "domain/questions", "domain/retrieve", "domain/tenant"},
+	"github.com/jackc/pgx":        {"domain/chat", "domain/dbtest", "domain/doctor", "domain/document", "domain/ingest", "domain/postgres", "domain/questions", "domain/retrieve", "domain/tenant"},
 	"github.com/klippa-app":       {"domain/ingest/extract"},
 	"github.com/pressly/goose":    {"domain/postgres"},
 	"github.com/prometheus":       {"web"},

@@ -248,3 +248,48 @@ func TestDoctorReportIsKept(t *testing.T) {
 		t.Error("an old one is shown")
 	}
 }
+
+// Live, the last backup, the archive and the last drill must be there and young; with dumps alone the archive is the service's.
+func TestDoctorReadsBackups(t *testing.T) {
+	db := dbtest.New(t)
+	d := &clinic{config: Config{Production: true, PublicURL: "https://chat.example.com"}, server: &server{db: db.DB}}
+	statuses := func() (all string) {
+		for _, c := range d.backupChecks() {
+			r := c.Run(t.Context())
+			if all += string(r.Status) + " "; r.Status == doctor.Failed && r.Do == "" {
+				t.Errorf("%s does not say what to do: %+v", c.ID, r)
+			}
+		}
+		return strings.TrimSpace(all)
+	}
+	expect := func(when, want string) {
+		t.Helper()
+		if got := statuses(); got != want {
+			t.Errorf("%s: %s, want %s", when, got, want)
+		}
+	}
+	expect("never made", "failed failed failed")
+	db.Exec(t, `create table if not exists meta.backups (id uuid primary key, kind text not null, started_at timestamptz not null, finished_at timestamptz,
+		bytes bigint not null default 0, place text not null default '', ok boolean not null default false)`)
+	db.Exec(t, `create table if not exists meta.drills (id uuid primary key, started_at timestamptz not null, finished_at timestamptz not null, ok boolean not null,
+		rpo_seconds double precision, rto_seconds double precision)`)
+	db.Exec(t, "grant usage on schema meta to bitb_system; grant select on meta.backups, meta.drills to bitb_system")
+	made := func(kind, age string, ok bool) {
+		db.Exec(t, `insert into meta.backups (id, kind, started_at, finished_at, bytes, place, ok) values (gen_random_uuid(), $1, now() - $2::text::interval, now() - $2::text::interval, 1000000, 'x', $3)`, kind, age, ok)
+	}
+	made("base", "1 hour", false)
+	expect("one that failed", "failed failed failed")
+	made("base", "27 hours", true)
+	made("wal", "16 minutes", true)
+	db.Exec(t, "insert into meta.drills (id, started_at, finished_at, ok, rpo_seconds, rto_seconds) values (gen_random_uuid(), now(), now() - interval '36 days', true, 4, 90)")
+	expect("old ones", "failed failed failed")
+	made("base", "2 hours", true)
+	made("wal", "1 minute", true)
+	db.Exec(t, "insert into meta.drills (id, started_at, finished_at, ok, rpo_seconds, rto_seconds) values (gen_random_uuid(), now(), now() - interval '3 days', true, 4, 90)")
+	expect("young ones", "passed passed passed")
+	if r := d.backupChecks()[2].Run(t.Context()); !strings.Contains(r.Found, "lost 4 seconds, back in 1 minute") {
+		t.Errorf("the drill: %+v", r)
+	}
+	made("dump", "1 hour", true)
+	expect("a dump", "passed not_applicable passed")
+}
