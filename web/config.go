@@ -79,7 +79,16 @@ type Config struct {
 	TraceDays     int        `env:"BITB_TRACE_DAYS" envDefault:"30"` // that an answer can be explained
 	Workers       int        `env:"BITB_WORKERS" envDefault:"2"`     // documents read at once by this process; 0: none
 
-	SignUp string `env:"BITB_SIGN_UP" envDefault:"open"` // or "invited": see invite.go
+	SignUp            string `env:"BITB_SIGN_UP" envDefault:"open"` // or "invited": see invite.go
+	BackupTo          string `env:"BITB_BACKUP_TO"`                 // a directory, or s3://bucket/prefix
+	BackupKeys        Secret `env:"BITB_BACKUP_KEYS"`               // newest first, separated by commas
+	BackupDatabaseURL Secret `env:"BITB_BACKUP_DATABASE_URL"`       // "": MigrateURL
+	BackupS3Endpoint  string `env:"BITB_BACKUP_S3_ENDPOINT"`        // "": AWS
+	BackupS3Region    string `env:"BITB_BACKUP_S3_REGION"`
+	BackupS3Access    Secret `env:"BITB_BACKUP_S3_ACCESS_KEY"` // "": as AWS's tools find it
+	BackupS3Secret    Secret `env:"BITB_BACKUP_S3_SECRET_KEY"`
+	BackupDaily       int    `env:"BITB_BACKUP_KEEP_DAILY" envDefault:"7"`
+	BackupWeekly      int    `env:"BITB_BACKUP_KEEP_WEEKLY" envDefault:"4"`
 
 	// Of the readiness check, beside those above.
 	PrometheusURL   string `env:"BITB_PROMETHEUS_URL"`    // that watches this deployment
@@ -124,7 +133,22 @@ func loadConfig(getenv func(string) string) (Config, error) {
 
 // loadConfigWithoutRedis does not miss its address.
 func loadConfigWithoutRedis(getenv func(string) string) (Config, error) {
-	var c Config
+	c, errs := readConfig(getenv)
+	if c.PublicURL == "" {
+		c.PublicURL = "http://" + c.Listen
+	}
+	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
+	c.chooseModels()
+	return c, errors.Join(append(errs, c.check()...)...)
+}
+
+// loadBackupConfig misses neither Redis nor a database: when everything is lost, there is none.
+func loadBackupConfig(getenv func(string) string) (Config, error) {
+	c, errs := readConfig(getenv)
+	return c, errors.Join(append(errs, c.checkBackup()...)...)
+}
+
+func readConfig(getenv func(string) string) (c Config, errs []error) {
 	c.resolver = &secret.Resolver{Managers: manager.All(getenv)}
 	values, errs := environment(getenv, c.resolver)
 	c.places = places(getenv)
@@ -137,12 +161,24 @@ func loadConfigWithoutRedis(getenv func(string) string) (Config, error) {
 	if c.MigrateURL == "" {
 		c.MigrateURL = c.DatabaseURL
 	}
-	if c.PublicURL == "" {
-		c.PublicURL = "http://" + c.Listen
+	if c.BackupDatabaseURL == "" {
+		c.BackupDatabaseURL = c.MigrateURL
 	}
-	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
-	c.chooseModels()
-	return c, errors.Join(append(errs, c.check()...)...)
+	return c, errs
+}
+
+func (c *Config) checkBackup() []error {
+	var errs []error
+	if c.BackupTo == "" {
+		errs = append(errs, errors.New("BITB_BACKUP_TO is not set: a directory, or s3://bucket/prefix"))
+	}
+	if c.BackupKeys == "" {
+		errs = append(errs, errors.New("BITB_BACKUP_KEYS is not set; `bitb backup key` makes a key"))
+	}
+	if c.BackupDaily < 1 || c.BackupWeekly < 0 {
+		errs = append(errs, errors.New("BITB_BACKUP_KEEP_DAILY must be 1 or more, BITB_BACKUP_KEEP_WEEKLY 0 or more"))
+	}
+	return errs
 }
 
 // publicURL is where people reach the server, for who needs no other setting.

@@ -14,7 +14,11 @@ import (
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 )
+
+// What goes wrong is told by the calls that it goes wrong in. The library's own lines are no JSON.
+func init() { logging.Disable() }
 
 const (
 	callTimeout = 50 * time.Millisecond // a frozen Redis is worse than one that is down
