@@ -16,6 +16,7 @@ import (
 	"bitb/domain/dbtest"
 	"bitb/domain/doctor"
 	"bitb/domain/llm/llmtest"
+	"bitb/domain/secret"
 	"bitb/domain/tenant"
 )
 
@@ -212,6 +213,16 @@ func TestDoctorAsksModels(t *testing.T) {
 	model.Chat.Reply("Yes.")
 	s := &server{config: Config{OpenAIBaseURL: model.URL, OpenAIKey: Secret(model.Key), ChatModel: "scripted", EmbeddingModel: "scripted"}, metrics: newMetrics()}
 	broken := &server{config: s.config, metrics: s.metrics}
+	for _, of := range []struct {
+		s   *server
+		key string
+	}{{s, model.Key}, {broken, "wrong"}} {
+		var err error
+		if of.s.keys.model, err = secret.NewRing(modelKeys, of.key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	broken.keys.rerank = broken.keys.model
 	broken.config.OpenAIKey, broken.config.RerankURL, broken.config.RerankModel = "wrong", "http://127.0.0.1:1/rerank", "m"
 	for name, check := range map[string]func(*server) look{"answering": answeringModel, "embedding": embeddingModel} {
 		if r := check(s)(t.Context()); r.Status != doctor.Passed || !strings.Contains(r.Found, "scripted") {
