@@ -76,11 +76,16 @@ func (noMetrics) Retrieved(time.Duration)                                   {}
 func (noMetrics) CacheLookup(string, bool)                                  {}
 func (noMetrics) ModelCall(llm.Call)                                        {}
 func (noMetrics) Request(string, string, int, time.Duration)                {}
+func (noMetrics) Panicked()                                                 {}
+func (noMetrics) SignInRefused(string, bool)                                {}
+func (noMetrics) Denied(string)                                             {}
+func (noMetrics) Suspicious(string)                                         {}
+func (noMetrics) KeyRefused(string, string)                                 {}
 
 func newApp(t *testing.T) *app {
 	t.Helper()
 	a := &app{db: dbtest.New(t), logs: &syncBuffer{}}
-	log := slog.New(handlers.LogHandler{Handler: slog.NewJSONHandler(a.logs, nil)})
+	log := handlers.NewLog(a.logs, slog.LevelInfo)
 	store, err := redis.Open(dbtest.RedisURL(t), log)
 	if err != nil {
 		t.Fatal(err)

@@ -58,6 +58,13 @@ type Config struct {
 	TraceDays     int        `env:"BITB_TRACE_DAYS" envDefault:"30"` // that an answer can be explained
 	Workers       int        `env:"BITB_WORKERS" envDefault:"2"`     // documents read at once by this process; 0: none
 
+	OTLPEndpoint   string  `env:"OTEL_EXPORTER_OTLP_ENDPOINT"`        // of a collector; "": traces are sent nowhere
+	TracesEndpoint string  `env:"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"` // the whole address, instead
+	OTLPProtocol   string  `env:"OTEL_EXPORTER_OTLP_PROTOCOL" envDefault:"http/protobuf"`
+	TracesOff      bool    `env:"OTEL_SDK_DISABLED"`
+	DailyBudget    float64 `env:"BITB_DAILY_BUDGET_USD"` // of model calls, for the alert; 0: none
+	ModelPrices    string  `env:"BITB_MODEL_PRICES"`     // see prices.go
+
 	DemoListen string `env:"BITB_DEMO_LISTEN" envDefault:"127.0.0.1:8090"` // of the demo customer's site
 }
 
@@ -127,6 +134,7 @@ func (c *Config) check() []error {
 		wrong("a model is chosen, but neither OPENAI_API_KEY nor OPENAI_BASE_URL is set")
 	}
 	errs = append(errs, c.checkRerank()...)
+	errs = append(errs, c.checkTelemetry()...)
 	for _, proxy := range c.TrustedProxy {
 		if _, err := netip.ParsePrefix(strings.TrimSpace(proxy)); err != nil {
 			wrong("BITB_TRUSTED_PROXIES: %q is not an address range such as 10.0.0.0/8", proxy)

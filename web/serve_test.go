@@ -165,7 +165,11 @@ func uploadText(t testing.TB, c *http.Client, server, name, content string) {
 }
 
 func ask(t *testing.T, c *http.Client, server string) string {
-	r, err := c.PostForm(server+"/playground/messages", url.Values{"question": {"What does a bicycle cost a day?"}})
+	return askThis(t, c, server, "What does a bicycle cost a day?")
+}
+
+func askThis(t testing.TB, c *http.Client, server, question string) string {
+	r, err := c.PostForm(server+"/playground/messages", url.Values{"question": {question}})
 	if err != nil {
 		t.Error(err)
 		return ""

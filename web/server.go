@@ -8,8 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -44,16 +42,27 @@ type server struct {
 	documents *document.Service
 	chat      *chat.Service
 	deps      handlers.Deps
+	tracing   *tracing
+	facts     *facts
 }
 
 // newServer puts the product together. Nothing runs yet.
 func newServer(ctx context.Context, c Config, log *slog.Logger) (*server, error) {
 	s := &server{config: c, log: log, metrics: newMetrics()}
 	var err error
+	if s.tracing, err = newTracing(ctx, c, log); err != nil {
+		return nil, err
+	}
 	if s.redis, err = redis.Open(string(c.RedisURL), log); err != nil {
 		return nil, err
 	}
-	if s.db, err = postgres.Open(ctx, postgres.Config{URL: string(c.DatabaseURL), AllowPrivileged: !c.Production}); err != nil {
+	if s.tracing != nil {
+		if err := s.redis.Trace(); err != nil {
+			return nil, fmt.Errorf("trace redis: %w", err)
+		}
+	}
+	if s.db, err = postgres.Open(ctx, postgres.Config{URL: string(c.DatabaseURL), AllowPrivileged: !c.Production, Trace: s.tracing != nil,
+		Refused: s.refused}); err != nil {
 		return nil, err
 	}
 	answerer, embedder, err := s.newModels()
@@ -77,6 +86,9 @@ func newServer(ctx context.Context, c Config, log *slog.Logger) (*server, error)
 	s.queue.FollowedBy(tests)
 	s.chat = chat.NewService(chat.Config{DB: s.db, Log: log, Retrieve: search, Model: answerer, Quoter: llm.Extractive{Observer: s.metrics},
 		Rewriter: rewriter, Cache: s.redis, Metrics: s.metrics})
+	if err := s.measure(); err != nil {
+		return nil, err
+	}
 	static, err := fs.Sub(bitb.Static, "static")
 	if err != nil {
 		return nil, err
@@ -175,7 +187,7 @@ func (s *server) run(ctx context.Context, web bool, started func()) error {
 		if err != nil {
 			return err
 		}
-		if err := serve(ctx, group, s.config.Listen, handler, "BITB_LISTEN"); err != nil {
+		if err := serve(ctx, group, s.config.Listen, s.tracing.around(handler), "BITB_LISTEN"); err != nil {
 			return err
 		}
 	}
@@ -196,6 +208,9 @@ func (s *server) close() {
 	s.db.Close()
 	if err := s.redis.Close(); err != nil {
 		s.log.Warn("redis did not close", "error", err)
+	}
+	if err := s.tracing.stop(); err != nil {
+		s.log.Warn("the last traces were not sent", "error", err)
 	}
 }
 
@@ -266,13 +281,8 @@ func clientIP(trusted []string) echo.IPExtractor {
 		return echo.ExtractIPDirect()
 	}
 	options := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
-	for _, text := range trusted {
-		prefix, err := netip.ParsePrefix(strings.TrimSpace(text))
-		if err != nil {
-			continue // the settings were checked
-		}
-		addr := prefix.Masked().Addr()
-		options = append(options, echo.TrustIPRange(&net.IPNet{IP: addr.AsSlice(), Mask: net.CIDRMask(prefix.Bits(), addr.BitLen())}))
+	for _, p := range prefixes(trusted) {
+		options = append(options, echo.TrustIPRange(&net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}))
 	}
 	return echo.ExtractIPFromXFFHeader(options...)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"bitb/domain"
+	"bitb/domain/trace"
 )
 
 // Upload is a file that has been checked to be of a format that can be read.
@@ -204,9 +205,9 @@ func (s *Service) queueVersion(ctx context.Context, tx pgx.Tx, tenantID, id doma
 
 func insertFile(ctx context.Context, tx pgx.Tx, tenantID, id domain.ID, version int, up Upload, sum [sha256.Size]byte) error {
 	_, err := tx.Exec(ctx, `
-		insert into document_files (tenant_id, document_id, version, content, name, format, size_bytes, sha256, uploaded_by)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, nullif($9, '00000000-0000-0000-0000-000000000000'::uuid))`,
-		tenantID, id, version, up.Content, CleanName(up.Name), up.Format, len(up.Content), sum[:], up.By)
+		insert into document_files (tenant_id, document_id, version, content, name, format, size_bytes, sha256, uploaded_by, traceparent)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, nullif($9, '00000000-0000-0000-0000-000000000000'::uuid), $10)`,
+		tenantID, id, version, up.Content, CleanName(up.Name), up.Format, len(up.Content), sum[:], up.By, trace.Carry(ctx))
 	if err != nil {
 		return fmt.Errorf("insert the original: %w", err)
 	}
