@@ -80,7 +80,7 @@ func (noMetrics) Panicked()                                                 {}
 func (noMetrics) SignInRefused(string, bool)                                {}
 func (noMetrics) Denied(string)                                             {}
 func (noMetrics) Suspicious(string)                                         {}
-func (noMetrics) KeyRefused(string, string)                                 {}
+func (noMetrics) KeyUsed(string, string, bool)                              {}
 
 func newApp(t *testing.T) *app {
 	t.Helper()

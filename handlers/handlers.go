@@ -49,7 +49,7 @@ type Metrics interface {
 	SignInRefused(who string, throttled bool) // who is "member" or "staff"
 	Denied(kind string)                       // see denied.go
 	Suspicious(what string)                   // more than happens by itself
-	KeyRefused(purpose, key string)           // key is a name or a fingerprint of it
+	KeyUsed(purpose, key string, accepted bool)
 }
 
 // Deps is what the handlers need from the rest of the product.

@@ -47,7 +47,7 @@ func (s *server) guardSite(c echo.Context, r route) error {
 	tenantID, bot, err := s.Chat.ByKey(req.Context(), key)
 	if err != nil {
 		if domain.CodeOf(err) == domain.NotFound {
-			s.Metrics.KeyRefused("bot", "unknown")
+			s.Metrics.KeyUsed("bot", "unknown", false)
 		}
 		return err
 	}
@@ -64,7 +64,7 @@ func (s *server) guardSite(c echo.Context, r route) error {
 		token, _ := strings.CutPrefix(req.Header.Get("Authorization"), "Bearer ")
 		if about.asker.VisitorID, err = s.Chat.Visitor(req.Context(), tenantID, bot.ID, token); err != nil {
 			if domain.CodeOf(err) == domain.Unauthenticated {
-				s.Metrics.KeyRefused("visitor", "unknown")
+				s.Metrics.KeyUsed("visitor", "unknown", false)
 			}
 			return err
 		}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -88,6 +89,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 		return fmt.Errorf("settings: %w", err)
 	}
 	log := handlers.NewLog(os.Stderr, c.LogLevel)
+	slog.SetDefault(log) // what libraries say is a line of JSON too
 	switch command {
 	case "migrate":
 		return migrate(ctx, c)

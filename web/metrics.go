@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -35,6 +36,9 @@ type metrics struct {
 
 	cost, denied, suspicious, signIns, throttled, keyUses, keyRefused *prometheus.CounterVec
 	panics                                                            prometheus.Counter
+
+	keysLock sync.Mutex
+	keys     map[string]bool // that are told apart
 
 	prices  map[string]price
 	limiter handlers.Limiter // nil: failures of one tenant are not added up
@@ -74,6 +78,7 @@ func newMetrics() *metrics {
 		keyUses:    counter("bitb_key_uses_total", "Uses of secret keys.", "key", "purpose"),
 		keyRefused: counter("bitb_key_refused_total", "Keys that were not accepted, of ours or presented to us.", "key", "purpose"),
 		panics:     prometheus.NewCounter(prometheus.CounterOpts{Name: "bitb_panics_total", Help: "Requests that ended in a panic."}),
+		keys:       map[string]bool{},
 		prices:     knownPrices,
 	}
 	m.registry.MustRegister(m.requests, m.models, m.first, m.tokens, m.caches, m.answers, m.firstByte, m.documents, m.stages,
@@ -179,7 +184,7 @@ func (m *metrics) Ended(ctx context.Context, reason string, chunks int) {
 	m.chunks.Add(float64(chunks))
 }
 
-// Panicked, SignInRefused, Denied, Suspicious and KeyRefused are told by handlers.
+// Panicked, SignInRefused, Denied and Suspicious are told by handlers.
 func (m *metrics) Panicked() { m.panics.Inc() }
 
 func (m *metrics) SignInRefused(who string, throttled bool) {
@@ -193,9 +198,23 @@ func (m *metrics) SignInRefused(who string, throttled bool) {
 func (m *metrics) Denied(kind string)     { m.denied.WithLabelValues(kind).Inc() }
 func (m *metrics) Suspicious(what string) { m.suspicious.WithLabelValues(what).Inc() }
 
-// KeyUsed and KeyRefused are told by whoever holds keys. key is a name or a fingerprint, never a key.
-func (m *metrics) KeyUsed(purpose, key string)    { m.keyUses.WithLabelValues(key, purpose).Inc() }
-func (m *metrics) KeyRefused(purpose, key string) { m.keyRefused.WithLabelValues(key, purpose).Inc() }
+// mostKeys bounds how many keys are told apart: whoever presents wrong ones can make up any number.
+const mostKeys = 200
+
+// KeyUsed is told by whoever checks keys. key is a name or a fingerprint, never a key.
+func (m *metrics) KeyUsed(purpose, key string, accepted bool) {
+	m.keysLock.Lock()
+	if m.keys[key] = m.keys[key] || len(m.keys) < mostKeys; !m.keys[key] {
+		delete(m.keys, key)
+		key = "other"
+	}
+	m.keysLock.Unlock()
+	if accepted {
+		m.keyUses.WithLabelValues(key, purpose).Inc()
+	} else {
+		m.keyRefused.WithLabelValues(key, purpose).Inc()
+	}
+}
 
 // Reembedded is told by ingest.
 func (m *metrics) Reembedded(chunks int) {

@@ -103,7 +103,7 @@ func TestTraces(t *testing.T) {
 	values := map[string]string{"DATABASE_URL": db.URL, "REDIS_URL": dbtest.RedisURL(t), "OPENAI_BASE_URL": model.URL, "OPENAI_API_KEY": model.Key,
 		"BITB_CHAT_MODEL": "scripted", "OTEL_EXPORTER_OTLP_ENDPOINT": spans.URL, "BITB_LOG_LEVEL": "DEBUG",
 		"BITB_LISTEN": freeAddress(t), "BITB_METRICS_LISTEN": "off"}
-	s := start(t, values, logs)
+	s := runServer(t, values, logs)
 	c := signUp(t, s.url)
 	uploadText(t, c, s.url, "zanzibar.md", "# Vault\n\n"+secret+"\n")
 	dbtest.Eventually(t, 30*time.Second, "the document to be ready", func() bool {
@@ -117,8 +117,8 @@ func TestTraces(t *testing.T) {
 	}
 	all := spans.all()
 	for name, want := range map[string][]string{
-		"POST /documents":           {"read a document\n", "read the file\n", "embed the chunks\n", "embed text-embedding-3-small\n", "store the chunks\n", "query INSERT\n"},
-		"POST /playground/messages": {"chat scripted\n", "embed text-embedding-3-small\n", "query SELECT\n", "evalsha\n"},
+		"POST /documents":           {"read a document\n", "read the file\n", "embed the chunks\n", "embed text-embedding-3-small\n", "store the chunks\n", "insert\n"},
+		"POST /playground/messages": {"chat scripted\n", "embed text-embedding-3-small\n", "select\n", "evalsha\n"},
 	} {
 		got := under(t, all, name)
 		for _, child := range want {
@@ -205,8 +205,8 @@ type running struct {
 	stop func() error
 }
 
-// start runs a server in this process.
-func start(t *testing.T, values map[string]string, logs io.Writer) *running {
+// runServer runs a server in this process.
+func runServer(t *testing.T, values map[string]string, logs io.Writer, change ...func(*server)) *running {
 	t.Helper()
 	c, err := loadConfig(func(name string) string { return values[name] })
 	if err != nil {
@@ -216,6 +216,9 @@ func start(t *testing.T, values map[string]string, logs io.Writer) *running {
 	s, err := newServer(t.Context(), c, log)
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, do := range change {
+		do(s)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended, began := make(chan error, 1), make(chan struct{})
