@@ -49,14 +49,22 @@ func TestAlerts(t *testing.T) {
 		t.Skip("promtool is not installed; make test brings it")
 	}
 	var tried []timeline
-	tried = append(tried, requestFaults(t)...)
-	tried = append(tried, answerFaults(t)...)
-	tried = append(tried, queueFaults(t)...)
+	var lock sync.Mutex
+	t.Run("faults", func(t *testing.T) {
+		for name, faults := range map[string]func(*testing.T) []timeline{"requests": requestFaults, "answers": answerFaults, "models": modelFaults,
+			"queue": queueFaults, "slow": slowFaults} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				lines := faults(t)
+				lock.Lock()
+				defer lock.Unlock()
+				tried = append(tried, lines...)
+			})
+		}
+	})
 	left := rules(t)
-	if os.Getenv("BITB_ALERTS") != "" {
-		tried = append(tried, slowFaults(t)...)
-	} else {
-		delete(left, "BitbModelSlow") // `make alerts` waits for a model that takes eleven seconds
+	if os.Getenv("BITB_ALERTS") == "" {
+		delete(left, "BitbModelSlow")
 	}
 	for _, line := range tried {
 		delete(left, line.alert)
@@ -112,11 +120,11 @@ func requestFaults(t *testing.T) []timeline {
 		}},
 		fault{alerts: []string{"BitbPanics"}, heal: nothing, hurt: func(int) { upload(t, c, r.url, "panic.md", "x", http.StatusInternalServerError) }},
 		fault{alerts: []string{"BitbDocumentsFail", "BitbDocumentsFailOfOneTenant"}, heal: nothing, hurt: func(step int) {
-			for n := range 5 {
+			for n := range 3 {
 				upload(t, c, r.url, "broken.pdf", fmt.Sprintf("%%PDF-1.7 %d %d", step, n), http.StatusSeeOther)
 			}
 			dbtest.Eventually(t, 30*time.Second, "the documents to fail", func() bool {
-				return db.Count(t, "select count(*) from documents where status = 'failed'") == 5*(step+1)
+				return db.Count(t, "select count(*) from documents where status = 'failed'") == 3*(step+1)
 			})
 		}},
 		r.poolFault(t),
@@ -155,14 +163,8 @@ func (r *rig) poolFault(t *testing.T) fault {
 
 // answerFaults are those around questions.
 func answerFaults(t *testing.T) []timeline {
-	db, model := dbtest.New(t), llmtest.New(t)
-	r := newRig(t, map[string]string{"DATABASE_URL": db.URL, "OPENAI_BASE_URL": model.URL, "OPENAI_API_KEY": model.Key, "BITB_CHAT_MODEL": "scripted",
-		"BITB_DAILY_BUDGET_USD": "1", "BITB_MODEL_PRICES": "scripted=2000/2000"})
-	lost, c := r.customer(t), r.customer(t)
-	upload(t, c, r.url, "prices.md", "# Prices\n\nA bicycle costs 19 euros a day.\n", http.StatusSeeOther)
-	dbtest.Eventually(t, 30*time.Second, "the document to be ready", func() bool {
-		return db.Count(t, "select count(*) from documents where status = 'ready'") == 1
-	})
+	r, _, c := newAnswers(t)
+	lost := r.customer(t)
 	return r.try(t,
 		fault{alerts: []string{"BitbUnanswered"}, heal: func() {}, clears: 70 * time.Minute, hurt: func(int) {
 			for range 7 { // a customer without documents
@@ -172,13 +174,32 @@ func answerFaults(t *testing.T) []timeline {
 		fault{alerts: []string{"BitbBudgetNearlySpent"}, heal: func() {}, clears: 25 * time.Hour, hurt: func(step int) {
 			askThis(t, c, r.url, fmt.Sprintf("What does a bicycle cost for %d days?", step+2))
 		}},
-		fault{alerts: []string{"BitbModelFails"}, heal: model.Heal, hurt: func(step int) {
-			model.FailAll(llmtest.Status(http.StatusInternalServerError))
-			for n := range 4 {
-				askThis(t, c, r.url, fmt.Sprintf("What does a bicycle cost in week %d of %d?", step, n))
-			}
-		}},
 	)
+}
+
+// modelFaults: the model server fails.
+func modelFaults(t *testing.T) []timeline {
+	r, model, c := newAnswers(t)
+	return r.try(t, fault{alerts: []string{"BitbModelFails"}, heal: model.Heal, hurt: func(step int) {
+		model.FailAll(llmtest.Status(http.StatusInternalServerError))
+		for n := range 2 {
+			askThis(t, c, r.url, fmt.Sprintf("What does a bicycle cost in week %d of %d?", step, n))
+		}
+	}})
+}
+
+// newAnswers is a program with a scripted model and a customer who has a document.
+func newAnswers(t *testing.T) (*rig, *llmtest.Server, *http.Client) {
+	t.Helper()
+	db, model := dbtest.New(t), llmtest.New(t)
+	r := newRig(t, map[string]string{"DATABASE_URL": db.URL, "OPENAI_BASE_URL": model.URL, "OPENAI_API_KEY": model.Key, "BITB_CHAT_MODEL": "scripted",
+		"BITB_EMBEDDING_MODEL": builtinModel, "BITB_DAILY_BUDGET_USD": "1", "BITB_MODEL_PRICES": "scripted=2000/2000"})
+	c := r.customer(t)
+	upload(t, c, r.url, "prices.md", "# Prices\n\nA bicycle costs 19 euros a day.\n", http.StatusSeeOther)
+	dbtest.Eventually(t, 30*time.Second, "the document to be ready", func() bool {
+		return db.Count(t, "select count(*) from documents where status = 'ready'") == 1
+	})
+	return r, model, c
 }
 
 // queueFaults: while the embedding model is away, documents wait.
@@ -201,16 +222,12 @@ func queueFaults(t *testing.T) []timeline {
 	}})
 }
 
-// slowFaults: a model that takes eleven seconds.
+// slowFaults: a model that takes eleven seconds. `make alerts` waits for it.
 func slowFaults(t *testing.T) []timeline {
-	db, model := dbtest.New(t), llmtest.New(t)
-	r := newRig(t, map[string]string{"DATABASE_URL": db.URL, "OPENAI_BASE_URL": model.URL, "OPENAI_API_KEY": model.Key, "BITB_CHAT_MODEL": "scripted",
-		"BITB_EMBEDDING_MODEL": builtinModel})
-	c := r.customer(t)
-	upload(t, c, r.url, "prices.md", "# Prices\n\nA bicycle costs 19 euros a day.\n", http.StatusSeeOther)
-	dbtest.Eventually(t, 30*time.Second, "the document to be ready", func() bool {
-		return db.Count(t, "select count(*) from documents where status = 'ready'") == 1
-	})
+	if os.Getenv("BITB_ALERTS") == "" {
+		return nil
+	}
+	r, model, c := newAnswers(t)
 	ask := func(of int) {
 		var all sync.WaitGroup
 		for n := range 4 {
@@ -368,38 +385,33 @@ const (
 // promtool feeds the timelines to the rules, in Prometheus's own evaluation.
 func promtool(t *testing.T, lines []timeline) {
 	t.Helper()
-	rules, err := filepath.Abs(rulesFile)
+	dir, all := t.TempDir(), rules(t)
+	args := []string{"test", "rules"}
+	for _, line := range lines {
+		rule := all[line.alert]
+		expr, _ := rule["expr"].(string)
+		every := scrapeEvery
+		if line.clears > 2*time.Hour {
+			every = time.Minute
+		}
+		writeYAML(t, filepath.Join(dir, line.alert+".rule.yml"), map[string]any{"groups": []any{map[string]any{"name": line.alert, "rules": []any{rule}}}})
+		test := filepath.Join(dir, line.alert+".yml")
+		writeYAML(t, test, map[string]any{"rule_files": []string{line.alert + ".rule.yml"}, "evaluation_interval": every.String(), "tests": []any{line.unit(expr)}})
+		args = append(args, test)
+	}
+	if out, err := exec.Command("promtool", args...).CombinedOutput(); err != nil {
+		t.Errorf("promtool: %v\n%s", err, out)
+	}
+}
+
+func writeYAML(t *testing.T, path string, v any) {
+	t.Helper()
+	content, err := yaml.Marshal(v)
+	if err == nil {
+		err = os.WriteFile(path, content, 0o600)
+	}
 	if err != nil {
 		t.Fatal(err)
-	}
-	exprs := expressions(t)
-	for _, slow := range []bool{false, true} { // a day is looked at once a minute
-		every, file := "15s", map[string]any{"rule_files": []string{rules}}
-		if slow {
-			every = "1m"
-		}
-		file["evaluation_interval"] = every
-		var tests []map[string]any
-		for _, line := range lines {
-			if (line.clears > 2*time.Hour) == slow {
-				tests = append(tests, line.unit(exprs[line.alert]))
-			}
-		}
-		if len(tests) == 0 {
-			continue
-		}
-		file["tests"] = tests
-		content, err := yaml.Marshal(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		path := filepath.Join(t.TempDir(), "alerts.yml")
-		if err := os.WriteFile(path, content, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if out, err := exec.Command("promtool", "test", "rules", path).CombinedOutput(); err != nil {
-			t.Errorf("promtool: %v\n%s", err, out)
-		}
 	}
 }
 
@@ -436,7 +448,7 @@ func (l timeline) unit(expr string) map[string]any {
 			"exp_samples": []map[string]any{{"labels": "{}", "value": want}}}
 	}
 	return map[string]any{"name": l.alert, "interval": scrapeEvery.String(), "input_series": input, "promql_expr_test": []map[string]any{
-		firing(wellFor-scrapeEvery, 0), firing((over - scrapeEvery).Truncate(time.Minute), 0+1), firing(over+l.clears, 0)}}
+		firing(wellFor-scrapeEvery, 0), firing(over-scrapeEvery, 1), firing(over+l.clears, 0)}}
 }
 
 // values writes what a series was, in the notation of promtool. Times are moved to where its clock begins.
@@ -461,22 +473,11 @@ func (l timeline) values(of func(samples) (float64, bool), name string) string {
 	return strings.Join(out, " ")
 }
 
-// rules are the names of the alerts.
-func rules(t *testing.T) map[string]bool {
-	names := map[string]bool{}
-	for name := range expressions(t) {
-		names[name] = true
-	}
-	return names
-}
-
-// expressions are the alerts' by name.
-func expressions(t *testing.T) map[string]string {
+// rules are all rules by the name of their alert.
+func rules(t *testing.T) map[string]map[string]any {
 	t.Helper()
 	var file struct {
-		Groups []struct {
-			Rules []struct{ Alert, Expr string }
-		}
+		Groups []struct{ Rules []map[string]any }
 	}
 	content, err := os.ReadFile(rulesFile)
 	if err == nil {
@@ -485,10 +486,10 @@ func expressions(t *testing.T) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := map[string]string{}
+	all := map[string]map[string]any{}
 	for _, g := range file.Groups {
 		for _, r := range g.Rules {
-			all[r.Alert] = r.Expr
+			all[fmt.Sprint(r["alert"])] = r
 		}
 	}
 	return all

@@ -107,6 +107,9 @@ func (m *metrics) begin() {
 		m.answers.WithLabelValues(string(outcome), "false")
 	}
 	m.documents.WithLabelValues("ready", "")
+	for _, reason := range []string{"empty", "encrypted", "corrupt", "too_large", "no_text", "timeout", "memory", "embedding", "internal"} {
+		m.documents.WithLabelValues("failed", reason)
+	}
 }
 
 // uses tells which models there are, so that what they cost is shown from the beginning.
