@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"runtime/debug"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -59,13 +58,16 @@ func (s *server) measure() error {
 		s.log.Warn("no price is known of this model, so its calls count as free; set BITB_MODEL_PRICES", "model", model)
 	}
 	s.metrics.uses(s.models.Answer, s.models.Embedding)
+	s.facts = newFacts(s)
+	return s.metrics.registry.Register(s.facts)
+}
+
+func newFacts(s *server) *facts {
 	f := &facts{server: s, failed: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "bitb_fact_failures_total",
 		Help: "Facts that could not be found out when the metrics were asked for."}, []string{"fact"})}
 	f.failed.WithLabelValues("queue")
 	f.failed.WithLabelValues("backups")
-	s.facts = f
-	s.metrics.registry.MustRegister(f, f.failed)
-	return nil
+	return f
 }
 
 // refused is told by postgres.
@@ -74,7 +76,12 @@ func (s *server) refused(ctx context.Context) {
 	s.log.WarnContext(ctx, "the database refused a statement by its policy or its grants")
 }
 
-func (f *facts) Describe(out chan<- *prometheus.Desc) { prometheus.DescribeByCollect(f, out) }
+func (f *facts) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{queueOldest, queueWaiting, fallback, redisFails, connections, connMost, connWaits, connWaited, budget, lastBackup, lastDrill} {
+		out <- d
+	}
+	f.failed.Describe(out)
+}
 
 func (f *facts) Collect(out chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), factTime)
@@ -102,6 +109,7 @@ func (f *facts) Collect(out chan<- prometheus.Metric) {
 	}
 	f.queue(ctx, gauge)
 	f.backups(ctx, gauge)
+	f.failed.Collect(out)
 }
 
 func (f *facts) queue(ctx context.Context, gauge func(*prometheus.Desc, float64, ...string)) {
@@ -133,23 +141,4 @@ func (f *facts) backups(ctx context.Context, gauge func(*prometheus.Desc, float6
 		gauge(lastBackup, stamp(last.Backups[kind]), kind)
 	}
 	gauge(lastDrill, stamp(last.Drill))
-}
-
-// version and revision are what the build says of itself.
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "unknown"
-}
-
-func revision() string {
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
-				return s.Value
-			}
-		}
-	}
-	return "unknown"
 }

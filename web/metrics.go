@@ -4,18 +4,14 @@ import (
 	"context"
 	"net/http"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"bitb/domain"
 	"bitb/domain/chat"
 	"bitb/domain/llm"
-	"bitb/domain/redis"
-	"bitb/handlers"
 )
 
 // metrics counts what the other packages tell. No label holds a tenant: there may be a hundred thousand of them.
@@ -34,14 +30,7 @@ type metrics struct {
 	anew      prometheus.Counter
 	retrieval prometheus.Histogram
 
-	cost, denied, suspicious, signIns, throttled, keyUses, keyRefused *prometheus.CounterVec
-	panics                                                            prometheus.Counter
-
-	keysLock sync.Mutex
-	keys     map[string]bool // that are told apart
-
-	prices  map[string]price
-	limiter handlers.Limiter // nil: failures of one tenant are not added up
+	*operations
 }
 
 func newMetrics() *metrics {
@@ -70,39 +59,16 @@ func newMetrics() *metrics {
 			Help: "Documents whose vectors were made anew with another embedding model."}),
 		retrieval: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "bitb_retrieval_seconds",
 			Help: "Searches for passages, without the embedding of the question.", Buckets: quick}),
-		cost:       counter("bitb_cost_usd_total", "What calls of models cost, by the prices that are set; nothing for a model without one.", "model"),
-		denied:     counter("bitb_cross_tenant_denials_total", "Requests that reached for what is not the caller's tenant's, or may have.", "kind"),
-		suspicious: counter("bitb_suspicious_total", "Events beyond what one actor or tenant causes by itself in ten minutes.", "what"),
-		signIns:    counter("bitb_sign_in_failures_total", "Wrong passwords and codes.", "who"),
-		throttled:  counter("bitb_sign_in_throttled_total", "Sign-ins that were refused unseen, after too many.", "who"),
-		keyUses:    counter("bitb_key_uses_total", "Uses of secret keys.", "key", "purpose"),
-		keyRefused: counter("bitb_key_refused_total", "Keys that were not accepted, of ours or presented to us.", "key", "purpose"),
-		panics:     prometheus.NewCounter(prometheus.CounterOpts{Name: "bitb_panics_total", Help: "Requests that ended in a panic."}),
-		keys:       map[string]bool{},
-		prices:     knownPrices,
 	}
+	m.operations = newOperations(m.registry)
 	m.registry.MustRegister(m.requests, m.models, m.first, m.tokens, m.caches, m.answers, m.firstByte, m.documents, m.stages,
-		m.chunks, m.anew, m.retrieval, m.cost, m.denied, m.suspicious, m.signIns, m.throttled, m.keyUses, m.keyRefused, m.panics,
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo())
+		m.chunks, m.anew, m.retrieval, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.begin()
 	return m
 }
 
-// begin shows at 0 what counts rare events: a counter that appears with its first event has no increase that a rule could see.
+// begin shows at 0 what a rule looks at: a counter that appears with its first event has no increase.
 func (m *metrics) begin() {
-	for _, kind := range []string{"unknown_id", "other_tenant", "origin", "case", "policy"} {
-		m.denied.WithLabelValues(kind)
-	}
-	for _, what := range []string{"denials", "failed_documents"} {
-		m.suspicious.WithLabelValues(what)
-	}
-	for _, who := range []string{"member", "staff"} {
-		m.signIns.WithLabelValues(who)
-		m.throttled.WithLabelValues(who)
-	}
-	for _, purpose := range []string{"bot", "visitor"} {
-		m.keyRefused.WithLabelValues("unknown", purpose)
-	}
 	for _, outcome := range []chat.Outcome{chat.Complete, chat.Fallback, chat.Quoted, chat.Interrupted} {
 		m.answers.WithLabelValues(string(outcome), "false")
 	}
@@ -110,19 +76,6 @@ func (m *metrics) begin() {
 	for _, reason := range []string{"empty", "encrypted", "corrupt", "too_large", "no_text", "timeout", "memory", "embedding", "internal"} {
 		m.documents.WithLabelValues("failed", reason)
 	}
-}
-
-// uses tells which models there are, so that what they cost is shown from the beginning.
-func (m *metrics) uses(models ...string) {
-	for _, model := range models {
-		m.cost.WithLabelValues(model)
-	}
-}
-
-func buildInfo() prometheus.Collector {
-	info := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "bitb_build_info", Help: "Which build runs; always 1."}, []string{"version", "revision"})
-	info.WithLabelValues(version(), revision()).Set(1)
-	return info
 }
 
 func (m *metrics) handler() http.Handler {
@@ -142,7 +95,7 @@ func (m *metrics) ModelCall(c llm.Call) {
 	}
 	m.tokens.WithLabelValues(c.Kind, c.Model, "in").Add(float64(c.Usage.In))
 	m.tokens.WithLabelValues(c.Kind, c.Model, "out").Add(float64(c.Usage.Out))
-	m.cost.WithLabelValues(c.Model).Add(m.prices[c.Model].of(c.Usage))
+	m.spent(c)
 }
 
 // CacheLookup is told by llm and chat.
@@ -170,53 +123,15 @@ func (m *metrics) Stage(stage string, took time.Duration) {
 	m.stages.WithLabelValues(stage).Observe(took.Seconds())
 }
 
-// manyFailed is how many documents of one tenant may fail before it is more than a bad file.
-var manyFailed = redis.Limit{Events: 5, Per: 10 * time.Minute}
-
 // Ended is told by ingest. reason is "" for a document that is ready.
 func (m *metrics) Ended(ctx context.Context, reason string, chunks int) {
 	outcome := "ready"
 	if reason != "" {
 		outcome = "failed"
-		who, _ := domain.IdentityFrom(ctx)
-		if m.limiter != nil && m.limiter.Allow(ctx, "failed:"+who.TenantID.String(), manyFailed) > 0 {
-			m.Suspicious("failed_documents")
-		}
+		m.failed(ctx)
 	}
 	m.documents.WithLabelValues(outcome, reason).Inc()
 	m.chunks.Add(float64(chunks))
-}
-
-// Panicked, SignInRefused, Denied and Suspicious are told by handlers.
-func (m *metrics) Panicked() { m.panics.Inc() }
-
-func (m *metrics) SignInRefused(who string, throttled bool) {
-	if throttled {
-		m.throttled.WithLabelValues(who).Inc()
-	} else {
-		m.signIns.WithLabelValues(who).Inc()
-	}
-}
-
-func (m *metrics) Denied(kind string)     { m.denied.WithLabelValues(kind).Inc() }
-func (m *metrics) Suspicious(what string) { m.suspicious.WithLabelValues(what).Inc() }
-
-// mostKeys bounds how many keys are told apart: whoever presents wrong ones can make up any number.
-const mostKeys = 200
-
-// KeyUsed is told by whoever checks keys. key is a name or a fingerprint, never a key.
-func (m *metrics) KeyUsed(purpose, key string, accepted bool) {
-	m.keysLock.Lock()
-	if m.keys[key] = m.keys[key] || len(m.keys) < mostKeys; !m.keys[key] {
-		delete(m.keys, key)
-		key = "other"
-	}
-	m.keysLock.Unlock()
-	if accepted {
-		m.keyUses.WithLabelValues(key, purpose).Inc()
-	} else {
-		m.keyRefused.WithLabelValues(key, purpose).Inc()
-	}
 }
 
 // Reembedded is told by ingest.
