@@ -10,7 +10,7 @@ generated := git ls-files -co --exclude-standard -- '*_templ.go' static ':!stati
 # How long `make fuzz` tries each target.
 FUZZTIME ?= 5s
 
-.PHONY: help run test fuzz services services-stop dev build generate generated lint check bench image go node
+.PHONY: help run test alerts fuzz services services-stop dev build generate generated lint check bench image go node
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ run: build ## install what is missing, start everything with a demo tenant, and 
 
 test: go ## install what is missing, then run every test, the browser's too
 	@exec $(services) run --tests go test ./...
+
+alerts: go ## cause every fault that is alerted about, the slow ones too
+	@BITB_ALERTS=1 $(services) run --tests go test -count 1 -run 'TestAlerts' -v ./web | grep -v 'SUCCESS$$'
 
 # What it finds lies in testdata/fuzz of the package, and is a test from then on. It begins from the seeds each time: going
 # through all that earlier runs have gathered would take longer than FUZZTIME.
