@@ -14,7 +14,7 @@ COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
 # timetzdata puts the time zones into the binary, which has no /usr/share/zoneinfo to look into.
-RUN CGO_ENABLED=0 go build -trimpath -tags timetzdata -ldflags="-s -w" -o /out/bitb ./web
+RUN CGO_ENABLED=0 go build -trimpath -tags timetzdata,grpcnotrace -ldflags="-s -w" -o /out/bitb ./web
 RUN mkdir -m 1777 /out/tmp
 
 FROM scratch

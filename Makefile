@@ -47,8 +47,9 @@ dev: go ## run the demo and reload the browser whenever a page or Go file change
 	@echo 'Open http://127.0.0.1:7331: it shows the dashboard and reloads itself. (Styles and scripts: make generate.)'
 	@exec $(services) run go tool templ generate --watch --proxy=http://127.0.0.1:8080 --cmd='go run ./web demo'
 
+# gRPC comes with the exporter of traces. Its page of its own requests, which nobody opens, has the linker keep 13 MB more.
 build: go ## build bin/bitb
-	@go build -o bin/bitb ./web
+	@go build -tags grpcnotrace -o bin/bitb ./web
 
 generate: go node ## make the Go of the pages, app.css, app.js and widget.js again (needs Node 20)
 	@go tool templ generate -path views -log-level warn
