@@ -159,6 +159,15 @@ func (s *server) logged(next http.Handler) http.Handler {
 	})
 }
 
+// knownMethod bounds the words that anybody can make up.
+func knownMethod(m string) string {
+	switch m {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return m
+	}
+	return "other"
+}
+
 func (s *server) finish(ctx context.Context, r *http.Request, about *seen, status int, took time.Duration) {
 	if status == 0 {
 		status = http.StatusOK
@@ -166,8 +175,9 @@ func (s *server) finish(ctx context.Context, r *http.Request, about *seen, statu
 	if about.route == "" {
 		about.route = "unmatched"
 	}
-	s.Metrics.Request(about.route, r.Method, status, took)
-	trace.Name(ctx, r.Method+" "+about.route)
+	method := knownMethod(r.Method)
+	s.Metrics.Request(about.route, method, status, took)
+	trace.Name(ctx, method+" "+about.route)
 	trace.Set(ctx, "http.route", about.route, "bitb.request_id", about.id, "bitb.actor", about.actor())
 	if about.identity.TenantID != (domain.ID{}) {
 		trace.Set(ctx, "bitb.tenant_id", about.identity.TenantID.String())
@@ -176,5 +186,5 @@ func (s *server) finish(ctx context.Context, r *http.Request, about *seen, statu
 	if about.route == "/healthz" || about.route == "/readyz" || about.route == "/static/*" {
 		level = slog.LevelDebug
 	}
-	s.Log.Log(ctx, level, "request", "method", r.Method, "status", status, "ms", took.Milliseconds())
+	s.Log.Log(ctx, level, "request", "method", method, "status", status, "ms", took.Milliseconds())
 }
