@@ -24,6 +24,19 @@ test: go ## install what is missing, then run every test, the browser's too
 alerts: go ## cause every fault that is alerted about, the slow ones too
 	@BITB_ALERTS=1 $(services) run --tests go test -count 1 -run 'TestAlerts' -v ./web | grep -v 'SUCCESS$$'
 
+.PHONY: previous switches manifests
+previous: go ## build the release before this one (deploy/previous) and try it on this one's schema
+	@exec $(services) run --tests deploy/previous.sh go test -count=1 -run TestPreviousOnThisSchema ./web
+
+# How often each: by rolling, by blue and green.
+SWITCHES ?= 10
+
+switches: go ## switch between that release and this one under load, ten times each way, and print what was seen
+	@exec $(services) run --tests deploy/previous.sh env BITB_SWITCHES=$(SWITCHES) go test -count=1 -timeout 30m -run 'TestSwitches|TestStopKeeps' -v ./web
+
+manifests: go ## check deploy/: Kubernetes' schemas, compose.yaml, the Dockerfile
+	@go -C deploy/check test ./...
+
 # What it finds lies in testdata/fuzz of the package, and is a test from then on. It begins from the seeds each time: going
 # through all that earlier runs have gathered would take longer than FUZZTIME.
 fuzz: go ## feed chance input to every fuzz target for FUZZTIME each, and stop at the first that fails
@@ -77,9 +90,10 @@ bench: go ## measure what docs/benchmarks.md quotes
 	@exec $(services) run --tests bash -c "go test -run '^$$' -bench . -benchtime 200x -timeout 60m ./web ./domain/retrieve && \
 		go test -run '^$$' -bench . -benchtime 5x -timeout 60m ./domain/ingest ./domain/ingest/reader ./domain/ingest/chunk ./domain/questions"
 
-image: ## build the container image bitb
+image: ## build the container images bitb and bitb-backup
 	@docker info >/dev/null 2>&1 || { echo 'No Docker engine answers here (docker info fails), and building the image needs one.' >&2; exit 1; }
 	docker build -t bitb .
+	docker build -t bitb-backup --target backup .
 
 go:
 	@command -v go >/dev/null || { echo "Go $$(awk '$$1 == "go" {print $$2}' go.mod) or later is needed: https://go.dev/dl" >&2; exit 1; }

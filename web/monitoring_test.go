@@ -39,7 +39,7 @@ func ownMetrics() map[string][]string {
 
 // docs/monitoring.md explains every metric there is, with its labels, and none that is not.
 func TestMetricsAreExplained(t *testing.T) {
-	page := read(t, "../docs/monitoring.md")
+	page := readFile(t, "../docs/monitoring.md")
 	explained := map[string]string{}
 	for _, row := range regexp.MustCompile("(?m)^\\| `(bitb_\\w+)(?:\\{([^}]*)\\})?` \\|").FindAllStringSubmatch(page, -1) {
 		explained[row[1]] = row[2]
@@ -88,7 +88,7 @@ func TestRules(t *testing.T) {
 		if notes["summary"] == nil || notes["runbook_url"] != page {
 			t.Errorf("%s has the notes %v", name, notes)
 		}
-		if text := read(t, "../"+page); !strings.HasPrefix(text, "# "+name+"\n") || !strings.Contains(text, "Look first at") {
+		if text := readFile(t, "../"+page); !strings.HasPrefix(text, "# "+name+"\n") || !strings.Contains(text, "Look first at") {
 			t.Errorf("%s does not say what to look at first", page)
 		}
 	}
@@ -105,7 +105,7 @@ func allRunbooks(t *testing.T) string {
 	var text strings.Builder
 	files, _ := filepath.Glob("../docs/runbooks/Bitb*.md")
 	for _, f := range files {
-		content := read(t, f)
+		content := readFile(t, f)
 		text.WriteString(content)
 		checkExpression(t, f, content, ownMetrics())
 	}
@@ -134,7 +134,7 @@ func TestDashboards(t *testing.T) {
 	var records []map[string]string
 	for _, file := range files {
 		var d dashboard
-		if err := json.Unmarshal([]byte(read(t, file)), &d); err != nil {
+		if err := json.Unmarshal([]byte(readFile(t, file)), &d); err != nil {
 			t.Fatalf("%s: %v", file, err)
 		}
 		if d.UID+".json" != filepath.Base(file) || len(d.Templating.List) != 1 || d.Templating.List[0].Type != "datasource" {
@@ -197,7 +197,7 @@ func TestCollectors(t *testing.T) {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		text := read(t, filepath.Join(monitoring, path))
+		text := readFile(t, filepath.Join(monitoring, path))
 		var v any
 		switch filepath.Ext(path) {
 		case ".yml", ".yaml":
@@ -224,7 +224,7 @@ func TestCollectors(t *testing.T) {
 	}
 }
 
-func read(t *testing.T, path string) string {
+func readFile(t *testing.T, path string) string {
 	t.Helper()
 	content, err := os.ReadFile(path)
 	if err != nil {

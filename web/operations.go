@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 
@@ -45,7 +47,7 @@ func newOperations(registry *prometheus.Registry) *operations {
 		prices:     knownPrices,
 	}
 	factory.NewGaugeVec(prometheus.GaugeOpts{Name: "bitb_build_info", Help: "Which build runs; always 1."}, []string{"version", "revision"}).
-		WithLabelValues(version(), revision()).Set(1)
+		WithLabelValues(buildVersion(), version()).Set(1)
 	o.begin()
 	return o
 }
@@ -121,21 +123,10 @@ func (o *operations) KeyUsed(purpose, key string, accepted bool) {
 	}
 }
 
-// version and revision are what the build says of itself.
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "unknown"
-}
-
-func revision() string {
+// buildVersion is the version that the tool chain wrote down, beside the revision.
+func buildVersion() string {
 	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
-				return s.Value
-			}
-		}
+		return cmp.Or(strings.Trim(info.Main.Version, "()"), "devel")
 	}
 	return "unknown"
 }

@@ -379,9 +379,9 @@ func takeUp(ctx context.Context, tx pgx.Tx, tenantID domain.ID, jobID int64) (a 
 		a.WaitsSince = *since
 	}
 	// A reading that comes long after the upload, as when a document is cut anew, is no part of it.
-	err = tx.QueryRow(ctx, `select name, content, case when created_at > now() - interval '1 day' then traceparent else '' end
+	err = tx.QueryRow(ctx, `select name, content, object, case when created_at > now() - interval '1 day' then traceparent else '' end
 		from document_files where tenant_id = $1 and document_id = $2 and version = $3`,
-		tenantID, a.DocumentID, a.Version).Scan(&a.Name, &a.Content, &a.Trace)
+		tenantID, a.DocumentID, a.Version).Scan(&a.Name, &a.Content, &a.object, &a.Trace)
 	if err != nil {
 		return a, false, fmt.Errorf("read the original: %w", err)
 	}

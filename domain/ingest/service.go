@@ -159,7 +159,7 @@ func NewService(c Config) (*Service, error) {
 		ID: s.id, Schema: postgres.QueueSchema, Logger: c.Log, Workers: s.workers,
 		JobTimeout: jobTimeout, RescueStuckJobsAfter: rescueAfter, SoftStopTimeout: softStop, MaxAttempts: jobAttempts,
 		RetryPolicy: retryPolicy{}, FetchPollInterval: time.Second, FetchCooldown: 20 * time.Millisecond,
-		CompletedJobRetentionPeriod: time.Hour, SkipUnknownJobCheck: true,
+		CompletedJobRetentionPeriod: time.Hour, SkipUnknownJobCheck: true, PollOnly: c.DB.Pooled(),
 	}
 	if c.Workers > 0 {
 		config.Queues = map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: c.Workers}, upkeepKind: {MaxWorkers: 1},
