@@ -72,6 +72,8 @@ type Config struct {
 	DailyBudget    float64 `env:"BITB_DAILY_BUDGET_USD"` // of model calls, for the alert; 0: none
 	ModelPrices    string  `env:"BITB_MODEL_PRICES"`     // see prices.go
 
+	SignUp string `env:"BITB_SIGN_UP" envDefault:"open"` // or "invited": see invite.go
+
 	// Of the readiness check, beside those above.
 	PrometheusURL   string `env:"BITB_PROMETHEUS_URL"`    // that watches this deployment
 	LogCollectorURL string `env:"BITB_LOG_COLLECTOR_URL"` // whose 200 says that what carries the logs away is well
@@ -180,6 +182,9 @@ func (c *Config) check() []error {
 	errs = append(errs, c.checkRerank()...)
 	errs = append(errs, c.checkTelemetry()...)
 	errs = append(errs, c.checkDoctor()...)
+	if c.SignUp != "open" && c.SignUp != "invited" {
+		wrong("BITB_SIGN_UP must be open or invited")
+	}
 	errs = append(errs, c.checkSupabase()...)
 	for _, proxy := range c.TrustedProxy {
 		if _, err := netip.ParsePrefix(strings.TrimSpace(proxy)); err != nil {
