@@ -38,6 +38,7 @@ const (
 	jobTimeout   = reader.Longest + time.Hour
 	rescueAfter  = jobTimeout + 10*time.Minute
 	rescueEvery  = 2 * time.Second
+	missingAfter = 10 * time.Second // a job that the queue gave us, and nothing here works on
 	softStop     = 15 * time.Second
 	jobAttempts  = 25 // of a job, which fails only when the database does
 	mostTries    = 5  // of a document
@@ -107,6 +108,7 @@ type Service struct {
 	id        string // of this process among those that work
 	stop      context.CancelFunc
 	running   sync.WaitGroup
+	working   working
 	outage    outage
 	calls     calls
 	atOnce    int // calls of the embedder: as many as there are workers, two at least
@@ -159,7 +161,7 @@ func NewService(c Config) (*Service, error) {
 		ID: s.id, Schema: postgres.QueueSchema, Logger: c.Log, Workers: s.workers,
 		JobTimeout: jobTimeout, RescueStuckJobsAfter: rescueAfter, SoftStopTimeout: softStop, MaxAttempts: jobAttempts,
 		RetryPolicy: retryPolicy{}, FetchPollInterval: time.Second, FetchCooldown: 20 * time.Millisecond,
-		CompletedJobRetentionPeriod: time.Hour, SkipUnknownJobCheck: true,
+		CompletedJobRetentionPeriod: time.Hour, SkipUnknownJobCheck: true, Middleware: []rivertype.Middleware{river.WorkerMiddlewareFunc(s.working.on)},
 	}
 	if c.Workers > 0 {
 		config.Queues = map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: c.Workers}, upkeepKind: {MaxWorkers: 1},
