@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"runtime"
 	"time"
 
@@ -19,7 +20,10 @@ import (
 	"bitb/domain"
 )
 
-const acquireTimeout = 2 * time.Second
+const (
+	acquireTimeout = 2 * time.Second // until a transaction has begun
+	mostTries      = 3               // of a transaction that came to nothing through no fault of its own
+)
 
 // Config says how to connect.
 type Config struct {
@@ -42,6 +46,7 @@ type Config struct {
 type DB struct {
 	pool  *pgxpool.Pool
 	queue *pgxpool.Pool
+	pulse *pulse
 }
 
 // Open connects, checks that the role cannot look past row-level security, and returns the database. It fails when
@@ -66,24 +71,30 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 		pool.Close()
 		return nil, err
 	}
-	return &DB{pool: pool, queue: queue}, nil
+	return &DB{pool: pool, queue: queue, pulse: newPulse(pool.Config().ConnConfig)}, nil
 }
 
 // Close waits for running transactions and closes all connections.
 func (db *DB) Close() {
+	db.pulse.close()
 	db.queue.Close()
 	db.pool.Close()
 }
 
 // Ping reports whether the database answers.
-func (db *DB) Ping(ctx context.Context) error { return toDomain(db.pool.Ping(ctx)) }
+func (db *DB) Ping(ctx context.Context) error {
+	ctx, cancel := db.pulse.during(ctx)
+	defer cancel()
+	return spoken(ctx, db.pool.Ping(ctx))
+}
 
 // QueuePool is for the job queue, which brings its own statements and its own schema. Without a tenant set, row-level
 // security shows it no tenant's rows.
 func (db *DB) QueuePool() *pgxpool.Pool { return db.queue }
 
 // InTenant runs fn in a transaction that sees and writes the rows of one tenant. It commits when fn returns nil.
-// No network call belongs into fn: a slow model must not hold a connection. Driver errors come back as domain errors. A staff
+// No network call belongs into fn: a slow model must not hold a connection. fn may be called again, from the beginning, when its
+// transaction came to nothing: by a deadlock, or as the connection broke before it was to be committed. Driver errors come back as domain errors. A staff
 // member gets into the tenant of their case alone, until it ends, and as bitb_support: what writes fails as domain.Forbidden.
 func (db *DB) InTenant(ctx context.Context, tenant domain.ID, fn func(pgx.Tx) error) error {
 	return db.inTenant(ctx, tenant, pgx.TxOptions{}, fn)
@@ -184,18 +195,69 @@ func SetTenant(ctx context.Context, tx pgx.Tx, tenant domain.ID) error {
 	return nil
 }
 
+// in carries out a transaction, and again where that cannot do anything twice. Only a commit whose answer is lost is not known to have
+// come to nothing.
 func (db *DB) in(ctx context.Context, opts pgx.TxOptions, fn func(pgx.Tx) error) error {
-	acquire, cancel := context.WithTimeout(ctx, acquireTimeout)
-	conn, err := db.pool.Acquire(acquire)
-	cancel()
-	if err != nil {
-		if ctx.Err() != nil {
-			return ctx.Err()
+	ctx, cancel := db.pulse.during(ctx)
+	defer cancel()
+	for try := 1; ; try++ {
+		again, err := db.once(ctx, opts, fn)
+		if !again || try == mostTries || ctx.Err() != nil {
+			return spoken(ctx, err)
 		}
-		return unavailable(fmt.Errorf("acquire a connection: %w", err))
+		sleep(ctx, time.Duration(try)*(5*time.Millisecond+rand.N(20*time.Millisecond)))
+	}
+}
+
+// once tries a transaction once. again says that it came to nothing and may do better next time.
+func (db *DB) once(ctx context.Context, opts pgx.TxOptions, fn func(pgx.Tx) error) (again bool, err error) {
+	conn, tx, err := db.begin(ctx, opts)
+	if err != nil {
+		return false, err
 	}
 	defer conn.Release()
-	return toDomain(pgx.BeginTxFunc(ctx, conn, opts, fn))
+	done := false
+	defer func() {
+		if !done { // fn failed, or panicked
+			_ = tx.Rollback(ctx)
+		}
+	}()
+	if err := fn(tx); err != nil {
+		return undone(err) || conn.Conn().IsClosed() && ctx.Err() == nil, err
+	}
+	done = true
+	err = tx.Commit(ctx)
+	return undone(err), err
+}
+
+// begin finds a connection that works: after a restart of the server those in the pool are dead, and for a moment there are no others.
+func (db *DB) begin(ctx context.Context, opts pgx.TxOptions) (*pgxpool.Conn, pgx.Tx, error) {
+	acquire, cancel := context.WithTimeout(ctx, acquireTimeout)
+	defer cancel()
+	for {
+		conn, err := db.pool.Acquire(acquire)
+		if err == nil {
+			var tx pgx.Tx
+			if tx, err = conn.BeginTx(acquire, opts); err == nil {
+				return conn, tx, nil
+			}
+			conn.Release()
+		}
+		if !unreachable(err) || acquire.Err() != nil {
+			return nil, nil, err
+		}
+		sleep(acquire, 50*time.Millisecond)
+		if acquire.Err() != nil {
+			return nil, nil, err // which says more than that time is up
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
 }
 
 func newPool(ctx context.Context, c Config, become string, maxConns int32, statementTimeout time.Duration) (*pgxpool.Pool, error) {
