@@ -13,7 +13,7 @@ import (
 
 func databaseCrash(r *run) {
 	w := r.newWorld()
-	w.settle(4, 15)
+	w.settle(4, 40)
 	l := w.startLoad()
 	time.Sleep(4 * time.Second)
 	var up time.Duration
@@ -54,7 +54,7 @@ func (w *world) politely(l *load) {
 
 func databaseFrozen(r *run) {
 	w := r.newWorld()
-	w.settle(4, 15)
+	w.settle(4, 40)
 	pids := []int{w.apps[0].Process.Pid, w.apps[1].Process.Pid}
 	l := w.startLoad()
 	time.Sleep(4 * time.Second)

@@ -103,11 +103,6 @@ func (l *load) acts() []*act {
 func (l *load) chat() {
 	n, t, a := l.next()
 	v := t.visitors[n/len(l.tenants)%len(t.visitors)]
-	if v.asked.Add(1)%6 == 0 { // so that what was said before does not grow without end
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		_, _, _ = l.widget(ctx, a, t, v, http.MethodPost, "conversations", nil, "")
-		cancel()
-	}
 	q := "What is the storage code of the depot?"
 	if n%2 == 0 {
 		q = fmt.Sprintf("What is the storage code of the depot, asked %d times?", n)

@@ -27,7 +27,7 @@ func (w *world) logged(text string) bool {
 // terminated stops an instance while it speaks to fifty people: half of the answers end in time, half never would.
 func terminated(r *run) {
 	w := r.newWorld()
-	w.settle(4, 15)
+	w.settle(4, 40)
 	a := w.apps[0]
 	w.models.chat.Chat.Pace(200 * time.Millisecond) // an answer takes some four seconds
 	defer w.models.chat.Chat.Pace(2 * time.Millisecond)

@@ -15,7 +15,7 @@ func (r *run) outage(full, quick time.Duration) time.Duration {
 
 func redisKilled(r *run) {
 	w := r.newWorld()
-	w.settle(4, 15)
+	w.settle(4, 40)
 	l := w.startLoad()
 	time.Sleep(8 * time.Second)
 	w.during(func() {
@@ -33,7 +33,7 @@ func redisKilled(r *run) {
 
 func redisFrozen(r *run) {
 	w := r.newWorld()
-	w.settle(4, 15)
+	w.settle(4, 40)
 	l := w.startLoad()
 	time.Sleep(8 * time.Second)
 	w.during(func() {

@@ -59,10 +59,7 @@ type tenant struct {
 	visitors []*visitor
 }
 
-type visitor struct {
-	token, address string
-	asked          atomic.Int64
-}
+type visitor struct{ token, address string }
 
 // newWorld boots everything. settings are added to the instances' environment.
 func (r *run) newWorld(settings ...string) *world {

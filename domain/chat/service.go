@@ -102,12 +102,19 @@ func (s *Service) Ask(ctx context.Context, q Question, events Events) (Message, 
 		return Message{}, err
 	}
 	turn.answer(ctx)
-	if err := turn.keepAnswer(context.WithoutCancel(ctx)); err != nil {
+	if err := turn.keepSaid(context.WithoutCancel(ctx)); err != nil {
 		return Message{}, err
 	}
 	s.Metrics.Answered(turn.message.Outcome, turn.cached, turn.clock.firstByte, time.Since(began))
 	return turn.message, nil
 }
+
+// A question is refused soon when the database is too busy to keep it; what was said already is worth a longer try.
+const (
+	askWithin  = 2 * time.Second
+	keepWithin = 8 * time.Second
+	keepAgain  = 250 * time.Millisecond
+)
 
 func checkQuestion(text string) error {
 	switch n := utf8.RuneCountInString(text); {
@@ -172,6 +179,8 @@ func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 // that answer.
 func (t *turn) keepQuestion(ctx context.Context) (answered *Message, err error) {
 	q := t.question
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
 	err = t.db.InTenant(ctx, q.TenantID, func(tx pgx.Tx) error {
 		// One asker's questions one after the other: two first ones at once would begin two conversations.
 		asker := q.Asker.VisitorID.String() + q.Asker.UserID.String()
@@ -310,6 +319,16 @@ func (t *turn) emit(delta string) error {
 		t.clock.firstByte = time.Since(t.clock.began)
 	}
 	return t.events.delta(delta)
+}
+
+// keepSaid keeps the answer, and tries again while the database is away: whoever asked has read it already.
+func (t *turn) keepSaid(ctx context.Context) error {
+	for began := time.Now(); ; time.Sleep(keepAgain) {
+		err := t.keepAnswer(ctx)
+		if domain.CodeOf(err) != domain.Unavailable || time.Since(began) > keepWithin {
+			return err
+		}
+	}
 }
 
 // keepAnswer stores the answer with its citations and the trace of its search. Should another request have answered the same question first, its
