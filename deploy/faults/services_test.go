@@ -300,7 +300,7 @@ type models struct {
 	active              atomic.Int64
 }
 
-const vectorDims = 64
+const vectorDims = 256 // a size that is stored as it is
 
 func newModels(t *testing.T) *models {
 	t.Helper()

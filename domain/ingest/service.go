@@ -47,6 +47,7 @@ const (
 	progressStep = 250 * time.Millisecond // how often progress is written
 	watchStep    = 500 * time.Millisecond // how often a reading looks whether it is still wanted
 	paceFor      = 5 * time.Second        // how long an estimate of the pace is good
+	paceWithin   = 2 * time.Second        // and how long a page waits for one
 )
 
 // Reader turns a file into text and chunks; see reader.Child.
@@ -248,6 +249,8 @@ func (s *Service) Pace(ctx context.Context) document.Pace {
 		return s.pace
 	}
 	var each float64
+	ctx, cancel := context.WithTimeout(ctx, paceWithin)
+	defer cancel()
 	err := s.DB.QueuePool().QueryRow(ctx, `
 		select coalesce((select avg(took) from (select extract(epoch from finalized_at - attempted_at)::float8 as took from river.river_job
 				where kind = $1 and state = 'completed' and finalized_at - attempted_at > interval '30 ms' order by finalized_at desc limit 50) last), 0),

@@ -216,6 +216,12 @@ func (db *DB) once(ctx context.Context, opts pgx.TxOptions, fn func(pgx.Tx) erro
 		return false, err
 	}
 	defer conn.Release()
+	// fn has a context of its own, so what hangs is ended where it hangs.
+	defer context.AfterFunc(ctx, func() {
+		if errors.Is(context.Cause(ctx), errSilent) {
+			_ = conn.Conn().PgConn().Conn().SetDeadline(time.Now())
+		}
+	})()
 	done := false
 	defer func() {
 		if !done { // fn failed, or panicked

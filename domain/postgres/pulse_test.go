@@ -114,7 +114,18 @@ func TestSilence(t *testing.T) {
 	if took, err := look("select pg_sleep(3)"); err != nil {
 		t.Errorf("a slow statement on a server that answers: %v after %s", err, took)
 	}
-	freeze()
+	var tries int
+	from := time.Now()
+	err = db.InTenant(t.Context(), tenantID, func(tx pgx.Tx) error {
+		if tries++; tries == 1 {
+			freeze()
+		}
+		_, err := tx.Exec(t.Context(), "select 1")
+		return err
+	})
+	if took := time.Since(from); domain.CodeOf(err) != domain.Unavailable || took > 10*time.Second || tries != 1 {
+		t.Errorf("begun before it hung: %v after %s and %d tries", err, took, tries)
+	}
 	if took, err := look("select 1"); domain.CodeOf(err) != domain.Unavailable || took > 10*time.Second {
 		t.Errorf("while it hangs: %v after %s", err, took)
 	}
