@@ -216,10 +216,11 @@ func (db *DB) once(ctx context.Context, opts pgx.TxOptions, fn func(pgx.Tx) erro
 		return false, err
 	}
 	defer conn.Release()
-	// fn has a context of its own, so what hangs is ended where it hangs.
+	// fn has a context of its own, so what hangs is ended where it hangs. This may run when conn is released already.
+	wire := conn.Conn().PgConn().Conn()
 	defer context.AfterFunc(ctx, func() {
 		if errors.Is(context.Cause(ctx), errSilent) {
-			_ = conn.Conn().PgConn().Conn().SetDeadline(time.Now())
+			_ = wire.SetDeadline(time.Now())
 		}
 	})()
 	done := false
