@@ -122,7 +122,7 @@ type cluster struct {
 	server    *process
 }
 
-func newCluster(t testing.TB, data string) *cluster {
+func newCluster(t testing.TB, data string, options ...string) *cluster {
 	t.Helper()
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
 	if len(found) == 0 {
@@ -134,7 +134,7 @@ func newCluster(t testing.TB, data string) *cluster {
 	if c.as != nil {
 		must(t, os.Chown(data, int(c.as.Uid), int(c.as.Gid)))
 	}
-	c.run(t, "initdb", "-D", data, "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8")
+	c.run(t, "initdb", append([]string{"-D", data, "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8"}, options...)...)
 	conf := fmt.Sprintf("listen_addresses = '127.0.0.1'\nport = %d\nunix_socket_directories = ''\nmax_connections = 200\nshared_buffers = 256MB\n"+
 		"jit = off\nmax_wal_size = 512MB\nwal_level = minimal\nmax_wal_senders = 0\nlogging_collector = off\nfsync = on\n", c.port)
 	f, err := os.OpenFile(filepath.Join(data, "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
@@ -344,6 +344,7 @@ type proxy struct {
 	left  atomic.Int64 // pieces that clients send until the fault; 0 and less: none
 	after atomic.Bool  // the piece arrives, and its answer is lost
 	fired atomic.Int64
+	late  atomic.Bool // each answer comes one question later
 }
 
 func newProxy(t testing.TB, target string) *proxy {
@@ -384,6 +385,10 @@ func (p *proxy) pass(client net.Conn) {
 	go func() {
 		defer client.Close()
 		defer server.Close()
+		if p.late.Load() {
+			p.copyLate(client, server)
+			return
+		}
 		p.copy(client, server, func() bool { return !lose.Load() })
 	}()
 	p.copy(server, client, func() bool {
@@ -411,6 +416,21 @@ func (p *proxy) copy(to, from net.Conn, allow func() bool) {
 		if _, err := to.Write(buf[:n]); err != nil {
 			return
 		}
+	}
+}
+
+// copyLate answers the first question with nothing, and each other with what was to be the answer to the one before.
+func (p *proxy) copyLate(to, from net.Conn) {
+	held, buf := []byte("$-1\r\n"), make([]byte, 32<<10)
+	for {
+		n, err := from.Read(buf)
+		if err != nil {
+			return
+		}
+		if _, err := to.Write(held); err != nil {
+			return
+		}
+		held = append([]byte{}, buf[:n]...)
 	}
 }
 
