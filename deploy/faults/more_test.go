@@ -437,7 +437,3 @@ func (w *world) fullWAL(dir string) {
 func limitMemory(pid int) error {
 	return exec.Command("prlimit", "--pid", fmt.Sprint(pid), "--data=8388608").Run()
 }
-
-func clockWrong(r *run) {
-	r.verdict = "not tried yet"
-}

@@ -336,19 +336,19 @@ func (t *turn) keepSaid(ctx context.Context) error {
 func (t *turn) keepAnswer(ctx context.Context) error {
 	q := t.question
 	t.message.Timings = t.clock.timings
-	t.message.CreatedAt = time.Now()
 	return t.db.InTenant(ctx, q.TenantID, func(tx pgx.Tx) error {
 		m := &t.message
-		tag, err := tx.Exec(ctx, `insert into messages (tenant_id, id, conversation_id, author, reply_to, text, status, model,
+		// The database's clock, as with the question: an instance whose own is wrong must not put the answer before it.
+		err := tx.QueryRow(ctx, `insert into messages (tenant_id, id, conversation_id, author, reply_to, text, status, model,
 				tokens_in, tokens_out, retrieval_id, timings, created_at)
-			values ($1, $2, $3, 'bot', $4, $5, $6, $7, $8, $9, $10, $11, $12)
-			on conflict (tenant_id, reply_to) do nothing`,
-			q.TenantID, m.ID, t.conversation, q.ID, m.Text, m.Outcome, m.Model, m.TokensIn, m.TokensOut, orNull(m.RetrievalID), m.Timings, m.CreatedAt)
+			values ($1, $2, $3, 'bot', $4, $5, $6, $7, $8, $9, $10, $11, clock_timestamp())
+			on conflict (tenant_id, reply_to) do nothing returning created_at`,
+			q.TenantID, m.ID, t.conversation, q.ID, m.Text, m.Outcome, m.Model, m.TokensIn, m.TokensOut, orNull(m.RetrievalID), m.Timings).Scan(&m.CreatedAt)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return t.readAnswer(ctx, tx)
+		}
 		if err != nil {
 			return fmt.Errorf("insert an answer: %w", err)
-		}
-		if tag.RowsAffected() == 0 {
-			return t.readAnswer(ctx, tx)
 		}
 		if err := retrieve.Keep(ctx, tx, q.TenantID, t.retrieval); err != nil {
 			return err
