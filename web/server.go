@@ -243,7 +243,7 @@ func serve(ctx context.Context, group *errgroup.Group, address string, handler h
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 	}
 	group.Go(func() error {
-		if err := srv.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := srv.Serve(newCrowd(listener)); !errors.Is(err, http.ErrServerClosed) {
 			return err
 		}
 		return nil

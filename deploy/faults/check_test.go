@@ -264,6 +264,21 @@ func (w *world) leaks(before map[*app][2]int) {
 	}
 }
 
+// settled has the instances open what they keep open for good: connections to the databases, as many as they may.
+func (w *world) settled() {
+	w.Helper()
+	l := &load{world: w, stop: func() {}}
+	for i := range 120 {
+		t := w.tenants[i%len(w.tenants)]
+		l.running.Go(func() {
+			l.carryOut(l.keep(&act{kind: chatting, tenant: t, visitor: t.visitors[i/4%len(t.visitors)], app: w.apps[i%2], id: domain.NewID(), text: fmt.Sprintf("What is the storage code of the depot, to begin with %d?", i)}))
+		})
+	}
+	l.running.Wait()
+	visiting.CloseIdleConnections()
+	time.Sleep(time.Second)
+}
+
 func (w *world) holdings() map[*app][2]int {
 	held := map[*app][2]int{}
 	for _, a := range w.apps {

@@ -284,7 +284,7 @@ func repeated(r *run) {
 		answers := make([]uploaded, 50)
 		var group sync.WaitGroup
 		for i := range answers {
-			group.Go(func() { answers[i], _ = w.sendFile(apps[i%len(apps)], t, "same.md", content, key) })
+			group.Go(func() { answers[i], _ = w.sendFile(apps[i%len(apps)], t, "same "+name+".md", content, key) })
 		}
 		group.Wait()
 		bodies := map[string]int{}
@@ -296,15 +296,14 @@ func repeated(r *run) {
 		}
 		w.note("%s: 50 answers, %d different", name, len(bodies))
 		if len(bodies) > 1 {
-			w.miss("%s: the answers differ: %.300v", name, bodies)
+			w.miss("%s: the answers differ: %d kinds", name, len(bodies))
 		}
-		_, err := w.sendFile(apps[0], t, "same.md", handbook(3, name), key)
+		_, err := w.sendFile(apps[0], t, "same "+name+".md", handbook(3, name), key)
 		if bad, ok := errors.AsType[*badStatus](err); !ok || bad.status != 409 && bad.status != 422 {
 			w.miss("%s: other bytes under the same key: %v", name, err)
 		}
-		w.models.embed.Heal()
 	}
-	if n := w.count("select count(*) from documents where name = 'same.md'"); n != 2 {
+	if n := w.count("select count(*) from documents where name like 'same %'"); n != 2 {
 		w.miss("%d documents of two files", n)
 	}
 	id := domain.NewID()

@@ -28,7 +28,7 @@ var plan = []fault{
 	{"F18", "ten rolling and ten blue/green switches between N-1 and N under load", "no failed request, nobody signed out, N-1 works on N's schema", switched},
 	{"F19", "two migrations at once; one that is cut off at ten moments, while an instance serves", "one runs at a time; cut off, nothing is half; the instance goes on", migrations},
 	{"F20", "the queue's leader killed while documents wait for their time", "what is scheduled runs once, at most 20 s late", leaderKilled},
-	{"F21", "every fourth write of a row fails with 40P01 or 40001", "tried again up to 3 times, and nobody notices", deadlocks},
+	{"F21", "every thirtieth write of rows fails with 40P01 or 40001", "tried again up to 3 times, and nobody notices", deadlocks},
 	{"F22", "the whole data directory lost", "restored: RPO at most 5 min, RTO at most 30 min, counts and canaries equal, isolation clean", disaster},
 	{"F23", "the re-ranking endpoint hangs, then answers 500 (BITB has no webhooks: it is the one endpoint of others beside the models)", "no effect on answers beyond 2 s, and none once it is left alone", rerankerHangs},
 	{"F24", "256 files and 512 MB for an instance, and 400 idle connections", "load is shed with 503, no crash; all well afterwards", starved},

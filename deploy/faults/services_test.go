@@ -41,7 +41,9 @@ func newRig(t *testing.T) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if os.Getenv("FAULTS_KEEP") == "" { // the logs
+		t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	}
 	must(t, os.Chmod(dir, 0o755)) // the server's user passes through
 	r := &rig{dir: dir, bitb: filepath.Join(dir, "bitb"), models: newModels(t)}
 	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", r.bitb, "bitb/web").CombinedOutput()
