@@ -20,6 +20,16 @@ import (
 // totals are summed over all faults: what `make faults` is for.
 type totals struct{ lost, doubled, crossings, uploads, turns int }
 
+func (r *run) add(t totals) {
+	r.lock.Lock()
+	defer r.lock.Unlock()
+	r.total.lost += t.lost
+	r.total.doubled += t.doubled
+	r.total.crossings += t.crossings
+	r.total.uploads += t.uploads
+	r.total.turns += t.turns
+}
+
 // check holds the final state against what was acknowledged: the invariants I1 to I5 of the plan.
 func (l *load) check(grace time.Duration) {
 	l.Helper()
@@ -65,8 +75,7 @@ func (l *load) checkUploads(conn *pgx.Conn) {
 			wrong++
 		}
 	}
-	l.total.uploads += n
-	l.total.lost += lost
+	l.add(totals{uploads: n, lost: lost})
 	if lost > 0 {
 		l.miss("%d of %d acknowledged uploads are lost", lost, n)
 	}
@@ -126,10 +135,7 @@ func (l *load) checkTurns(conn *pgx.Conn) {
 			unlike++
 		}
 	}
-	l.total.turns += n
-	l.total.lost += lost
-	l.total.doubled += doubled
-	l.total.crossings += crossed
+	l.add(totals{turns: n, lost: lost, doubled: doubled, crossings: crossed})
 	if lost+doubled+crossed+unlike > 0 {
 		l.miss("of %d acknowledged answers %d are lost, %d doubled, %d kept in other words, %d show another tenant's word", n, lost, doubled, unlike, crossed)
 	}
@@ -164,7 +170,7 @@ func (w *world) checkState(conn *pgx.Conn) {
 	ctx := context.Background()
 	for what, sql := range doubledRows {
 		if n := number(ctx, conn, sql); n != 0 {
-			w.total.doubled += n
+			w.add(totals{doubled: n})
 			w.miss("%d %s", n, what)
 		}
 	}
@@ -176,7 +182,7 @@ func (w *world) checkState(conn *pgx.Conn) {
 	config, err := pgx.ParseConfig(w.rig.pg.url("postgres", w.database))
 	must(w, err)
 	if found, err := postgres.Lint(ctx, config); err != nil || len(found) > 0 {
-		w.total.crossings += len(found)
+		w.add(totals{crossings: len(found)})
 		w.miss("isolation: %v %v", found, err)
 	}
 	for _, t := range w.tenants { // what is kept for a tenant holds its own words alone
@@ -186,7 +192,7 @@ func (w *world) checkState(conn *pgx.Conn) {
 				must(w, conn.QueryRow(ctx, `select (select count(*) from chunks where tenant_id = $1 and text like $2) + (select count(*) from messages where tenant_id = $1 and text like $2)
 					+ (select count(*) from citations where tenant_id = $1 and text like $2)`, t.id, "%"+other.canary+"%").Scan(&n))
 				if n > 0 {
-					w.total.crossings += n
+					w.add(totals{crossings: n})
 					w.miss("%d rows of a tenant hold another's word", n)
 				}
 			}
@@ -215,7 +221,9 @@ func (w *world) checkLogs() {
 				w.miss("a key is in the log")
 			}
 			if bytes.Contains(line, []byte("request failed")) {
+				w.lock.Lock()
 				w.failures[cause(string(line))]++
+				w.lock.Unlock()
 			}
 		}
 	}

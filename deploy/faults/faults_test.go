@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -26,6 +27,7 @@ type run struct {
 	*testing.T
 	*rig
 	fault    fault
+	lock     sync.Mutex
 	notes    []string
 	missed   []string
 	verdict  string // "" : passed or missed
@@ -39,6 +41,8 @@ type run struct {
 
 // note says what was seen.
 func (r *run) note(format string, args ...any) {
+	r.lock.Lock()
+	defer r.lock.Unlock()
 	r.notes = append(r.notes, fmt.Sprintf(format, args...))
 }
 
@@ -46,6 +50,8 @@ func (r *run) note(format string, args ...any) {
 func (r *run) miss(format string, args ...any) {
 	r.Helper()
 	text := fmt.Sprintf(format, args...)
+	r.lock.Lock()
+	defer r.lock.Unlock()
 	r.missed = append(r.missed, text)
 	r.Errorf("%s", text)
 }

@@ -35,6 +35,7 @@ type world struct {
 	*run
 	database  string
 	pg, redis *proxy
+	model     *proxy
 	apps      []*app
 	tenants   []*tenant
 	faultFrom atomic.Int64 // when the fault began and ended, unix nanoseconds
@@ -64,14 +65,20 @@ type visitor struct{ token, address string }
 // newWorld boots everything. settings are added to the instances' environment.
 func (r *run) newWorld(settings ...string) *world {
 	r.Helper()
+	return r.newWorldOf(2, settings...)
+}
+
+// newWorldOf boots so many instances.
+func (r *run) newWorldOf(instances int, settings ...string) *world {
+	r.Helper()
 	r.models.heal()
 	w := &world{run: r, database: "w" + strings.ReplaceAll(domain.NewID().String(), "-", ""), settings: settings}
 	r.rig.pg.exec(r, "postgres", "create database "+w.database+" template migrated")
 	r.Cleanup(func() { // after the instances are gone
 		r.rig.pg.exec(r, "postgres", "drop database if exists "+w.database+" with (force)")
 	})
-	w.pg, w.redis = newProxy(r, fmt.Sprintf("127.0.0.1:%d", r.rig.pg.port)), newProxy(r, r.redisAddress())
-	for range 2 {
+	w.pg, w.redis, w.model = newProxy(r, fmt.Sprintf("127.0.0.1:%d", r.rig.pg.port)), newProxy(r, r.redisAddress()), newProxy(r, r.models.address)
+	for range instances {
 		w.apps = append(w.apps, w.boot())
 	}
 	return w
@@ -86,7 +93,7 @@ func (w *world) boot(settings ...string) *app {
 	a.logPath = filepath.Join(w.dir, fmt.Sprintf("app-%s.log", strings.TrimPrefix(listen, "127.0.0.1:")))
 	a.env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "TMPDIR=" + w.dir, "BITB_CACHE_DIR=" + filepath.Join(w.dir, "cache"),
 		"DATABASE_URL=postgres://bitb_app@" + w.pg.Addr().String() + "/" + w.database + "?sslmode=disable", "REDIS_URL=redis://" + w.redis.Addr().String(),
-		"OPENAI_BASE_URL=http://" + w.models.address + "/v1", "OPENAI_API_KEY=" + w.models.chat.Key, "BITB_CHAT_MODEL=scripted", "BITB_EMBEDDING_MODEL=scripted",
+		"OPENAI_BASE_URL=http://" + w.model.Addr().String() + "/v1", "OPENAI_API_KEY=" + w.models.chat.Key, "BITB_CHAT_MODEL=scripted", "BITB_EMBEDDING_MODEL=scripted",
 		"BITB_LISTEN=" + listen, "BITB_METRICS_LISTEN=" + metrics, "BITB_PUBLIC_URL=" + site, "BITB_TRUSTED_PROXIES=127.0.0.0/8"},
 		append(w.settings, settings...)...)
 	must(w, w.begin(a, w.bitb, "serve"))
