@@ -35,6 +35,7 @@ var arrows = map[string][]string{
 	"domain/ingest/extract": {},
 	"domain/ingest/chunk":   {"domain/ingest/extract"},
 	"domain/ingest/reader":  {"domain/ingest/chunk", "domain/ingest/extract"},
+	"deploy/faults":         {}, // tests alone
 	"domain/dbtest":         {"", "domain", "domain/document", "domain/lexical", "domain/llm", "domain/postgres"},
 }
 
