@@ -436,7 +436,7 @@ func (w *world) fullWAL(dir string) {
 	w.everythingEnds(2 * time.Minute)
 }
 
-// limitMemory leaves a process 8 MB more than it has.
+// limitMemory lets a process have 16 MB, which is not enough.
 func limitMemory(pid int) error {
-	return exec.Command("prlimit", "--pid", fmt.Sprint(pid), "--data=8388608").Run()
+	return exec.Command("prlimit", "--pid", fmt.Sprint(pid), "--data=16777216").Run()
 }

@@ -73,8 +73,8 @@ func (r *run) newWorldOf(instances int, settings ...string) *world {
 	r.Helper()
 	r.models.heal()
 	w := &world{run: r, database: "w" + strings.ReplaceAll(domain.NewID().String(), "-", ""), settings: settings}
-	r.rig.pg.exec(r, "postgres", "create database "+w.database+" template migrated")
-	r.Cleanup(func() { // after the instances are gone
+	r.rig.pg.exec(r, "postgres", "create database "+w.database+" template migrated strategy file_copy") // the other one loses unlogged tables in a crash
+	r.Cleanup(func() {                                                                                  // after the instances are gone
 		r.rig.pg.exec(r, "postgres", "drop database if exists "+w.database+" with (force)")
 	})
 	w.pg, w.redis, w.model = newProxy(r, fmt.Sprintf("127.0.0.1:%d", r.rig.pg.port)), newProxy(r, r.redisAddress()), newProxy(r, r.models.address)

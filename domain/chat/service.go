@@ -111,7 +111,7 @@ func (s *Service) Ask(ctx context.Context, q Question, events Events) (Message, 
 
 // A question is refused soon when the database is too busy to keep it; what was said already is worth a longer try.
 const (
-	askWithin  = 1500 * time.Millisecond
+	askWithin  = 2 * time.Second
 	keepWithin = 8 * time.Second
 	keepAgain  = 250 * time.Millisecond
 )
