@@ -1,12 +1,14 @@
-# One static binary on an empty file system: no shell, no package manager, no root.
+# Two images. `docker build .` makes bitb: one static binary on an empty file system, no shell, no package manager, no root.
 #
-#   docker run … bitb              the dashboard, the widget's API and the pages (the default, `serve`)
-#   docker run … bitb work         the ingestion jobs
+#   docker run … bitb              the dashboard, the widget's API and the pages, and reading documents (the default, `serve`)
+#   docker run … bitb work         reading documents alone
 #   docker run … bitb migrate      brings the database to this version, then ends; run it before the others
 #
+# `docker build --target backup .` makes bitb-backup: the same binary beside PostgreSQL's own programs, which `backup`,
+# `restore` and `drill` call; a drill starts a whole cluster. Its PostgreSQL must not be older than the database's.
+#
 # DATABASE_URL is bitb_app's, for serve and work; BITB_MIGRATE_DATABASE_URL is a superuser's, for
-# migrate alone. README.md lists every setting. /healthz and /readyz are there to be probed over HTTP:
-# the image holds no program that a HEALTHCHECK could call.
+# migrate alone. README.md lists every setting, docs/deploying.md tells how all of it runs together.
 
 FROM golang:1.26 AS build
 WORKDIR /src
@@ -17,7 +19,15 @@ COPY . .
 RUN CGO_ENABLED=0 go build -trimpath -tags timetzdata -ldflags="-s -w" -o /out/bitb ./web
 RUN mkdir -m 1777 /out/tmp
 
-FROM scratch
+FROM pgvector/pgvector:0.8.2-pg17 AS backup
+COPY --from=build /out/bitb /usr/local/bin/bitb
+ENV PATH=/usr/lib/postgresql/17/bin:$PATH BITB_METRICS_LISTEN=off
+# The user postgres, by number: Kubernetes cannot tell from a name whether it is root. initdb wants one that has a name.
+USER 999:999
+ENTRYPOINT ["/usr/local/bin/bitb"]
+CMD ["backup"]
+
+FROM scratch AS bitb
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /out/bitb /bitb
 # The only place that is written to: the PDF reader's compiled code (BITB_CACHE_DIR, by default below
@@ -27,5 +37,6 @@ VOLUME /tmp
 ENV BITB_LISTEN=:8080 BITB_METRICS_LISTEN=:9464
 USER 65532:65532
 EXPOSE 8080 9464
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["/bitb", "healthy"]
 ENTRYPOINT ["/bitb"]
 CMD ["serve"]

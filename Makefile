@@ -21,6 +21,19 @@ run: build ## install what is missing, start everything with a demo tenant, and 
 test: go ## install what is missing, then run every test, the browser's too
 	@exec $(services) run --tests go test ./...
 
+.PHONY: previous switches manifests
+previous: go ## build the release before this one (deploy/previous) and try it on this one's schema
+	@exec $(services) run --tests deploy/previous.sh go test -count=1 -run TestPreviousOnThisSchema ./web
+
+# How often each: by rolling, by blue and green.
+SWITCHES ?= 10
+
+switches: go ## switch between that release and this one under load, ten times each way, and print what was seen
+	@exec $(services) run --tests deploy/previous.sh env BITB_SWITCHES=$(SWITCHES) go test -count=1 -timeout 30m -run 'TestSwitches|TestStopKeeps' -v ./web
+
+manifests: go ## check deploy/: Kubernetes' schemas, compose.yaml, the Dockerfile
+	@go -C deploy/check test ./...
+
 # What it finds lies in testdata/fuzz of the package, and is a test from then on. It begins from the seeds each time: going
 # through all that earlier runs have gathered would take longer than FUZZTIME.
 fuzz: go ## feed chance input to every fuzz target for FUZZTIME each, and stop at the first that fails
@@ -78,9 +91,10 @@ faults: go ## break the program on purpose, F0 to F24, and show what was expecte
 	@$(services) install && FAULTS=1 ONLY='$(ONLY)' FAULTS_FULL='$(FULL)' FAULTS_LOAD='$(LOAD)' FAULTS_OUT='$(abspath $(OUT))' \
 		go test -count=1 -timeout 3h -v ./deploy/faults | grep --line-buffered -v '^=== '
 
-image: ## build the container image bitb
+image: ## build the container images bitb and bitb-backup
 	@docker info >/dev/null 2>&1 || { echo 'No Docker engine answers here (docker info fails), and building the image needs one.' >&2; exit 1; }
 	docker build -t bitb .
+	docker build -t bitb-backup --target backup .
 
 go:
 	@command -v go >/dev/null || { echo "Go $$(awk '$$1 == "go" {print $$2}' go.mod) or later is needed: https://go.dev/dl" >&2; exit 1; }

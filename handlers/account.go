@@ -28,7 +28,7 @@ func (s *server) signInPage(c echo.Context) error {
 	if _, err := s.sessionAccount(c.Request().Context()); err == nil {
 		return c.Redirect(http.StatusSeeOther, localPath(c.QueryParam("next")))
 	}
-	return render(c, http.StatusOK, views.SignIn(views.SignInForm{Next: c.QueryParam("next")}))
+	return render(c, http.StatusOK, views.SignIn(views.SignInForm{Next: c.QueryParam("next"), Deleted: c.QueryParam("deleted") != ""}))
 }
 
 // Five wrong passwords in a quarter of an hour for one address from one place, and a hundred for one address from
@@ -236,6 +236,27 @@ func (s *server) changePassword(c echo.Context) error {
 		return err
 	}
 	return s.done(c, "/settings", "Your password was changed. Everywhere else you are signed out.")
+}
+
+// deleteTenant ends the organisation of an owner, with everything in it.
+func (s *server) deleteTenant(c echo.Context) error {
+	ctx := c.Request().Context()
+	account, _ := accountOf(c)
+	err := s.Tenants.Delete(ctx, account, c.FormValue("password"), text(c.FormValue("name")))
+	if e, ok := asError(err, domain.Invalid); ok {
+		if wantsJSON(c.Request()) {
+			return e
+		}
+		return s.settingsPage(c, http.StatusUnprocessableEntity, views.SettingsView{DeleteErr: e})
+	}
+	if err != nil {
+		return err
+	}
+	s.Log.InfoContext(ctx, "organisation deleted by its owner")
+	if err := s.sessions.Destroy(ctx); err != nil {
+		return fmt.Errorf("end the session: %w", err)
+	}
+	return c.Redirect(http.StatusSeeOther, "/signin?deleted=1")
 }
 
 // localPath lets a sign-in go on to an address of this server and to no other.

@@ -28,6 +28,7 @@ import (
 	"bitb/domain"
 	"bitb/domain/chat"
 	"bitb/domain/dbtest"
+	"bitb/domain/doctor"
 	"bitb/domain/document"
 	"bitb/domain/llm"
 	"bitb/domain/questions"
@@ -52,6 +53,7 @@ type app struct {
 	chat      *chat.Service
 	search    *retrieve.Service
 	questions *questions.Service
+	doctor    fakeDoctor
 	rendering atomic.Pointer[func(ctx context.Context, page, width int) error] // what a test does while a page is drawn
 }
 
@@ -68,6 +70,21 @@ var onePixel = func() []byte {
 	_ = png.Encode(&b, image.NewGray(image.Rect(0, 0, 1, 1)))
 	return b.Bytes()
 }()
+
+// fakeDoctor finds one thing wrong, and counts how often it was asked to look again.
+type fakeDoctor struct{ again atomic.Int64 }
+
+func (f *fakeDoctor) Report(_ context.Context, again bool) doctor.Report {
+	if again {
+		f.again.Add(1)
+	}
+	return doctor.Run(context.Background(), []doctor.Check{
+		{Group: "Database", ID: "a", Name: "Role", Run: func(context.Context) doctor.Result {
+			return doctor.Fail("The server logs in as <b>.").Doing("Let it log in as bitb_app.")
+		}},
+		{Group: "Database", ID: "b", Name: "Version", Run: func(context.Context) doctor.Result { return doctor.Pass("15.20.") }},
+	}, nil)
+}
 
 type noMetrics struct{}
 
@@ -105,7 +122,7 @@ func newApp(t *testing.T) *app {
 		Documents: a.documents, Retrieve: a.search, Chat: a.chat, Questions: a.questions, Limiter: &countless{Store: store}, Hints: store, Cache: store, Metrics: noMetrics{},
 		Models: views.Models{Answer: llm.Extractive{}.Model(), Embedding: llm.NewHashing().Model(), BuiltIn: true}, TraceDays: 30,
 		Sniff: sniff, Unzip: unzip,
-		RenderPage: a.render, Ready: a.db.Ping, ClientIP: echo.ExtractIPDirect(),
+		Readiness: &a.doctor, RenderPage: a.render, Ready: a.db.Ping, ClientIP: echo.ExtractIPDirect(),
 	})
 	if err != nil {
 		t.Fatal(err)

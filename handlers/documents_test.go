@@ -236,6 +236,38 @@ func TestSessionTokens(t *testing.T) {
 	want(t, "the token after that", as(cookie.Value), http.StatusUnauthorized)
 }
 
+// An owner deletes the organisation on the page of settings; from then on nobody of it is signed in and its bot is not there.
+func TestDeleteOrganisation(t *testing.T) {
+	a := newApp(t)
+	m, other := a.owner(t, "Harbour Loop"), a.owner(t, "Elsewhere")
+	m.things(t)
+	admin := m.colleague(t, domain.Admin)
+	if page := admin.get(t, "/settings"); strings.Contains(page.body, "/settings/delete") {
+		t.Error("an admin is shown how to delete the organisation")
+	}
+	wrong := m.post(t, "/settings/delete", url.Values{"name": {"Harbour"}, "password": {password}})
+	want(t, "the wrong name", wrong, http.StatusUnprocessableEntity)
+	if !strings.Contains(wrong.body, "This is not the name.") || !strings.Contains(wrong.body, "Type its name: Harbour Loop") {
+		t.Errorf("the page does not say what is wrong: %s", wrong.body)
+	}
+	want(t, "the wrong password", m.post(t, "/settings/delete", url.Values{"name": {"Harbour Loop"}, "password": {"x"}}, "Accept", "application/json"), http.StatusUnprocessableEntity)
+	gone := m.post(t, "/settings/delete", url.Values{"name": {"Harbour Loop"}, "password": {password}})
+	want(t, "delete", gone, http.StatusSeeOther)
+	if page := m.get(t, gone.Header.Get("Location")); !strings.Contains(page.body, "Your organisation was deleted") {
+		t.Errorf("nothing confirms it: %s", page.body)
+	}
+	for who, someone := range map[string]*member{"the owner": m, "an admin": admin} {
+		want(t, who, someone.get(t, "/documents", "Accept", "application/json"), http.StatusUnauthorized)
+	}
+	want(t, "its bot", m.site(t, http.MethodGet, "", ""), http.StatusNotFound)
+	want(t, "another organisation", other.get(t, "/documents"), http.StatusOK)
+	for _, table := range []string{"documents", "chunks", "messages", "citations", "users", "audit_log"} {
+		if n := a.db.Count(t, "select count(*) from "+table+" where tenant_id = $1", m.account.Tenant.ID); n != 0 {
+			t.Errorf("%d rows of %s are left", n, table)
+		}
+	}
+}
+
 // No log line holds what people wrote.
 func TestLogsSayNothingOfContent(t *testing.T) {
 	a := newApp(t)

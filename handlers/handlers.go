@@ -58,6 +58,7 @@ type Deps struct {
 	Retrieve  *retrieve.Service
 	Chat      *chat.Service
 	Questions *questions.Service
+	Readiness Readiness
 	Limiter   Limiter
 	Hints     Hints
 	Cache     Cache
@@ -73,7 +74,7 @@ type Deps struct {
 	Unzip func(content []byte, each func(name string, content []byte, err error) error) error
 	// RenderPage makes a picture of a page of a PDF, so many pixels wide. Without it, and where it fails, its text is shown.
 	RenderPage func(ctx context.Context, content []byte, page, width int) (picture []byte, mediaType string, err error)
-	// Ready says why the server should get no requests now, nil when all is well.
+	// Ready says why the server should get no requests now, as domain.Unavailable; nil when all is well.
 	Ready func(ctx context.Context) error
 	// ClientIP tells who is calling, past the proxies that are trusted.
 	ClientIP echo.IPExtractor

@@ -99,6 +99,7 @@ var routes = []route{
 	{method: post, path: "/settings/search", who: admin, limit: per(30, time.Minute, "member"), handle: (*server).saveSearchForm},
 	{method: post, path: "/settings/search/reset", who: admin, limit: per(30, time.Minute, "member"), handle: (*server).resetSearch},
 	{method: post, path: "/settings/password", who: viewer, limit: per(10, time.Minute, "member"), handle: (*server).changePassword},
+	{method: post, path: "/settings/delete", who: owner, limit: per(10, time.Minute, "member"), handle: (*server).deleteTenant},
 
 	{method: get, path: "/settings/audit", who: admin, limit: per(120, time.Minute, "member"), handle: (*server).audit},
 
@@ -106,6 +107,8 @@ var routes = []route{
 	{method: post, path: "/staff/signin", who: anyone, limit: per(30, time.Minute, "ip"), handle: (*server).staffSignIn},
 	{method: post, path: "/staff/signout", who: staff, limit: per(60, time.Minute, "staff"), handle: (*server).staffSignOut},
 	{method: get, path: "/staff", who: staff, limit: per(120, time.Minute, "staff"), handle: (*server).tenants},
+	{method: get, path: "/staff/readiness", who: staff, limit: per(60, time.Minute, "staff"), handle: (*server).readiness},
+	{method: post, path: "/staff/readiness", who: staff, limit: per(6, time.Minute, "staff"), handle: (*server).readinessAgain},
 	{method: get, path: "/staff/tenants/:tenant", who: staff, limit: per(120, time.Minute, "staff"), handle: (*server).staffTenant},
 	{method: post, path: "/staff/tenants/:tenant/cases", who: staff, limit: per(20, time.Minute, "staff"), handle: (*server).openCase},
 	{method: post, path: "/staff/cases/:case/close", who: staff, limit: per(60, time.Minute, "staff"), handle: (*server).closeCase},

@@ -161,6 +161,26 @@ func TestStaffRoutesRefuse(t *testing.T) {
 // routeOf fills in the ids of a line of members.
 func routeOf(path string, ids map[string]domain.ID) string { return fill(path, ids) }
 
+// Staff see the readiness check, and may have it made again.
+func TestReadinessPage(t *testing.T) {
+	a := newApp(t)
+	h := a.helper(t)
+	page := h.get(t, "/staff/readiness")
+	want(t, "the page", page, http.StatusOK)
+	for _, text := range []string{"1 passed, 1 failed", "What to do", "The server logs in as &lt;b&gt;.", "Let it log in as bitb_app.", "15.20."} {
+		if !strings.Contains(page.body, text) {
+			t.Errorf("the page does not say %q", text)
+		}
+	}
+	if n := a.doctor.again.Load(); n != 0 {
+		t.Errorf("made again %d times by looking", n)
+	}
+	want(t, "run again", h.post(t, "/staff/readiness", nil), http.StatusSeeOther)
+	if n := a.doctor.again.Load(); n != 1 {
+		t.Errorf("made again %d times", n)
+	}
+}
+
 func TestStaffSignInPage(t *testing.T) {
 	a := newApp(t)
 	h := a.helper(t)

@@ -13,8 +13,6 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
-
-	"bitb/domain"
 )
 
 // static serves a built file. With the content hash in its address it may be kept for ever.
@@ -68,11 +66,8 @@ func (s *server) healthz(c echo.Context) error { return c.String(http.StatusOK, 
 func (s *server) readyz(c echo.Context) error {
 	ctx, cancel := context.WithTimeout(c.Request().Context(), 2*time.Second)
 	defer cancel()
-	if s.stop.Err() != nil {
-		return domain.NewError(domain.Unavailable, "The server is stopping.")
-	}
 	if err := s.Ready(ctx); err != nil {
-		return &domain.Error{Code: domain.Unavailable, Message: "The database does not answer.", Err: err}
+		return err
 	}
 	return c.String(http.StatusOK, "ready\n")
 }

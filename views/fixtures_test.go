@@ -426,6 +426,7 @@ func examples() []example {
 
 	add("SignIn", "empty", true, SignIn(SignInForm{}))
 	add("SignIn", "full", true, SignIn(SignInForm{Email: "service@canoe.example", Next: "/bot", Err: refused}))
+	add("SignIn", "deleted", true, SignIn(SignInForm{Deleted: true}))
 	add("SignIn", "hostile", true, SignIn(SignInForm{Email: hostile, Next: hostile, Err: domain.NewError(domain.RateLimited, hostile)}))
 	add("SignUp", "empty", true, SignUp(SignUpForm{}))
 	add("SignUp", "full", true, SignUp(SignUpForm{Company: german, Name: arabic, Email: "x", Err: wrong}))
@@ -445,8 +446,8 @@ func examples() []example {
 	add("Settings", "full", true, Settings(owner, SettingsView{Company: owner.Account.Tenant.Name, Models: models, Embedding: document.Embedded{Model: "hashing-1024", Of: 480}, Cutting: cut, Search: search}))
 	add("Settings", "cutting-wrong", true, Settings(owner, SettingsView{Company: owner.Account.Tenant.Name, Models: models, Cutting: badCut}))
 	add("Settings", "viewer", true, Settings(somebody(domain.Viewer, "/settings"), SettingsView{Company: german, Models: Models{Answer: "a", Embedding: "b"}, Embedding: document.Embedded{Model: "b", Outdated: 1, Of: 480}, Cutting: cut}))
-	add("Settings", "wrong", true, Settings(owner, SettingsView{Company: "", CompanyErr: wrong, PasswordErr: wrong, Models: models}))
-	add("Settings", "hostile", true, Settings(hostilePage("/settings"), SettingsView{Company: hostile, CompanyErr: wrong, PasswordErr: wrong, Models: Models{Answer: hostile, Embedding: hostile}, Cutting: badCut, Search: badSearch}))
+	add("Settings", "wrong", true, Settings(owner, SettingsView{Company: "", CompanyErr: wrong, PasswordErr: wrong, DeleteErr: domain.InvalidField("name", "This is not the name. Type it as it stands above."), Models: models}))
+	add("Settings", "hostile", true, Settings(hostilePage("/settings"), SettingsView{Company: hostile, CompanyErr: wrong, PasswordErr: wrong, DeleteErr: &domain.Error{Code: domain.Invalid, Fields: map[string]string{"name": hostile, "password": hostile}}, Models: Models{Answer: hostile, Embedding: hostile}, Cutting: badCut, Search: badSearch}))
 
 	questionExamples(add)
 	for _, status := range []int{400, 401, 403, 404, 405, 413, 429, 500, 503} {

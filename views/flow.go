@@ -178,7 +178,7 @@ func pipeline(v DebuggerView) flow {
 	if r.Vectors != retrieve.VectorsOff {
 		list("By vectors", vectorFact(r), took(r, "embed"), func(p retrieve.Passage) int { return p.VectorRank }, func(p retrieve.Passage) float64 { return p.Vector }, false)
 	}
-	list("Fused", number(len(all))+" in, "+number(len(r.Passages))+" looked at", took(r, "search", "passages"),
+	list("Fused", number(len(all))+" in, "+number(len(r.Passages))+" looked at", took(r, "search", "passages", "near"),
 		func(p retrieve.Passage) int { return p.FusedRank }, func(p retrieve.Passage) float64 { return p.Fused }, !reranked)
 	if reranked {
 		list("Re-ranked", number(len(r.Passages))+" by "+r.Reranker, took(r, "rerank"),

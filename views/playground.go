@@ -233,6 +233,8 @@ func stageName(stage string) string {
 		return "Search"
 	case "passages":
 		return "Read passages"
+	case "near":
+		return "Look at texts"
 	case "rerank":
 		return "Re-rank"
 	case "choose":

@@ -14,6 +14,8 @@ type SignInForm struct {
 	Email string
 	Next  string // local path to go on to, "" for the start page
 	Err   *domain.Error
+
+	Deleted bool // the organisation of whoever comes here was deleted just now
 }
 
 // SignUpForm is what the person typed, with what was wrong with it. Fields: company, name, email, password.
@@ -98,6 +100,7 @@ type SettingsView struct {
 	Company     string
 	CompanyErr  *domain.Error // field: company
 	PasswordErr *domain.Error // fields: current, password
+	DeleteErr   *domain.Error // fields: name, password
 	Models      Models
 	Embedding   document.Embedded
 	Cutting     CuttingForm

@@ -47,7 +47,7 @@ type caseSection struct{ path, name, icon string }
 func (s StaffShell) sections() []caseSection {
 	tenants := caseSection{"/staff", "Tenants", "building"}
 	if s.Case == nil {
-		return []caseSection{tenants}
+		return []caseSection{tenants, {"/staff/readiness", "Readiness", "list-checks"}}
 	}
 	at := caseAddress(s.Case.ID)
 	return []caseSection{{at, "Answers", "messages-square"}, {at + "/retrievals", "Retrievals", "bug"}, {at + "/failures", "Failures", "triangle-alert"}, tenants}

@@ -13,6 +13,7 @@ import (
 
 	"bitb/domain"
 	"bitb/domain/chat"
+	"bitb/domain/doctor"
 	"bitb/domain/document"
 	"bitb/domain/retrieve"
 	"bitb/domain/tenant"
@@ -47,6 +48,21 @@ func staffExamples(add func(string, string, bool, templ.Component)) {
 	evil.TenantName, evil.Reason, evil.StaffName, evil.Left = hostile+german, hostile+arabic, hostile, 20*time.Second
 	wrong := &domain.Error{Code: domain.Invalid, Message: "Some fields need another look.", Fields: map[string]string{
 		"reason": "Say why in at least 10 characters. The tenant reads it.", "code": "This code is wrong, or it was used already. Wait for the next one.", "minutes": hostile}}
+
+	ready := doctor.Report{At: now.Add(-40 * time.Second), TookMS: 412, Passed: 3, Failed: 2, NotApplicable: 1, Lines: []doctor.Line{
+		{Group: "Settings and secrets", Name: "Settings", Status: doctor.Passed, Found: "All are there and in order; so are the secrets that they need."},
+		{Group: "Settings and secrets", Name: "Secrets from a manager", Status: doctor.Failed, Found: "In the environment itself: DATABASE_URL, OPENAI_API_KEY.",
+			Do: "Whoever lists processes or pods reads them there. Name a file that a secret manager fills, or a secret in it (docs/secrets.md)."},
+		{Group: "Database", Name: "Version", Status: doctor.Passed, Found: "PostgreSQL 15.20, pgvector 0.8.6.", TookMS: 4},
+		{Group: "Database", Name: "Role", Status: doctor.Passed, Found: "The server logs in as bitb_app: no superuser, no BYPASSRLS, owns nothing, cannot truncate.", TookMS: 12},
+		{Group: "Address and HTTPS", Name: "Certificate", Status: doctor.Failed, Found: "The certificate ends in 3 days.", Do: "It should have been renewed by itself. See the log of what gets it (docs/https.md).", TookMS: 131},
+		{Group: "Capacity", Name: "Budget for disruption", Status: doctor.NotApplicable, Found: "Only Kubernetes has one, and this is not Kubernetes."},
+	}}
+	wellness := doctor.Report{At: now, Passed: 1, Lines: ready.Lines[:1]}
+	evilReport := doctor.Report{At: now, Failed: 1, Lines: []doctor.Line{{Group: hostile, Name: hostile, Status: doctor.Status(hostile), Found: hostile + german, Do: hostile}}}
+	add("Readiness", "full", true, Readiness(helper("/staff/readiness", nil), ready))
+	add("Readiness", "well", true, Readiness(helper("/staff/readiness", nil), wellness))
+	add("Readiness", "hostile", true, Readiness(helper("/staff/readiness", nil), evilReport))
 
 	add("StaffSignIn", "empty", true, StaffSignIn(SignInForm{}))
 	add("StaffSignIn", "full", true, StaffSignIn(SignInForm{Email: "ada@bitb.example", Err: tenant.ErrStaffSignIn}))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,7 +12,9 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/caarlos0/env/v11"
 )
@@ -39,6 +42,10 @@ type Config struct {
 	DatabaseURL Secret `env:"DATABASE_URL"`
 	MigrateURL  Secret `env:"BITB_MIGRATE_DATABASE_URL"` // "": DatabaseURL
 	RedisURL    Secret `env:"REDIS_URL"`
+	Pooled      bool   `env:"BITB_DATABASE_POOLED"` // DATABASE_URL is a pooler's, in transaction mode
+
+	SupabaseURL string `env:"SUPABASE_URL"` // of a project whose storage keeps originals; "": the database does
+	SupabaseKey Secret `env:"SUPABASE_SERVICE_ROLE_KEY"`
 
 	OpenAIKey      Secret `env:"OPENAI_API_KEY"`
 	OpenAIBaseURL  string `env:"OPENAI_BASE_URL"`
@@ -58,7 +65,35 @@ type Config struct {
 	TraceDays     int        `env:"BITB_TRACE_DAYS" envDefault:"30"` // that an answer can be explained
 	Workers       int        `env:"BITB_WORKERS" envDefault:"2"`     // documents read at once by this process; 0: none
 
+	// Of the readiness check, beside those above.
+	PrometheusURL   string `env:"BITB_PROMETHEUS_URL"`    // that watches this deployment
+	LogCollectorURL string `env:"BITB_LOG_COLLECTOR_URL"` // whose 200 says that what carries the logs away is well
+	CacheDir        string `env:"BITB_CACHE_DIR"`
+	KubernetesHost  string `env:"KUBERNETES_SERVICE_HOST"` // set in every pod
+	KubernetesPort  string `env:"KUBERNETES_SERVICE_PORT"`
+
 	DemoListen string `env:"BITB_DEMO_LISTEN" envDefault:"127.0.0.1:8090"` // of the demo customer's site
+
+	Drain time.Duration `env:"BITB_DRAIN" envDefault:"0s"` // how long a stop leaves /readyz at 503 before nothing new is served
+
+	command string            // that these settings are for
+	places  map[string]string // where each secret comes from
+}
+
+// processName is what the process calls itself in the database's list of connections.
+func (c Config) processName() string {
+	role := c.command
+	switch {
+	case role == "doctor":
+		return "bitb " + role
+	case role == "work":
+	case c.Workers > 0:
+		role = "serve+work"
+	default:
+		role = "serve"
+	}
+	machine, _ := os.Hostname() // without a name the number will do
+	return fmt.Sprintf("bitb %s %.40s:%d", role, machine, os.Getpid())
 }
 
 // loadConfig reads the settings and reports all that is wrong with them at once.
@@ -74,6 +109,7 @@ func loadConfig(getenv func(string) string) (Config, error) {
 func loadConfigWithoutRedis(getenv func(string) string) (Config, error) {
 	var c Config
 	values, errs := environment(getenv)
+	c.places = places(getenv)
 	if err := env.ParseWithOptions(&c, env.Options{Environment: values}); err != nil {
 		errs = append(errs, err)
 	}
@@ -89,6 +125,14 @@ func loadConfigWithoutRedis(getenv func(string) string) (Config, error) {
 	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
 	c.chooseModels()
 	return c, errors.Join(append(errs, c.check()...)...)
+}
+
+// publicURL is where people reach the server, for who needs no other setting.
+func publicURL(getenv func(string) string) string {
+	if address := getenv("BITB_PUBLIC_URL"); address != "" {
+		return strings.TrimRight(address, "/")
+	}
+	return "http://" + cmp.Or(getenv("BITB_LISTEN"), "127.0.0.1:8080")
 }
 
 func (c *Config) chooseModels() {
@@ -127,6 +171,8 @@ func (c *Config) check() []error {
 		wrong("a model is chosen, but neither OPENAI_API_KEY nor OPENAI_BASE_URL is set")
 	}
 	errs = append(errs, c.checkRerank()...)
+	errs = append(errs, c.checkDoctor()...)
+	errs = append(errs, c.checkSupabase()...)
 	for _, proxy := range c.TrustedProxy {
 		if _, err := netip.ParsePrefix(strings.TrimSpace(proxy)); err != nil {
 			wrong("BITB_TRUSTED_PROXIES: %q is not an address range such as 10.0.0.0/8", proxy)
@@ -137,6 +183,9 @@ func (c *Config) check() []error {
 	}
 	if c.TraceDays < 1 || c.TraceDays > 3650 {
 		wrong("BITB_TRACE_DAYS must be 1 to 3650")
+	}
+	if c.Drain < 0 || c.Drain > longestDrain {
+		wrong("BITB_DRAIN must be 0s to 5m")
 	}
 	return errs
 }
@@ -152,6 +201,45 @@ func (c *Config) checkRerank() []error {
 		return []error{errors.New("BITB_RERANK_URL is set, but not BITB_RERANK_MODEL; an endpoint with one model takes any name")}
 	case err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || u.User != nil:
 		return []error{errors.New("BITB_RERANK_URL must be an endpoint's whole address, like https://api.example.com/v2/rerank")}
+	}
+	return nil
+}
+
+func (c *Config) checkDoctor() (errs []error) {
+	for name, address := range map[string]string{"BITB_PROMETHEUS_URL": c.PrometheusURL, "BITB_LOG_COLLECTOR_URL": c.LogCollectorURL} {
+		if u, err := url.Parse(address); address != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil) {
+			errs = append(errs, fmt.Errorf("%s must be like http://prometheus:9090", name))
+		}
+	}
+	return errs
+}
+
+// places says of each secret that is set where it comes from: a file, a secret manager by its scheme, or the environment.
+func places(getenv func(string) string) map[string]string {
+	all := map[string]string{}
+	for name := range (Config{}).secrets() {
+		scheme, _, reference := strings.Cut(getenv(name), "://")
+		switch {
+		case getenv(name+"_FILE") != "" || strings.HasPrefix(getenv(name), "file:"):
+			all[name] = "files"
+		case reference && slices.Contains([]string{"awssm", "gcpsm", "azkv", "vault"}, scheme):
+			all[name] = scheme
+		case getenv(name) != "":
+			all[name] = "environment"
+		}
+	}
+	return all
+}
+
+func (c *Config) checkSupabase() []error {
+	u, err := url.Parse(c.SupabaseURL)
+	switch {
+	case c.SupabaseURL == "" && c.SupabaseKey == "":
+		return nil
+	case c.SupabaseURL == "" || c.SupabaseKey == "":
+		return []error{errors.New("SUPABASE_URL and SUPABASE_SERVICE_ROLE_KEY are set together or not at all")}
+	case err != nil || u.Host == "" || u.User != nil || (u.Scheme != "https" && (u.Scheme != "http" || c.Production)):
+		return []error{errors.New("SUPABASE_URL must be a project's address, like https://abcdefgh.supabase.co")}
 	}
 	return nil
 }

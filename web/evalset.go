@@ -47,7 +47,7 @@ func evaluateSets(ctx context.Context, dirs []string, sides retrieve.Sides, asJS
 	}
 	defer l.db.Close()
 	l.sides = sides
-	if _, err := l.tenants.EraseScratch(ctx, leftAfter); err != nil {
+	if _, err := l.tenants.EraseScratch(ctx, tenant.LeftAfter); err != nil {
 		return err
 	}
 	said := newProgress(os.Stderr)
@@ -68,9 +68,6 @@ func evaluateSets(ctx context.Context, dirs []string, sides retrieve.Sides, asJS
 	}
 	return nil
 }
-
-// leftAfter is when a tenant was left behind by a process that was killed: no measuring takes a day.
-const leftAfter = 24 * time.Hour
 
 // laboratory is as much of the product as storing and searching take, without Redis: nothing is cached that is measured.
 type laboratory struct {

@@ -30,6 +30,10 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == reader.Argument {
 		os.Exit(reader.ChildMain())
 	}
+	if os.Getenv(asProgram) != "" {
+		main()
+		return
+	}
 	code := m.Run()
 	if ctx, err := chromium(); err == nil {
 		_ = chromedp.Cancel(ctx)
@@ -71,7 +75,7 @@ func boot(t testing.TB, command string, settings map[string]string) *program {
 			t.Fatalf("the program ended: %v", err)
 		default:
 		}
-		r, err := http.Get(p.url + "/readyz")
+		r, err := http.Get(p.metrics + "/readyz")
 		if err != nil {
 			return false
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"mime/multipart"
+	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -85,6 +86,72 @@ func TestStopLetsAnswersEnd(t *testing.T) {
 	if n := db.Count(t, "select count(*) from messages where author = 'bot' and status = 'complete'"); n != 1 {
 		t.Errorf("%d answers are kept whole", n)
 	}
+}
+
+// While a stop drains, the process says that it is not ready and serves all the same, and each connection that is used ends with
+// its answer.
+func TestDrain(t *testing.T) {
+	db := dbtest.New(t)
+	server := boot(t, "serve", map[string]string{"DATABASE_URL": db.URL, "BITB_DRAIN": "600ms", "BITB_WORKERS": "0"})
+	kept := &http.Client{Transport: &http.Transport{}}
+	if status, closing := visit(t, kept, server.url+"/signin"); status != http.StatusOK || closing {
+		t.Errorf("before the stop: %d, closing %t", status, closing)
+	}
+	asks := func(p *program) error {
+		return run(t.Context(), []string{"healthy"}, func(name string) string {
+			return map[string]string{"BITB_METRICS_LISTEN": strings.Replace(p.metrics, "http://127.0.0.1", "", 1)}[name]
+		}, io.Discard)
+	}
+	if err := asks(server); err != nil {
+		t.Error(err)
+	}
+	stopped := make(chan error, 1)
+	go func() { stopped <- server.stop() }()
+	dbtest.Eventually(t, 500*time.Millisecond, "no new requests to be wanted", func() bool {
+		status, _ := visit(t, kept, server.url+"/readyz")
+		return status == http.StatusServiceUnavailable
+	})
+	for _, address := range []string{server.url + "/signin", server.url + "/healthz", server.metrics + "/healthz", server.metrics + "/metrics"} {
+		if status, closing := visit(t, http.DefaultClient, address); status != http.StatusOK || (strings.HasPrefix(address, server.url) && !closing) {
+			t.Errorf("%s while draining: %d, closing %t", address, status, closing)
+		}
+	}
+	if err := asks(server); err == nil || !strings.Contains(err.Error(), "stopping") {
+		t.Errorf("the metrics address says %v", err)
+	}
+	if err := <-stopped; err != nil {
+		t.Errorf("stopped with %v", err)
+	}
+}
+
+// A worker has no public address; it is probed where its metrics are, and reads what another process took.
+func TestWorkerAlone(t *testing.T) {
+	db := dbtest.New(t)
+	web := boot(t, "serve", map[string]string{"DATABASE_URL": db.URL, "BITB_WORKERS": "0"})
+	worker := boot(t, "work", map[string]string{"DATABASE_URL": db.URL})
+	if status, _ := visit(t, http.DefaultClient, worker.metrics+"/healthz"); status != http.StatusOK {
+		t.Errorf("the worker says %d", status)
+	}
+	if conn, err := net.Dial("tcp", strings.TrimPrefix(worker.url, "http://")); err == nil {
+		conn.Close()
+		t.Error("a worker has a public address")
+	}
+	uploadText(t, signUp(t, web.url), web.url, "prices.md", "# Prices\n\nA bicycle costs 19 euros a day.\n")
+	dbtest.Eventually(t, 30*time.Second, "the document to be ready", func() bool {
+		return db.Count(t, "select count(*) from documents where status = 'ready'") == 1
+	})
+}
+
+// visit returns the status, and whether the server closes the connection.
+func visit(t *testing.T, c *http.Client, address string) (status int, closing bool) {
+	t.Helper()
+	r, err := c.Get(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	_, _ = io.Copy(io.Discard, r.Body)
+	return r.StatusCode, r.Close
 }
 
 func TestSettingsAreReportedAtOnce(t *testing.T) {

@@ -7,9 +7,9 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
-	"net/http"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -22,6 +22,7 @@ import (
 	"bitb/domain/ingest"
 	"bitb/domain/ingest/reader"
 	"bitb/domain/llm"
+	"bitb/domain/originals"
 	"bitb/domain/postgres"
 	"bitb/domain/questions"
 	"bitb/domain/redis"
@@ -44,6 +45,8 @@ type server struct {
 	documents *document.Service
 	chat      *chat.Service
 	deps      handlers.Deps
+	drain     drain
+	started   atomic.Bool // all that was to be started is
 }
 
 // newServer puts the product together. Nothing runs yet.
@@ -53,7 +56,7 @@ func newServer(ctx context.Context, c Config, log *slog.Logger) (*server, error)
 	if s.redis, err = redis.Open(string(c.RedisURL), log); err != nil {
 		return nil, err
 	}
-	if s.db, err = postgres.Open(ctx, postgres.Config{URL: string(c.DatabaseURL), AllowPrivileged: !c.Production}); err != nil {
+	if s.db, err = postgres.Open(ctx, postgres.Config{URL: string(c.DatabaseURL), AllowPrivileged: !c.Production, Pooled: c.Pooled, Name: c.processName()}); err != nil {
 		return nil, err
 	}
 	answerer, embedder, err := s.newModels()
@@ -85,7 +88,7 @@ func newServer(ctx context.Context, c Config, log *slog.Logger) (*server, error)
 		Log: log, PublicURL: c.PublicURL, Static: static, Tenants: s.tenants, Sessions: tenant.NewSessions(s.db), Support: tenant.NewSupport(s.db, time.Now),
 		Documents: s.documents, Retrieve: search, Chat: s.chat, Questions: tests, Limiter: s.redis, Hints: s.redis, Cache: s.redis, Metrics: s.metrics,
 		Models: s.models, TraceDays: s.config.TraceDays, Sniff: sniff, Unzip: unzip, RenderPage: renderPage,
-		Ready: s.db.Ping, ClientIP: clientIP(c.TrustedProxy),
+		Readiness: &clinic{config: c, server: s}, Ready: s.ready, ClientIP: clientIP(c.TrustedProxy),
 	}
 	return s, nil
 }
@@ -149,43 +152,65 @@ func (s *server) newQueue(embedder llm.Embedder) error {
 		return err
 	}
 	s.documents = document.NewService(s.db, s.queue)
+	if c := s.config; c.SupabaseURL != "" {
+		s.documents.KeepOriginalsIn(originals.NewSupabase(c.SupabaseURL, string(c.SupabaseKey)))
+	}
 	return s.queue.Use(s.documents)
 }
 
-// run serves until ctx ends, then stops: no new requests, streams told to end, jobs finished or put back, connections closed.
+// run serves until ctx ends, then stops as drain.go says: no new requests, streams told to end, jobs finished or put back,
+// connections closed.
 func (s *server) run(ctx context.Context, web bool, started func()) error {
 	defer s.close()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	group, ctx := errgroup.WithContext(ctx)
-	if s.config.Workers > 0 || !web {
-		if err := s.queue.Start(context.WithoutCancel(ctx)); err != nil {
-			return fmt.Errorf("start reading documents: %w", err)
-		}
-		defer s.stopQueue()
-		group.Go(func() error { s.warm(ctx); return nil })
+	lead := s.config.Drain
+	if !web {
+		lead = 0 // nobody sends requests to a worker
 	}
+	s.drain = newDrain(ctx, lead)
 	if s.config.MetricsListen != "off" {
-		mux := http.NewServeMux()
-		mux.Handle("GET /metrics", s.metrics.handler())
-		if err := serve(ctx, group, s.config.MetricsListen, mux, "BITB_METRICS_LISTEN"); err != nil {
+		probed, unprobed := context.WithCancel(context.WithoutCancel(ctx))
+		var inward errgroup.Group
+		defer func() { unprobed(); _ = inward.Wait() }() // after all else: what the process does is seen to its end
+		if err := serve(probed, &inward, s.config.MetricsListen, s.inward(), "BITB_METRICS_LISTEN"); err != nil {
 			return err
 		}
 	}
-	if web {
-		handler, err := handlers.New(ctx, s.deps)
-		if err != nil {
-			return err
-		}
-		if err := serve(ctx, group, s.config.Listen, handler, "BITB_LISTEN"); err != nil {
-			return err
-		}
+	if err := s.start(ctx, group, web); err != nil {
+		cancel()
+		return errors.Join(err, group.Wait())
 	}
-	group.Go(func() error { s.sweep(ctx); return nil })
+	s.started.Store(true)
 	started()
 	return group.Wait()
 }
 
+// start begins what ends with ctx.
+func (s *server) start(ctx context.Context, group *errgroup.Group, web bool) error {
+	if s.config.Workers > 0 || !web {
+		if err := s.queue.Start(context.WithoutCancel(ctx)); err != nil {
+			return fmt.Errorf("start reading documents: %w", err)
+		}
+		group.Go(func() error { <-ctx.Done(); s.stopQueue(); return nil })
+		group.Go(func() error { s.warm(ctx); return nil })
+	}
+	if web {
+		handler, err := handlers.New(s.drain.over, s.deps)
+		if err != nil {
+			return err
+		}
+		if err := serve(s.drain.over, group, s.config.Listen, s.drain.gently(handler), "BITB_LISTEN"); err != nil {
+			return err
+		}
+	}
+	group.Go(func() error { s.sweep(ctx); return nil })
+	return nil
+}
+
 func (s *server) stopQueue() {
-	ctx, cancel := context.WithTimeout(context.Background(), 25*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), stopWithin)
 	defer cancel()
 	if err := s.queue.Stop(ctx); err != nil {
 		s.log.Warn("reading documents did not stop in time; what was begun is taken up again", "error", err)
@@ -210,9 +235,17 @@ func (s *server) warm(ctx context.Context) {
 func (s *server) sweep(ctx context.Context) {
 	tick := time.NewTicker(time.Hour)
 	defer tick.Stop()
-	for {
+	for hour := 0; ; hour++ {
+		if hour%24 == 0 { // it goes through all that is kept
+			if err := s.documents.SweepOriginals(ctx, time.Now()); err != nil && ctx.Err() == nil {
+				s.log.Warn("originals that belong to nothing not removed", "error", err)
+			}
+		}
 		if err := s.deps.Sessions.DeleteExpired(ctx); err != nil && ctx.Err() == nil {
 			s.log.Warn("expired sessions not removed", "error", err)
+		}
+		if _, err := s.tenants.EraseScratch(ctx, tenant.LeftAfter); err != nil && ctx.Err() == nil {
+			s.log.Warn("tenants that were to be erased are not", "error", err)
 		}
 		if err := s.forget(ctx, time.Now().AddDate(0, 0, -s.config.TraceDays)); err != nil && ctx.Err() == nil {
 			s.log.Warn("old traces not removed", "error", err)
@@ -230,34 +263,6 @@ func (s *server) forget(ctx context.Context, before time.Time) error {
 	return s.tenants.Each(ctx, func(id domain.ID) error {
 		return errors.Join(s.deps.Retrieve.Forget(ctx, id, before), s.documents.ForgetRevisions(ctx, id, before))
 	})
-}
-
-// serve listens and answers until ctx ends; then it lets running requests finish for twenty seconds.
-func serve(ctx context.Context, group *errgroup.Group, address string, handler http.Handler, setting string) error {
-	listener, err := net.Listen("tcp", address)
-	if err != nil {
-		return fmt.Errorf("listen on %s (%s): %w", address, setting, err)
-	}
-	srv := &http.Server{
-		Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 2 * time.Minute, WriteTimeout: 2 * time.Minute,
-		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-	}
-	group.Go(func() error {
-		if err := srv.Serve(newCrowd(listener)); !errors.Is(err, http.ErrServerClosed) {
-			return err
-		}
-		return nil
-	})
-	group.Go(func() error {
-		<-ctx.Done()
-		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
-		defer cancel()
-		if err := srv.Shutdown(last); err != nil {
-			return srv.Close()
-		}
-		return nil
-	})
-	return nil
 }
 
 // clientIP takes the address of the connection, or what a trusted proxy says of it. Without a list none is trusted.

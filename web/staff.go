@@ -29,7 +29,7 @@ func staff(ctx context.Context, c Config, args []string, stdout io.Writer) error
 	if err != nil {
 		return err
 	}
-	db, err := postgres.Open(ctx, postgres.Config{URL: string(c.DatabaseURL), AllowPrivileged: !c.Production, MaxConns: 1})
+	db, err := postgres.Open(ctx, postgres.Config{URL: string(c.DatabaseURL), AllowPrivileged: !c.Production, MaxConns: 1, Name: "bitb staff"})
 	if err != nil {
 		return err
 	}

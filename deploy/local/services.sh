@@ -88,6 +88,7 @@ missing() { # [tests] → one word a line
   if [ "${1:-}" = tests ]; then
     if ! has_browser; then echo browser; fi
     if ! has_tesseract; then echo tesseract; fi
+    if ! command -v pgbouncer >/dev/null; then echo pgbouncer; fi
   fi
 }
 
@@ -126,6 +127,7 @@ install() {
   case $need in *redis*) install_redis ;; esac
   case $need in *browser*) install_browser ;; esac
   case $need in *tesseract*) apt_get install tesseract-ocr tesseract-ocr-eng ;; esac
+  case $need in *pgbouncer*) without_start pgbouncer ;; esac
 }
 
 # by_hand names the packages for somebody who would rather install them by hand.
@@ -142,6 +144,7 @@ by_hand() { # what is missing, in words
   case $1 in *redis*) list="redis-server $list" ;; esac
   case $1 in *browser*) list="$(browser_package) fonts-droid-fallback $list" ;; esac
   case $1 in *tesseract*) list="tesseract-ocr tesseract-ocr-eng $list" ;; esac
+  case $1 in *pgbouncer*) list="pgbouncer $list" ;; esac
   printf '\n          or:  sudo apt-get install %s' "$list"
 }
 
@@ -217,6 +220,20 @@ vector_pinned() { # directory, where the archive keeps the package
   say "services: the archive lists a source package it does not have; trying pgvector $version"
   quiet /usr/lib/apt/apt-helper -o APT::Sandbox::User=root download-file "$2/pgvector_$version.orig.tar.gz" \
     "$1/pgvector.tar.gz" "SHA256:$sum" && tar -C "$1" -xzf "$1/pgvector.tar.gz"
+}
+
+# without_start installs a package whose server only tests need, which start it themselves: not now and not at boot.
+without_start() { # package, of which the service bears the name
+  local policy=/usr/sbin/policy-rc.d made='' status=0
+  if [ ! -e "$policy" ]; then
+    made=yes
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+  fi
+  apt_get install "$1" || status=$?
+  if [ -n "$made" ]; then rm -f "$policy"; fi
+  if [ -d /run/systemd/system ]; then systemctl disable -q "$1" || true; fi
+  return "$status"
 }
 
 # The package starts a server on 6379 and at every boot. Ours is started by hand, on its own port.

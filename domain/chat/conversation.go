@@ -101,9 +101,9 @@ func (s *Service) Conversations(ctx context.Context, tenantID domain.ID, f Conve
 		return list, domain.NewError(domain.Forbidden, "Within a case, look for answers instead.")
 	}
 	err := s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
-		const unfound = `exists (select from messages m where m.tenant_id = c.tenant_id and m.conversation_id = c.id and m.status = 'fallback')`
-		const said = `c.tenant_id = $1 and exists (select from messages m where m.tenant_id = c.tenant_id and m.conversation_id = c.id)`
-		const match = `($2 = '' or exists (select from messages m where m.tenant_id = c.tenant_id and m.conversation_id = c.id
+		const unfound = `exists (select from messages m where m.tenant_id = $1 and m.conversation_id = c.id and m.status = 'fallback')`
+		const said = `c.tenant_id = $1 and exists (select from messages m where m.tenant_id = $1 and m.conversation_id = c.id)`
+		const match = `($2 = '' or exists (select from messages m where m.tenant_id = $1 and m.conversation_id = c.id
 				and strpos(lower(m.text), lower($2)) > 0))
 			and case $3 when 'visitors' then c.visitor_id is not null when 'playground' then c.user_id is not null
 				when 'unfound' then ` + unfound + ` else true end`
@@ -131,7 +131,7 @@ func (s *Service) Count(ctx context.Context, tenantID domain.ID) (int, error) {
 	var n int
 	err := s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
 		return tx.QueryRow(ctx, `select count(*) from conversations c where c.tenant_id = $1
-			and exists (select from messages m where m.tenant_id = c.tenant_id and m.conversation_id = c.id)`, tenantID).Scan(&n)
+			and exists (select from messages m where m.tenant_id = $1 and m.conversation_id = c.id)`, tenantID).Scan(&n)
 	})
 	return n, err
 }
@@ -161,10 +161,10 @@ const conversationColumns = `
 	c.id, c.bot_id, c.origin, c.created_at, c.updated_at,
 	(select b.name from bots b where b.tenant_id = c.tenant_id and b.id = c.bot_id),
 	coalesce((select u.name from users u where u.tenant_id = c.tenant_id and u.id = c.user_id), ''),
-	coalesce((select m.text from messages m where m.tenant_id = c.tenant_id and m.conversation_id = c.id and m.author = 'person'
+	coalesce((select m.text from messages m where m.tenant_id = $1 and m.conversation_id = c.id and m.author = 'person'
 		order by m.created_at, m.id limit 1), ''),
-	(select count(*) from messages m where m.tenant_id = c.tenant_id and m.conversation_id = c.id and m.author = 'person'),
-	(select count(*) from messages m where m.tenant_id = c.tenant_id and m.conversation_id = c.id and m.status = 'fallback')`
+	(select count(*) from messages m where m.tenant_id = $1 and m.conversation_id = c.id and m.author = 'person'),
+	(select count(*) from messages m where m.tenant_id = $1 and m.conversation_id = c.id and m.status = 'fallback')`
 
 // scanConversation, scanMessage and findAnswers alone read what people wrote, so that no page can forget to mask it.
 func scanConversation(ctx context.Context) pgx.RowToFunc[Conversation] {

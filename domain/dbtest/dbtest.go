@@ -30,6 +30,8 @@ type Database struct {
 	*postgres.DB
 	URL      string // as the server logs in
 	OwnerURL string // as a superuser: for looking past row-level security, and for breaking things
+
+	sent *statements
 }
 
 // New makes a scratch database from a migrated template and drops it when the test ends.
@@ -45,12 +47,23 @@ func New(t testing.TB) *Database {
 	admin(t, super, fmt.Sprintf("create database %s template %s strategy file_copy", name, template))
 	t.Cleanup(func() { admin(t, super, "drop database if exists "+name+" with (force)") })
 	d := &Database{URL: withName(t, appURL(t, super), name), OwnerURL: withName(t, super, name)}
-	db, err := postgres.Open(ctx, postgres.Config{URL: d.URL, AllowPrivileged: true, MaxConns: 10})
+	d.sent = &statements{in: map[*pgx.Conn]door{}}
+	t.Cleanup(func() { d.sent.check(t, d.OwnerURL) })
+	db, err := postgres.Open(ctx, postgres.Config{URL: d.URL, AllowPrivileged: true, MaxConns: 10,
+		Configure: func(c *pgx.ConnConfig) { c.Tracer = d.sent }})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(db.Close)
 	d.DB = db
+	return d
+}
+
+// PoliciesAlone is for tests of the policies, whose statements name no tenant on purpose.
+func (d *Database) PoliciesAlone() *Database {
+	d.sent.lock.Lock()
+	defer d.sent.lock.Unlock()
+	d.sent.off = true
 	return d
 }
 

@@ -67,6 +67,10 @@ func (s *Service) keepUp(ctx context.Context, tx pgx.Tx, tenantID domain.ID) err
 	if err := s.ingest.Changed(ctx, tx, tenantID); err != nil {
 		return err
 	}
+	return s.keepVectors(ctx, tx, tenantID)
+}
+
+func (s *Service) keepVectors(ctx context.Context, tx pgx.Tx, tenantID domain.ID) error {
 	var lacks bool
 	err := tx.QueryRow(ctx, `select chunks > $2 and exists (select from chunk_embeddings where tenant_id = $1 and not near and not starts_with(model, $3))
 		from corpora where tenant_id = $1`, tenantID, postgres.ApproximateFrom, postgres.Builtin).Scan(&lacks)
@@ -76,8 +80,15 @@ func (s *Service) keepUp(ctx context.Context, tx pgx.Tx, tenantID domain.ID) err
 	return s.ingest.KeepUp(ctx, tx, tenantID)
 }
 
-// IndexVectors gives the approximate index some of the tenant's vectors that it lacks, and returns how many; 0 at the end.
-// A vector takes milliseconds.
+// KeepVectors has the tenant's approximate index given what it lacks, if it is searched. For what did not come by this service:
+// a migration, and what a job that was given up left.
+func (s *Service) KeepVectors(ctx context.Context, tenantID domain.ID) error {
+	return s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error { return s.keepVectors(ctx, tx, tenantID) })
+}
+
+// IndexVectors gives the tenant's approximate index some of the vectors that it lacks, and returns how many; 0 at the end, when it
+// has let go of the indexes of models that have none any more. A vector takes milliseconds: triggers copy it to where the
+// index is.
 func (s *Service) IndexVectors(ctx context.Context, tenantID domain.ID) (n int, err error) {
 	err = s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, `
@@ -85,7 +96,9 @@ func (s *Service) IndexVectors(ctx context.Context, tenantID domain.ID) (n int, 
 				where tenant_id = $1 and not near and not starts_with(model, $2) limit 100 for update skip locked)
 			update chunk_embeddings e set near = true from chosen where e.tenant_id = $1 and e.model = chosen.model and e.chunk_id = chosen.chunk_id`,
 			tenantID, postgres.Builtin)
-		n = int(tag.RowsAffected())
+		if n = int(tag.RowsAffected()); err == nil && n == 0 {
+			_, err = tx.Exec(ctx, "select search.tidy_near()")
+		}
 		return err
 	})
 	return n, err

@@ -352,8 +352,8 @@ func takeUp(ctx context.Context, tx pgx.Tx, tenantID domain.ID, jobID int64) (a 
 	if since != nil {
 		a.WaitsSince = *since
 	}
-	err = tx.QueryRow(ctx, "select name, content from document_files where tenant_id = $1 and document_id = $2 and version = $3",
-		tenantID, a.DocumentID, a.Version).Scan(&a.Name, &a.Content)
+	err = tx.QueryRow(ctx, "select name, content, object from document_files where tenant_id = $1 and document_id = $2 and version = $3",
+		tenantID, a.DocumentID, a.Version).Scan(&a.Name, &a.Content, &a.object)
 	if err != nil {
 		return a, false, fmt.Errorf("read the original: %w", err)
 	}

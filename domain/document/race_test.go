@@ -82,7 +82,7 @@ func testLookAgain(d *desk) {
 			began := time.Now()
 			err := d.db.InTenant(d.Context(), d.tenant, func(tx pgx.Tx) error {
 				if c.locked {
-					if _, err := tx.Exec(d.Context(), "select from documents where id = $1 for update", id); err != nil {
+					if _, err := tx.Exec(d.Context(), "select from documents where tenant_id = $1 and id = $2 for update", d.tenant, id); err != nil {
 						return err
 					}
 				}

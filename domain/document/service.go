@@ -40,8 +40,9 @@ type Pace struct {
 
 // Service stores and shows documents.
 type Service struct {
-	db     *postgres.DB
-	ingest Ingester
+	db        *postgres.DB
+	ingest    Ingester
+	originals Originals // nil: in the database
 }
 
 // NewService returns the service over db.

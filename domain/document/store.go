@@ -26,7 +26,8 @@ type Attempt struct {
 	Number     int
 	Version    int
 	Name       string
-	Content    []byte
+	Content    []byte // nil where it is kept elsewhere: see OriginalOf
+	object     *domain.ID
 	Cutting    Cutting
 	Edits      []Edit    // to find again in the text; a reading that does not know the newest starts anew
 	Tries      int       // that failed before
@@ -268,6 +269,7 @@ func markReady(ctx context.Context, tx pgx.Tx, r Attempt, c Content) error {
 // Delete removes a document with all that was made from it, and returns its name. It answers nothing from that moment on,
 // not even from a cache: the index has a new version.
 func (s *Service) Delete(ctx context.Context, tenantID, id domain.ID) (name string, err error) {
+	var objects []domain.ID
 	err = s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
 		if err := takeTime(ctx, tx); err != nil {
 			return err
@@ -279,10 +281,16 @@ func (s *Service) Delete(ctx context.Context, tenantID, id domain.ID) (name stri
 		if err := removeChunks(ctx, tx, tenantID, id, -1); err != nil {
 			return err
 		}
+		if objects, err = objectsOf(ctx, tx, tenantID, id); err != nil {
+			return err
+		}
 		if _, err = tx.Exec(ctx, "delete from documents where tenant_id = $1 and id = $2", tenantID, id); err != nil {
 			return err
 		}
 		return s.keepUp(ctx, tx, tenantID)
 	})
+	if err == nil && len(objects) > 0 && s.originals != nil {
+		_ = s.originals.Delete(context.WithoutCancel(ctx), tenantID, objects...) // or SweepOriginals does
+	}
 	return name, err
 }

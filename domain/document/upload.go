@@ -24,6 +24,8 @@ type Upload struct {
 	Content []byte
 	By      domain.ID // the member; zero: nobody
 	Key     []byte    // who sends it again under the same one means the same upload; nil: none
+
+	object domain.ID // under which Content is kept outside the database; zero: it is not
 }
 
 // Stored tells what became of an upload.
@@ -53,7 +55,11 @@ const mostStores = 5
 func (s *Service) storeNew(ctx context.Context, tenantID domain.ID, up Upload) (Stored, error) {
 	sum := sha256.Sum256(up.Content)
 	stored := Stored{ID: domain.NewID(), Name: CleanName(up.Name)}
-	err := s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
+	undo, err := s.put(ctx, tenantID, &up)
+	if err != nil {
+		return stored, err
+	}
+	err = s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
 		if err := forgetKey(ctx, tx, tenantID, up.Key); err != nil {
 			return err
 		}
@@ -76,6 +82,9 @@ func (s *Service) storeNew(ctx context.Context, tenantID domain.ID, up Upload) (
 		}
 		return s.wake(ctx, tx, tenantID)
 	})
+	if err != nil || stored.Duplicate {
+		undo()
+	}
 	return stored, err
 }
 
@@ -120,7 +129,11 @@ func (s *Service) StoreVersion(ctx context.Context, tenantID, id domain.ID, up U
 	}
 	sum := sha256.Sum256(up.Content)
 	stored := Stored{ID: id, Name: CleanName(up.Name)}
-	err := s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
+	undo, err := s.put(ctx, tenantID, &up)
+	if err != nil {
+		return stored, err
+	}
+	err = s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
 		var version int
 		var same bool
 		err := tx.QueryRow(ctx, "select sha256 = $3 from documents where tenant_id = $1 and id = $2 for no key update", tenantID, id, sum[:]).
@@ -146,6 +159,9 @@ func (s *Service) StoreVersion(ctx context.Context, tenantID, id domain.ID, up U
 		}
 		return s.queueVersion(ctx, tx, tenantID, id, version)
 	})
+	if err != nil || stored.Duplicate {
+		undo()
+	}
 	return stored, err
 }
 
@@ -188,9 +204,9 @@ func (s *Service) RestoreVersion(ctx context.Context, tenantID, id domain.ID, ve
 		}
 		var next int
 		err = tx.QueryRow(ctx, `
-			insert into document_files (tenant_id, document_id, version, content, name, format, size_bytes, sha256, uploaded_by)
+			insert into document_files (tenant_id, document_id, version, content, object, name, format, size_bytes, sha256, uploaded_by)
 			select f.tenant_id, f.document_id, (select max(version) + 1 from document_files where tenant_id = $1 and document_id = $2),
-				f.content, f.name, f.format, f.size_bytes, f.sha256, nullif($4, '00000000-0000-0000-0000-000000000000'::uuid)
+				f.content, f.object, f.name, f.format, f.size_bytes, f.sha256, nullif($4, '00000000-0000-0000-0000-000000000000'::uuid)
 			from document_files f where f.tenant_id = $1 and f.document_id = $2 and f.version = $3
 			returning version`, tenantID, id, version, by).Scan(&next)
 		if err != nil {
@@ -226,10 +242,15 @@ func (s *Service) queueVersion(ctx context.Context, tx pgx.Tx, tenantID, id doma
 }
 
 func insertFile(ctx context.Context, tx pgx.Tx, tenantID, id domain.ID, version int, up Upload, sum [sha256.Size]byte) error {
+	content := up.Content
+	if up.object != (domain.ID{}) {
+		content = nil
+	}
 	_, err := tx.Exec(ctx, `
-		insert into document_files (tenant_id, document_id, version, content, name, format, size_bytes, sha256, uploaded_by, upload_key)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, nullif($9, '00000000-0000-0000-0000-000000000000'::uuid), $10)`,
-		tenantID, id, version, up.Content, CleanName(up.Name), up.Format, len(up.Content), sum[:], up.By, up.Key)
+		insert into document_files (tenant_id, document_id, version, content, object, name, format, size_bytes, sha256, uploaded_by, upload_key)
+		values ($1, $2, $3, $4, nullif($5, '00000000-0000-0000-0000-000000000000'::uuid), $6, $7, $8, $9,
+			nullif($10, '00000000-0000-0000-0000-000000000000'::uuid), $11)`,
+		tenantID, id, version, content, up.object, CleanName(up.Name), up.Format, len(up.Content), sum[:], up.By, up.Key)
 	if postgres.IsUnique(err, "document_files_upload_key") {
 		return ErrKeyTaken
 	}
@@ -274,14 +295,19 @@ func (s *Service) Versions(ctx context.Context, tenantID, id domain.ID) ([]Versi
 
 // Original returns a version's file; number 0 is the version that answers, or the newest where none does.
 func (s *Service) Original(ctx context.Context, tenantID, id domain.ID, number int) (v Version, content []byte, err error) {
+	var object *domain.ID
 	err = s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
 		return tx.QueryRow(ctx, `
-			select f.version, f.name, f.format, f.size_bytes, f.created_at, f.content
+			select f.version, f.name, f.format, f.size_bytes, f.created_at, f.content, f.object
 			from document_files f join documents d on d.tenant_id = f.tenant_id and d.id = f.document_id
 			where f.tenant_id = $1 and f.document_id = $2
 				and f.version = case when $3 > 0 then $3 when d.live_version > 0 then d.live_version else d.version end`,
-			tenantID, id, number).Scan(&v.Number, &v.Name, &v.Format, &v.SizeBytes, &v.CreatedAt, &content)
+			tenantID, id, number).Scan(&v.Number, &v.Name, &v.Format, &v.SizeBytes, &v.CreatedAt, &content, &object)
 	})
+	if err != nil {
+		return v, nil, err
+	}
+	content, err = s.fetch(ctx, tenantID, object, content)
 	return v, content, err
 }
 

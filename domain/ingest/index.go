@@ -182,10 +182,25 @@ type silentError struct {
 	after   time.Duration // that the model asks to wait; 0: it does not say
 	known   bool          // somebody else found out, just now
 	message string        // for the person
+
+	original bool // it is not a model that does not answer, but the storage of originals
 }
 
-func (e *silentError) Error() string { return "embed chunks: " + e.err.Error() }
+func (e *silentError) Error() string {
+	if e.original {
+		return "read the original: " + e.err.Error()
+	}
+	return "embed chunks: " + e.err.Error()
+}
 func (e *silentError) Unwrap() error { return e.err }
+
+// originalError tells a storage that does not answer, which is waited for, from an original that is gone.
+func originalError(ctx context.Context, err error) error {
+	if e, ok := errors.AsType[*domain.Error](err); ok && e.Code == domain.Unavailable && ctx.Err() == nil {
+		return &silentError{err: err, original: true, message: "The storage of original files does not answer."}
+	}
+	return fmt.Errorf("read the original: %w", err)
+}
 
 // embeddingError tells a model that does not answer from one that answers with rubbish, or that will never take this text.
 func embeddingError(ctx context.Context, err error) error {

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -15,9 +16,10 @@ import (
 	"bitb/domain"
 )
 
-// lease shows the other processes that this one lives: a session-level advisory lock, which PostgreSQL lets go the moment
-// the connection ends, also by kill -9. Whoever can take the lock of a running job's process knows that it is dead, and
-// puts the job back in line. https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS
+// lease shows the other processes that this one lives: an advisory lock, which PostgreSQL lets go the moment the connection ends,
+// also by kill -9. Whoever can take the lock of a running job's process knows that it is dead, and puts the job back in line. It is
+// held by a transaction that stays open, because a pooler in transaction mode leaves a connection with a process for no longer; one
+// that only locks holds no rows and no snapshot. https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS
 type lease struct {
 	*Service
 	conn *pgxpool.Conn
@@ -30,11 +32,13 @@ func (l *lease) hold(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("hold a connection for the queue: %w", err)
 	}
-	if _, err := conn.Exec(ctx, "select pg_advisory_lock(hashtextextended($1, 0))", l.id); err != nil {
-		conn.Release()
-		return fmt.Errorf("show that this process lives: %w", err)
-	}
 	l.conn = conn
+	for _, sql := range []string{"begin", "select pg_advisory_xact_lock(hashtextextended('" + l.id + "', 0))"} {
+		if _, err := conn.Exec(ctx, sql); err != nil {
+			l.release()
+			return fmt.Errorf("show that this process lives: %w", err)
+		}
+	}
 	return nil
 }
 
@@ -58,13 +62,21 @@ func (l *lease) keep(ctx context.Context) {
 
 // renew takes a new connection when the old one broke, as in a restart of the database.
 func (l *lease) renew(ctx context.Context) {
-	if l.conn != nil && l.conn.Ping(ctx) == nil {
+	if l.held(ctx) == nil {
 		return
 	}
 	l.release()
 	if err := l.hold(ctx); err != nil && ctx.Err() == nil {
 		l.Log.WarnContext(ctx, "queue lease not renewed", "error", err)
 	}
+}
+
+// held reports whether the lock is, and keeps its transaction from being taken for a forgotten one.
+func (l *lease) held(ctx context.Context) error {
+	if l.conn == nil {
+		return errors.New("no connection")
+	}
+	return l.conn.Ping(ctx)
 }
 
 func (l *lease) release() {
@@ -79,10 +91,7 @@ func (l *lease) release() {
 }
 
 func (l *lease) rescue(ctx context.Context) error {
-	if l.conn == nil {
-		return fmt.Errorf("no connection")
-	}
-	if err := l.conn.Ping(ctx); err != nil {
+	if err := l.held(ctx); err != nil {
 		return err
 	}
 	pool := l.DB.QueuePool()

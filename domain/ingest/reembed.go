@@ -41,14 +41,16 @@ func (s *Service) reembedQueue() string {
 	return reembedKind + "_" + hex.EncodeToString(sum[:8])
 }
 
-// lookOver finds the tenants with documents of another model, until ctx ends.
+// lookOver finds the tenants with documents of another model, and those whose vectors an index lacks, until ctx ends.
 func (s *Service) lookOver(ctx context.Context) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for {
-		err := s.Tenants.Each(ctx, func(id domain.ID) error { return s.reembedIfOutdated(ctx, id) })
+		err := s.Tenants.Each(ctx, func(id domain.ID) error {
+			return errors.Join(s.reembedIfOutdated(ctx, id), s.documents.KeepVectors(ctx, id))
+		})
 		if err != nil && ctx.Err() == nil {
-			s.Log.WarnContext(ctx, "documents of an earlier embedding model not looked for", "error", err)
+			s.Log.WarnContext(ctx, "not every tenant's vectors were looked over", "error", err)
 		}
 		select {
 		case <-ctx.Done():

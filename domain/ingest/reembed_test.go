@@ -130,6 +130,24 @@ func TestReembedded(t *testing.T) {
 	vectorsFit(t, db, tenantID, 100)
 }
 
+// What the index of a large tenant lacks is found at the start, as nobody may have changed anything since a migration, and the
+// index of a model that was left behind goes.
+func TestIndexCatchesUp(t *testing.T) {
+	t.Parallel()
+	db, srv := dbtest.New(t), llmtest.New(t)
+	tenantID := db.Tenant(t)
+	seedDocuments(t, db, tenantID, 2)
+	db.Exec(t, "update documents set embedding_model = 'new-model'")
+	db.Exec(t, "update chunk_embeddings set model = 'new-model'")
+	db.Exec(t, "update corpora set chunks = $1", postgres.ApproximateFrom+1)
+	db.Exec(t, "select search.make_near($1, 'old-model', 384)", tenantID)
+	takeOver(t, db.DB, embedder(t, srv, "new-model"), tenantID)
+	dbtest.Eventually(t, 40*time.Second, "the index to have all, alone", func() bool {
+		return db.Count(t, "select count(*) from chunk_embeddings where not near") == 0 &&
+			db.Count(t, "select count(*) from pg_class where starts_with(relname, 'near_') and relkind = 'r'") == 1
+	})
+}
+
 // vectorsFit checks that every vector is the one that the server makes of what its chunk says now.
 func vectorsFit(t *testing.T, db *dbtest.Database, tenantID domain.ID, dims int) {
 	t.Helper()

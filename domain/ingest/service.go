@@ -162,7 +162,8 @@ func NewService(c Config) (*Service, error) {
 		ID: s.id, Schema: postgres.QueueSchema, Logger: c.Log, Workers: s.workers,
 		JobTimeout: jobTimeout, RescueStuckJobsAfter: rescueAfter, SoftStopTimeout: softStop, MaxAttempts: jobAttempts,
 		RetryPolicy: retryPolicy{}, FetchPollInterval: time.Second, FetchCooldown: 20 * time.Millisecond,
-		CompletedJobRetentionPeriod: time.Hour, SkipUnknownJobCheck: true, Middleware: []rivertype.Middleware{river.WorkerMiddlewareFunc(s.working.on)},
+		CompletedJobRetentionPeriod: time.Hour, SkipUnknownJobCheck: true, PollOnly: c.DB.Pooled(),
+		Middleware: []rivertype.Middleware{river.WorkerMiddlewareFunc(s.working.on)},
 	}
 	if c.Workers > 0 {
 		config.Queues = map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: c.Workers}, upkeepKind: {MaxWorkers: 1},

@@ -87,7 +87,7 @@ func (w *worker) end(ctx context.Context, a document.Attempt, err error, complet
 	if errors.As(err, &silent) {
 		if waited := a.Waited(); waited < w.Patience {
 			wait := max(silent.after, min(waited/4, time.Minute), w.RetryAfter(1))
-			if !silent.known { // or the outage would go on for as long as there are documents to hear of it
+			if !silent.known && !silent.original { // or the outage would go on for as long as there are documents to hear of it
 				w.outage.begin(time.Now().Add(wait), silent.message)
 			}
 			w.Log.WarnContext(ctx, "embedding waits", "document_id", a.DocumentID, "seconds", wait.Seconds(), "error", err)
@@ -113,6 +113,10 @@ func failureOf(err error, try int) (f document.Failure, ended bool) {
 		return document.Failure{Code: string(e.Reason), Title: e.Title(), Message: e.Message(), Page: e.Page}, true
 	}
 	var silent *silentError
+	if errors.As(err, &silent) && silent.original {
+		return document.Failure{Code: "internal", Title: "Reading stopped",
+			Message: "The storage of original files did not answer for a long time. Try again later."}, true
+	}
 	if errors.As(err, &silent) {
 		return document.Failure{Code: "embedding", Title: "Embedding stopped",
 			Message: "The embedding service did not answer for a long time. Your file is fine; try again later."}, true
@@ -190,7 +194,11 @@ func (w *worker) read(ctx context.Context, a document.Attempt) (document.Content
 			options.Anchors = append(options.Anchors, chunk.Anchor{ID: e.ID.String(), Quote: e.Quote, Start: e.Start})
 		}
 	}
-	read, err := w.Reader.Read(ctx, bytes.NewReader(a.Content), a.Name, options, w.reporter(ctx, a, document.Reading))
+	original, err := w.documents.OriginalOf(ctx, a)
+	if err != nil {
+		return document.Content{}, originalError(ctx, err)
+	}
+	read, err := w.Reader.Read(ctx, bytes.NewReader(original), a.Name, options, w.reporter(ctx, a, document.Reading))
 	if err != nil {
 		return document.Content{}, err
 	}

@@ -17,8 +17,8 @@ type Near struct {
 	places map[int32]int // hash → place in the slices below
 	weight []float32
 	counts []int
-	begins [1 << 16]bool // the two bytes that words may begin with which are worth stemming
-	known  map[form]int  // words that were stemmed before: their place, or -1
+	begins beginnings   // of words that are worth stemming
+	known  map[form]int // words that were stemmed before: their place, or -1
 }
 
 type form struct {
@@ -36,8 +36,8 @@ func (w Weighed) Near(tenant [16]byte) *Near {
 	n.counts = make([]int, len(n.weight))
 	for _, word := range w.Words {
 		for _, text := range append([]string{word.Text}, word.Spelled...) {
-			n.begins[beginning(text)] = true
-			n.begins[beginning(foldAccents(strings.ToLower(text)))] = true
+			n.begins.add(text)
+			n.begins.add(foldAccents(strings.ToLower(text)))
 		}
 	}
 	return n
@@ -79,7 +79,7 @@ func (n *Near) score(text string, lang Lang) float64 {
 func (n *Near) tokens(text string, do func(at int, tok token)) {
 	t, at := newTokenizer(text), 0
 	for _, run := range runs(text) {
-		if isLetters(run) && !n.begins[beginning(run)] { // one token
+		if isLetters(run) && !n.begins.has(run) { // one token
 			at++
 			continue
 		}
@@ -95,7 +95,7 @@ func (n *Near) tokens(text string, do func(at int, tok token)) {
 // isLetters reports a run of ASCII letters.
 func isLetters(run string) bool {
 	for i := range len(run) {
-		if c := run[i] | 0x20; c < 'a' || 'z' < c {
+		if !isASCIILetter(run[i]) {
 			return false
 		}
 	}
@@ -104,7 +104,7 @@ func isLetters(run string) bool {
 
 // word returns which word of the question a token is.
 func (n *Near) word(tok token, lang Lang) (word int, ok bool) {
-	if tok.latin && isASCII(tok.text) && !n.begins[beginning(tok.text)] {
+	if tok.latin && isASCII(tok.text) && !n.begins.has(tok.text) {
 		return 0, false
 	}
 	word, ok = n.known[form{tok, lang}]
@@ -117,14 +117,61 @@ func (n *Near) word(tok token, lang Lang) (word int, ok bool) {
 	return word, word >= 0
 }
 
-// beginning returns the first two bytes of a word, in small letters if they are ASCII. Stemmers hardly ever change those.
-func beginning(word string) uint16 {
-	var b [2]byte
-	copy(b[:], word)
-	for i, c := range b {
-		if 'A' <= c && c <= 'Z' {
-			b[i] += 'a' - 'A'
-		}
+// beginnings are how words of a question and their inflections begin: stemmers hardly ever change the first two letters, nor the
+// third of words that are not short, but for y and i (trying, tries).
+type beginnings struct {
+	two   [1 << 16]begun
+	three map[[3]byte]bool
+}
+
+type begun uint8
+
+const (
+	goOnToThird begun = 1 << iota
+	anyThird
+)
+
+func (b *beginnings) add(word string) {
+	if len(word) < 6 {
+		b.two[firstTwo(word)] |= anyThird
+		return
 	}
-	return uint16(b[0])<<8 | uint16(b[1])
+	if b.three == nil {
+		b.three = map[[3]byte]bool{}
+	}
+	b.two[firstTwo(word)] |= goOnToThird
+	b.three[firstThree(word)] = true
+}
+
+func (b *beginnings) has(word string) bool {
+	switch is := b.two[firstTwo(word)]; {
+	case is == 0:
+		return false
+	case is&anyThird != 0:
+		return true
+	}
+	return b.three[firstThree(word)]
+}
+
+func firstTwo(word string) uint16 {
+	return uint16(small(word, 0))<<8 | uint16(small(word, 1))
+}
+
+func firstThree(word string) [3]byte {
+	third := small(word, 2)
+	if third == 'y' {
+		third = 'i'
+	}
+	return [3]byte{small(word, 0), small(word, 1), third}
+}
+
+// small is one byte of a word, as a small letter if it is an ASCII letter, 0 beyond the end.
+func small(word string, at int) byte {
+	if at >= len(word) {
+		return 0
+	}
+	if c := word[at]; 'A' <= c && c <= 'Z' {
+		return c + 'a' - 'A'
+	}
+	return word[at]
 }

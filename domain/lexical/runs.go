@@ -64,8 +64,11 @@ func runs(text string) []string {
 	for i, n := 0, 0; i < len(text); i += n {
 		n = 1
 		switch c := text[i]; { // most of most texts
-		case 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z':
+		case isASCIILetter(c):
 			word(i, latin)
+			for i+n < len(text) && isASCIILetter(text[i+n]) {
+				n++
+			}
 			continue
 		case '0' <= c && c <= '9':
 			word(i, plain)
@@ -93,6 +96,8 @@ func runs(text string) []string {
 	return out
 }
 
+func isASCIILetter(c byte) bool { return c|0x20-'a' < 26 }
+
 // parts reports whether a run ends between two characters. Digits go with all letters but those of unspaced scripts.
 func parts(a, b script) bool {
 	if a == plain || b == plain {
@@ -103,7 +108,7 @@ func parts(a, b script) bool {
 
 func isWord(r rune) bool {
 	if r < 0x80 {
-		return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
+		return isASCIILetter(byte(r)) || '0' <= r && r <= '9'
 	}
 	return unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r)
 }

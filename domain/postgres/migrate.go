@@ -14,7 +14,6 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/database"
-	"github.com/pressly/goose/v3/lock"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/rivermigrate"
 )
@@ -28,19 +27,29 @@ var bootstrapSQL string
 //go:embed rls_lint.sql
 var lintSQL string
 
+// lockTimeout is how long a migration waits for a table that others use. While it waits, whoever comes after it waits too, so
+// it gives up rather than hold the product up; it can be run again.
+const lockTimeout = "2s"
+
 // Migrate brings the database at url to the newest schema and checks its isolation. url must log in as a role that may
-// create roles and extensions. Two at once are safe: the second waits. files holds the numbered SQL.
+// create roles and extensions, and must reach the server itself, not a pooler that hands connections round. Two at once are
+// safe: the second waits and finds nothing to do. files holds the numbered SQL; a migration that fails leaves nothing behind.
 func Migrate(ctx context.Context, url string, files fs.FS) error {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return errors.New("the database address for migrations cannot be read")
 	}
-	if err := bootstrap(ctx, config.ConnConfig); err != nil {
+	alone, err := lock(ctx, config.ConnConfig)
+	if err != nil {
 		return err
+	}
+	defer alone.Close(ctx)
+	if _, err := alone.Exec(ctx, bootstrapSQL); err != nil {
+		return fmt.Errorf("make roles, schemas and the vector extension: %w", err)
 	}
 	config.MaxConns = 4
 	config.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
-		_, err := c.Exec(ctx, "set role bitb_owner")
+		_, err := c.Exec(ctx, pathOfVectors+"; set lock_timeout = '"+lockTimeout+"'; set role bitb_owner")
 		return err
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
@@ -54,6 +63,9 @@ func Migrate(ctx context.Context, url string, files fs.FS) error {
 	if err := migrateTables(ctx, pool, files); err != nil {
 		return err
 	}
+	if _, err := pool.Exec(ctx, findVectors); err != nil {
+		return fmt.Errorf("let functions find the vector extension: %w", err)
+	}
 	found, err := Lint(ctx, config.ConnConfig)
 	if err != nil {
 		return err
@@ -64,19 +76,41 @@ func Migrate(ctx context.Context, url string, files fs.FS) error {
 	return nil
 }
 
-func bootstrap(ctx context.Context, config *pgx.ConnConfig) error {
+// pathOfVectors lets a connection find the vector extension.
+const pathOfVectors = `
+	select set_config('search_path', concat_ws(', ', 'public', quote_ident(nullif(n.nspname, 'public'))), false)
+	from pg_extension e join pg_namespace n on n.oid = e.extnamespace where e.extname = 'vector'`
+
+// findVectors adds the schema of the vector extension, where that is not public, to the fixed path of functions. Only whoever owns the
+// database can put anything there.
+const findVectors = `
+	do $$
+	declare
+	  f regprocedure;
+	  s text := (select n.nspname from pg_extension e join pg_namespace n on n.oid = e.extnamespace where e.extname = 'vector');
+	begin
+	  for f in select p.oid from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+	    where s <> 'public' and n.nspname = 'search' and 'search_path=pg_catalog, public, pg_temp' = any(p.proconfig)
+	  loop
+	    execute format('alter function %s set search_path = pg_catalog, public, %I, pg_temp', f, s);
+	  end loop;
+	end $$`
+
+// lock waits until no other migration runs, and keeps others waiting until the connection is closed.
+func lock(ctx context.Context, config *pgx.ConnConfig) (*pgx.Conn, error) {
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
-		return fmt.Errorf("reach the database: %w", err)
+		return nil, fmt.Errorf("reach the database: %w", err)
 	}
-	defer conn.Close(ctx)
-	if _, err := conn.Exec(ctx, "select pg_advisory_lock(hashtext('bitb bootstrap'))"); err != nil {
-		return fmt.Errorf("wait for another migration: %w", err)
+	if _, err := conn.Exec(ctx, "select pg_advisory_lock(hashtext('bitb migrate'))"); err != nil {
+		conn.Close(ctx)
+		return nil, fmt.Errorf("wait for another migration: %w", err)
 	}
-	if _, err := conn.Exec(ctx, bootstrapSQL); err != nil {
-		return fmt.Errorf("make roles, schemas and the vector extension: %w", err)
+	if _, err := conn.Exec(ctx, "set lock_timeout = '"+lockTimeout+"'"); err != nil {
+		conn.Close(ctx)
+		return nil, fmt.Errorf("bound the wait for a lock: %w", err)
 	}
-	return nil
+	return conn, nil
 }
 
 func migrateQueue(ctx context.Context, pool *pgxpool.Pool) error {
@@ -103,11 +137,7 @@ func migrateTables(ctx context.Context, pool *pgxpool.Pool, files fs.FS) error {
 	if err != nil {
 		return fmt.Errorf("name the migrations table: %w", err)
 	}
-	locker, err := lock.NewPostgresSessionLocker()
-	if err != nil {
-		return fmt.Errorf("make the migration lock: %w", err)
-	}
-	provider, err := goose.NewProvider(goose.DialectCustom, db, files, goose.WithStore(store), goose.WithSessionLocker(locker))
+	provider, err := goose.NewProvider(goose.DialectCustom, db, files, goose.WithStore(store))
 	if err != nil {
 		return fmt.Errorf("read the migrations: %w", err)
 	}
@@ -147,6 +177,8 @@ var reviewed = []string{
 	"R14 always-true policy search.vocabulary.search",
 	"R15 more than one permissive policy for one command (they OR together) search.vocabulary cmd=r",
 	"R22 SECURITY DEFINER function executable by app search.neighbours(integer[],integer)",
+	// Drops tables of the setting's tenant that are empty. Its owner can log in nowhere, and owns these tables alone. See docs/adr/0013.
+	"R22 SECURITY DEFINER function executable by app search.tidy_near()",
 	// One e-mail address signs in to one tenant. bitb_app cannot reach the table, so its uniqueness tells a tenant nothing.
 	"R17 unique index without tenant_id (not a uuid pk): side channel auth.logins_pkey",
 }
@@ -158,7 +190,16 @@ func Lint(ctx context.Context, config *pgx.ConnConfig) ([]string, error) {
 		return nil, fmt.Errorf("reach the database: %w", err)
 	}
 	defer conn.Close(ctx)
-	rows, err := conn.Query(ctx, lintSQL)
+	if _, err := conn.Exec(ctx, pathOfVectors); err != nil { // types are named as on the reviewed list
+		return nil, fmt.Errorf("check the catalog: %w", err)
+	}
+	return lint(ctx, conn)
+}
+
+func lint(ctx context.Context, db interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}) ([]string, error) {
+	rows, err := db.Query(ctx, lintSQL)
 	if err != nil {
 		return nil, fmt.Errorf("check the catalog: %w", err)
 	}

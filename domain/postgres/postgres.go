@@ -6,10 +6,13 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"net"
 	"runtime"
 	"time"
 
@@ -33,6 +36,13 @@ type Config struct {
 	// could take its rights back, so in production Open refuses it.
 	AllowPrivileged bool
 
+	// Name is what the process calls itself in its connections; "": bitb. See Processes.
+	Name string
+
+	// Pooled says that a pooler in transaction mode stands between, such as PgBouncer: a connection is this process's for one
+	// transaction at a time. Then nothing is set on it at its start, and no statement is prepared on it; see docs/supabase.md.
+	Pooled bool
+
 	MaxConns int32 // 0: four for each processor, ten at least
 
 	// AsyncCommit has commits return before they are on disk. For what is thrown away in the end.
@@ -44,9 +54,10 @@ type Config struct {
 
 // DB is an open database.
 type DB struct {
-	pool  *pgxpool.Pool
-	queue *pgxpool.Pool
-	pulse *pulse
+	pool   *pgxpool.Pool
+	queue  *pgxpool.Pool
+	pooled bool
+	pulse  *pulse
 }
 
 // Open connects, checks that the role cannot look past row-level security, and returns the database. It fails when
@@ -71,7 +82,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 		pool.Close()
 		return nil, err
 	}
-	return &DB{pool: pool, queue: queue, pulse: newPulse(pool.Config().ConnConfig)}, nil
+	return &DB{pool: pool, queue: queue, pooled: c.Pooled, pulse: newPulse(pool.Config().ConnConfig)}, nil
 }
 
 // Close waits for running transactions and closes all connections.
@@ -91,6 +102,9 @@ func (db *DB) Ping(ctx context.Context) error {
 // QueuePool is for the job queue, which brings its own statements and its own schema. Without a tenant set, row-level
 // security shows it no tenant's rows.
 func (db *DB) QueuePool() *pgxpool.Pool { return db.queue }
+
+// Pooled reports whether a pooler in transaction mode stands between: nobody can be notified through it.
+func (db *DB) Pooled() bool { return db.pooled }
 
 // InTenant runs fn in a transaction that sees and writes the rows of one tenant. It commits when fn returns nil.
 // No network call belongs into fn: a slow model must not hold a connection. fn may be called again, from the beginning, when its
@@ -216,13 +230,7 @@ func (db *DB) once(ctx context.Context, opts pgx.TxOptions, fn func(pgx.Tx) erro
 		return false, err
 	}
 	defer conn.Release()
-	// fn has a context of its own, so what hangs is ended where it hangs. This may run when conn is released already.
-	wire := conn.Conn().PgConn().Conn()
-	defer context.AfterFunc(ctx, func() {
-		if errors.Is(context.Cause(ctx), errSilent) {
-			_ = wire.SetDeadline(time.Now())
-		}
-	})()
+	defer endWith(ctx, conn.Conn().PgConn().Conn())()
 	done := false
 	defer func() {
 		if !done { // fn failed, or panicked
@@ -235,6 +243,16 @@ func (db *DB) once(ctx context.Context, opts pgx.TxOptions, fn func(pgx.Tx) erro
 	done = true
 	err = tx.Commit(ctx)
 	return undone(err), err
+}
+
+// endWith ends what hangs on a connection when the server has fallen silent: whoever uses it has a context of their own. stop may
+// come too late, and the connection have been given back; then the next one who gets it finds it broken.
+func endWith(ctx context.Context, wire net.Conn) (stop func() bool) {
+	return context.AfterFunc(ctx, func() {
+		if errors.Is(context.Cause(ctx), errSilent) {
+			_ = wire.SetDeadline(time.Now())
+		}
+	})
 }
 
 // begin finds a connection that works: after a restart of the server those in the pool are dead, and for a moment there are no others.
@@ -272,19 +290,12 @@ func newPool(ctx context.Context, c Config, become string, maxConns int32, state
 	if err != nil {
 		return nil, errors.New("DATABASE_URL cannot be read as a PostgreSQL address") // the cause would print the password
 	}
-	config.MaxConns = maxConns
+	config.MaxConns, config.MinConns = maxConns, 1 // one at least, so that the process is seen
 	config.ConnConfig.ConnectTimeout = 5 * time.Second
-	for name, value := range map[string]string{
-		"application_name":                    "bitb",
-		"jit":                                 "off", // its compilation costs more than any statement here
-		"statement_timeout":                   fmt.Sprint(statementTimeout.Milliseconds()),
-		"idle_in_transaction_session_timeout": "30000",
-		"lock_timeout":                        "10000",
-	} {
-		config.ConnConfig.RuntimeParams[name] = value
-	}
-	if c.AsyncCommit {
-		config.ConnConfig.RuntimeParams["synchronous_commit"] = "off"
+	if c.Pooled {
+		config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
+	} else {
+		setAtStart(config.ConnConfig.RuntimeParams, c, statementTimeout)
 	}
 	if become != "" {
 		config.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
@@ -306,11 +317,28 @@ func newPool(ctx context.Context, c Config, become string, maxConns int32, state
 	return pool, nil
 }
 
+// setAtStart is what Migrate sets for the role too, for where a pooler lets nothing be set. Before that, and for other roles, it is here.
+func setAtStart(params map[string]string, c Config, statementTimeout time.Duration) {
+	maps.Copy(params, map[string]string{
+		"application_name":                    cmp.Or(c.Name, "bitb"),
+		"jit":                                 "off", // its compilation costs more than any statement here
+		"statement_timeout":                   fmt.Sprint(statementTimeout.Milliseconds()),
+		"idle_in_transaction_session_timeout": "30000",
+		"lock_timeout":                        "10000",
+	})
+	if c.AsyncCommit {
+		params["synchronous_commit"] = "off"
+	}
+}
+
 // appRole returns the role a connection has to take on, "" where the login role is harmless by itself.
 func appRole(ctx context.Context, c Config) (string, error) {
 	config, err := pgx.ParseConfig(c.URL)
 	if err != nil {
 		return "", errors.New("DATABASE_URL cannot be read as a PostgreSQL address")
+	}
+	if c.Pooled {
+		config.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 	}
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
@@ -330,7 +358,7 @@ func appRole(ctx context.Context, c Config) (string, error) {
 		return "", fmt.Errorf("read the database role: %w (is the database migrated?)", err)
 	case !privileged:
 		return "", nil
-	case !c.AllowPrivileged:
+	case !c.AllowPrivileged || c.Pooled: // through a pooler, another's connection would be taken over with the role
 		return "", fmt.Errorf("the database role %q can look past row-level security; log in as bitb_app", role)
 	}
 	return "bitb_app", nil

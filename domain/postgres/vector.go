@@ -18,11 +18,10 @@ const ApproximateFrom = 20_000
 // for what the words found, so they join no approximate index.
 const Builtin = "builtin-"
 
-// vectorSizes are the dimensions that the migrations made approximate indexes for: what usual models have, and the end.
+// vectorSizes are the dimensions that vectors are stored with: what usual models have, and the end.
 var vectorSizes = []int{256, 384, 512, 768, 1024, 1536, 2048, 2560, 3072, MaxVectorDims}
 
-// VectorSize is the number of dimensions that a vector of n is stored and searched with, which has an index; 0 when n is
-// more than MaxVectorDims.
+// VectorSize is the number of dimensions that a vector of n is stored and searched with; 0 when n is more than MaxVectorDims.
 func VectorSize(n int) int {
 	at, _ := slices.BinarySearch(vectorSizes, n)
 	if at == len(vectorSizes) {

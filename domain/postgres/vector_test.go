@@ -12,28 +12,12 @@ import (
 	"bitb/domain/postgres"
 )
 
-// Every size that a vector is filled up to has an index, or large tenants would be searched for seconds.
 func TestVectorSizes(t *testing.T) {
-	db := dbtest.New(t)
-	conn := db.Super(t)
-	sizes := map[int]bool{}
 	for n := 1; n <= postgres.MaxVectorDims; n++ {
 		size := postgres.VectorSize(n)
 		if size < n || postgres.VectorSize(size) != size {
 			t.Fatalf("%d dimensions are stored as %d", n, size)
 		}
-		sizes[size] = true
-	}
-	for size := range sizes {
-		var there bool
-		err := conn.QueryRow(t.Context(), `select exists (select from pg_indexes where tablename = 'chunk_embeddings'
-			and indexdef like '%hnsw%halfvec(' || $1::int || '))%WHERE (near AND (vector_dims(embedding) = ' || $1::int || '))')`, size).Scan(&there)
-		if err != nil || !there {
-			t.Errorf("no index for vectors of %d dimensions: %v", size, err)
-		}
-	}
-	if n := db.Count(t, "select count(*) from pg_indexes where tablename = 'chunk_embeddings' and indexdef like '%hnsw%'"); n != len(sizes) {
-		t.Errorf("%d indexes for %d sizes", n, len(sizes))
 	}
 	if n := postgres.VectorSize(postgres.MaxVectorDims + 1); n != 0 {
 		t.Errorf("too many dimensions are stored as %d", n)
@@ -43,7 +27,7 @@ func TestVectorSizes(t *testing.T) {
 // The largest vector stays in its row beside the longest name of a model that is to be expected, on and off, and the zeros that
 // fill up a vector change no comparison.
 func TestLargestVector(t *testing.T) {
-	db := dbtest.New(t)
+	db := dbtest.New(t).PoliciesAlone()
 	tenant := db.Tenant(t)
 	_, chunks := db.Document(t, tenant, "a.txt", "one", "two")
 	random := rand.New(rand.NewPCG(1, 2))

@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -191,4 +193,31 @@ func (s *Store) Listen(ctx context.Context, topic string) <-chan struct{} {
 		}
 	}()
 	return c
+}
+
+// Facts is what Redis says of itself.
+type Facts struct {
+	Version   string
+	Policy    string // what it does when it is full
+	MaxMemory int64  // bytes; 0: no bound
+}
+
+// Facts asks Redis. Managed ones, which hide their settings, answer this too.
+func (s *Store) Facts(ctx context.Context) (f Facts, err error) {
+	var info string
+	err = s.try(ctx, func(ctx context.Context) error {
+		info, err = s.client.Info(ctx, "server", "memory").Result()
+		return err
+	})
+	for line := range strings.Lines(info) {
+		switch name, value, _ := strings.Cut(strings.TrimSpace(line), ":"); name {
+		case "redis_version":
+			f.Version = value
+		case "maxmemory_policy":
+			f.Policy = value
+		case "maxmemory":
+			f.MaxMemory, _ = strconv.ParseInt(value, 10, 64)
+		}
+	}
+	return f, err
 }

@@ -70,7 +70,8 @@ func plansOf(t *testing.T, db *dbtest.Database, tenant domain.ID, sql string) st
 }
 
 // TestApproximateSearch compares the two ways through vectors of a real model's size: a tenant that takes the index must get
-// nearly what comparing all vectors gives, beside many other tenants in the same index, and so must a small one.
+// nearly what comparing all vectors gives, whatever the others have. A scan gives up here after two hundred, as one in an index
+// over all of many large tenants would.
 func TestApproximateSearch(t *testing.T) {
 	db := dbtest.New(t)
 	v := newVocabulary(500)
@@ -79,21 +80,28 @@ func TestApproximateSearch(t *testing.T) {
 	for _, tenant := range []domain.ID{large, small, fill(t, db.Super(t), v, 300)} {
 		vectors.embed(t, db.Super(t), tenant, true)
 	}
+	hasty, err := postgres.Open(t.Context(), postgres.Config{URL: db.URL, AllowPrivileged: true, Configure: func(c *pgx.ConnConfig) {
+		c.RuntimeParams["hnsw.max_scan_tuples"] = "200"
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hasty.Close()
 	// Some came so late that the index does not have them yet.
 	db.Exec(t, "update chunk_embeddings set near = false where get_byte(uuid_send(chunk_id), 15) % 5 = 0")
 	for name, tenant := range map[string]domain.ID{"large": large, "small": small} {
-		if recall := recallOfIndex(t, db, tenant, vectors, 20); recall < 0.98 {
+		if recall := recallOfIndex(t, hasty, tenant, vectors, 20); recall < 0.98 {
 			t.Errorf("%s: recall %.3f", name, recall)
 		}
 	}
 }
 
 // recallOfIndex is the share of what comparing all vectors lists that the index lists too.
-func recallOfIndex(t *testing.T, db *dbtest.Database, tenant domain.ID, vectors *topics, questions int) float64 {
+func recallOfIndex(t *testing.T, db *postgres.DB, tenant domain.ID, vectors *topics, questions int) float64 {
 	t.Helper()
 	found, wanted := 0, 0
 	for range questions {
-		search := searchBy(db, always("topics", vectors.pick()))
+		search := searchBy(&dbtest.Database{DB: db}, always("topics", vectors.pick()))
 		exact, err := search.Retrieve(t.Context(), tenant, retrieve.Query{Text: "qqq"})
 		if err != nil {
 			t.Fatal(err)
@@ -129,7 +137,7 @@ func TestDimensions(t *testing.T) {
 		vectors := newTopics(dimensions, 12)
 		db.Exec(t, "delete from chunk_embeddings")
 		vectors.embed(t, db.Super(t), tenant, true)
-		if recall := recallOfIndex(t, db, tenant, vectors, 5); recall < 0.98 {
+		if recall := recallOfIndex(t, db.DB, tenant, vectors, 5); recall < 0.98 {
 			t.Errorf("%d dimensions: recall %.3f", dimensions, recall)
 		}
 	}
@@ -224,7 +232,7 @@ func unit(vector []float32) []float32 {
 	return vector
 }
 
-// embed gives each of the tenant's chunks a vector of model "topics"; near: in the approximate index.
+// embed gives each of the tenant's chunks a vector of model "topics"; near: in an approximate index of its own.
 func (v *topics) embed(t testing.TB, conn *pgx.Conn, tenant domain.ID, near bool) {
 	t.Helper()
 	rows, _ := conn.Query(t.Context(), "select id from chunks where tenant_id = $1", tenant)
@@ -232,18 +240,38 @@ func (v *topics) embed(t testing.TB, conn *pgx.Conn, tenant domain.ID, near bool
 	if err != nil {
 		t.Fatal(err)
 	}
-	var batch pgx.Batch
-	batch.Queue("update documents set embedding_model = 'topics' where tenant_id = $1", tenant)
+	exec := func(sql string, args ...any) {
+		t.Helper()
+		if _, err := conn.Exec(t.Context(), sql, args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec("update documents set embedding_model = 'topics' where tenant_id = $1", tenant)
+	exec("alter table chunk_embeddings disable trigger near_comes") // one by one, vectors join an index slowly
 	for some := range slices.Chunk(ids, 2000) {
 		texts := make([]string, len(some))
 		for i := range texts {
 			texts[i] = postgres.VectorText(v.pick())
 		}
-		batch.Queue(`insert into chunk_embeddings (tenant_id, chunk_id, model, embedding, near)
+		exec(`insert into chunk_embeddings (tenant_id, chunk_id, model, embedding, near)
 			select $1, e.id, 'topics', e.v::halfvec, $4 from unnest($2::uuid[], $3::text[]) e (id, v)`, tenant, some, texts, near)
-		if err := conn.SendBatch(t.Context(), &batch).Close(); err != nil {
-			t.Fatal(err)
-		}
-		batch = pgx.Batch{}
 	}
+	exec("alter table chunk_embeddings enable trigger near_comes")
+	if near {
+		v.index(t, conn, exec, tenant)
+	}
+}
+
+// index copies the vectors to where the trigger would have.
+func (v *topics) index(t testing.TB, conn *pgx.Conn, exec func(string, ...any), tenant domain.ID) {
+	t.Helper()
+	var table, definition string
+	err := conn.QueryRow(t.Context(), "select t, pg_get_indexdef((t || '_hnsw')::regclass) from search.make_near($1, 'topics', $2) t",
+		tenant, postgres.VectorSize(len(v.centres[0]))).Scan(&table, &definition)
+	if err != nil {
+		t.Fatal(err)
+	}
+	exec("drop index " + table + "_hnsw")
+	exec("insert into "+table+" select tenant_id, chunk_id, embedding from chunk_embeddings where tenant_id = $1 and model = 'topics'", tenant)
+	exec(definition)
 }

@@ -180,7 +180,7 @@ const (
 
 // Timing is how long one stage took, from when the search began.
 type Timing struct {
-	Stage  string  `json:"stage"` // "embed", "statistics", "search", "passages", "rerank", "choose"
+	Stage  string  `json:"stage"` // "embed", "statistics", "search", "passages", "near", "rerank", "choose"
 	Start  float64 `json:"start"` // ms
 	Millis float64 `json:"ms"`
 }

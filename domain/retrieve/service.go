@@ -72,7 +72,7 @@ func (s *Service) Retrieve(ctx context.Context, tenantID domain.ID, q Query) (Re
 // search is one question on its way through the stages.
 type search struct {
 	*Service
-	tx     pgx.Tx
+	tx     postgres.Reader
 	tenant domain.ID
 	query  Query
 	out    Retrieval
@@ -134,24 +134,42 @@ func (s *search) candidates(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		missing = nil
-		err := s.db.Snapshot(ctx, s.tenant, func(tx pgx.Tx) (err error) {
-			s.tx = tx
-			if err := s.stage("statistics", func() error { return s.weigh(ctx) }); err != nil {
-				return err
-			}
-			if missing = s.unembedded(); len(missing) > 0 {
-				return nil
-			}
-			if err := s.stage("search", func() error { return s.find(ctx) }); err != nil {
-				return err
-			}
-			return s.stage("passages", func() error { return s.read(ctx) })
-		})
-		if err != nil || len(missing) == 0 {
+		var err error
+		if missing, err = s.searchBy(ctx); err != nil || len(missing) == 0 {
 			return err
 		}
 	}
+}
+
+// searchBy searches with the vectors that there are, and returns the models of which one is missing: then it found nothing.
+func (s *search) searchBy(ctx context.Context) (missing []string, err error) {
+	var texts map[domain.ID]*text
+	first, df := s.statistics()
+	from := time.Now()
+	err = s.db.SnapshotFrom(ctx, s.tenant, first, func(tx postgres.Reader) error {
+		s.tx = tx
+		err := s.weigh(ctx, df)
+		s.note("statistics", from)
+		if err != nil {
+			return err
+		}
+		if missing = s.unembedded(); len(missing) > 0 {
+			return nil
+		}
+		if err := s.stage("search", func() error { return s.find(ctx) }); err != nil {
+			return err
+		}
+		return s.stage("passages", func() (err error) {
+			texts, err = s.read(ctx)
+			return err
+		})
+	})
+	if err == nil && len(missing) == 0 {
+		from := time.Now()
+		s.list(texts)
+		s.note("near", from)
+	}
+	return missing, err
 }
 
 // embed makes the question's vectors by these models.
@@ -177,18 +195,22 @@ func (s *search) unembedded() []string {
 	return slices.DeleteFunc(slices.Clone(s.out.Models), func(model string) bool { _, done := s.vectors[model]; return done })
 }
 
-// weigh reads what is known of the tenant's chunks, and of the question's words in them. It asks for the words as the
-// question's own language has them along with the languages of the documents: mostly these are the same, and a second
-// round trip is saved.
-func (s *search) weigh(ctx context.Context) error {
+// statistics asks for what is known of the tenant's chunks, and of the question's words in them, as the question's own language has
+// the words: mostly that is one of the documents' languages, and a round trip is saved.
+func (s *search) statistics() (*pgx.Batch, map[int32]int) {
 	df := map[int32]int{}
 	likely := lexical.ParseQuery(s.tenant, s.query.Text, []lexical.Lang{lexical.Guess(s.query.Text), lexical.English}).Carry(s.query.Context).Hashes()
+	for _, term := range likely {
+		df[term] = 0
+	}
 	var batch pgx.Batch
 	batch.Queue(corpusSQL, s.tenant, s.embedder.Model()).Query(s.readCorpus)
 	batch.Queue(frequenciesSQL, s.tenant, likely).Query(readFrequencies(df))
-	if err := s.tx.SendBatch(ctx, &batch).Close(); err != nil {
-		return fmt.Errorf("read the corpus: %w", err)
-	}
+	return &batch, df
+}
+
+// weigh weighs the words of the question by how many chunks have them: df, which has some terms already.
+func (s *search) weigh(ctx context.Context, df map[int32]int) error {
 	if s.out.Chunks == 0 {
 		return nil
 	}
@@ -197,7 +219,7 @@ func (s *search) weigh(ctx context.Context) error {
 		langs[i] = lexical.Lang(l)
 	}
 	words := lexical.ParseQuery(s.tenant, s.query.Text, langs).Carry(s.query.Context)
-	missing := slices.DeleteFunc(words.Hashes(), func(term int32) bool { return slices.Contains(likely, term) })
+	missing := slices.DeleteFunc(words.Hashes(), func(term int32) bool { _, known := df[term]; return known })
 	if len(missing) > 0 {
 		rows, err := s.tx.Query(ctx, frequenciesSQL, s.tenant, missing)
 		if err != nil {
@@ -332,13 +354,13 @@ func (s *search) queueVectors(batch *pgx.Batch) {
 			batch.Queue(exactSQL, args...).Query(collect)
 		case VectorsHNSW:
 			batch.Queue(hnswSettings).Exec(func(pgconn.CommandTag) error { return nil })
-			batch.Queue(hnswSQL(dimensions(s.vectors[model])), args...).Query(collect)
+			batch.Queue(hnswSQL, args...).Query(collect)
 		}
 	}
 }
 
 // lookFurther compares all vectors where too little was found: by the built-in model's question with hardly a known word,
-// or by the approximate index, which gives up when a tenant's vectors are few among all.
+// or by the approximate index, which does not reach all where there are few.
 func (s *search) lookFurther(ctx context.Context) error {
 	switch {
 	case s.out.Vectors == VectorsHNSW && s.out.ByVector.Found < s.out.ByVector.Most:

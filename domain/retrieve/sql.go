@@ -62,72 +62,69 @@ func (s *search) depth() int {
 	return max(deep, s.query.Depth)
 }
 
-// read fills in what the best hits say, and ranks them once more by how near to each other they have the words of the question.
-func (s *search) read(ctx context.Context) error {
+// read reads what the best hits say.
+func (s *search) read(ctx context.Context) (map[domain.ID]*text, error) {
 	depth := s.depth()
-	best := map[domain.ID]*Passage{}
+	var ids [][16]byte // which pgx knows, while it would have each domain.ID written as text
 	for i, h := range s.hits {
 		if i < depth || s.follows(h.chunk) {
-			best[h.chunk] = &Passage{ChunkID: h.chunk}
+			ids = append(ids, h.chunk)
 		}
 	}
-	said, err := s.readPassages(ctx, best)
-	if err != nil {
-		return err
+	if len(ids) == 0 {
+		return nil, nil
 	}
+	return s.readTexts(ctx, ids)
+}
+
+// list ranks the best hits once more by how near to each other they have the words of the question, and lists them all.
+func (s *search) list(texts map[domain.ID]*text) {
 	near := s.words.Near(s.tenant)
 	for i := range s.hits[:min(toLookAt, len(s.hits))] {
 		h := &s.hits[i]
-		p, d := best[h.chunk], said[h.chunk]
-		h.near = near.Score(d.title+"\n"+strings.Join(p.Heading, "\n"), p.Text, lexical.Lang(d.language))
+		t := texts[h.chunk]
+		h.near = near.Score(t.title+"\n"+strings.Join(t.Heading, "\n"), t.Text, lexical.Lang(t.language))
 	}
 	s.fuse()
 	for i, h := range s.hits {
-		p := best[h.chunk]
-		if p == nil {
-			p = &Passage{ChunkID: h.chunk, Lost: LostRank}
+		p := Passage{ChunkID: h.chunk, Lost: LostRank}
+		if t := texts[h.chunk]; t != nil {
+			p = t.Passage
 		}
 		p.Lexical, p.Vector, p.Fused, p.Score = h.lexical, max(0, h.cosine), h.fused, h.fused
 		p.LexicalRank, p.VectorRank, p.FusedRank = h.lexicalRank, h.vectorRank, i+1
 		if p.Lost == LostRank {
-			s.out.Others = append(s.out.Others, *p)
+			s.out.Others = append(s.out.Others, p)
 		} else {
-			s.out.Passages = append(s.out.Passages, *p)
+			s.out.Passages = append(s.out.Passages, p)
 		}
 	}
-	return nil
 }
 
-// subject is what a chunk's words stand under.
-type subject struct{ title, language string }
+// text is what a chunk says, and what its words stand under.
+type text struct {
+	Passage
+	title, language string
+}
 
-// readPassages fills in what passages say, by chunk, and returns what they are about.
-func (s *search) readPassages(ctx context.Context, passages map[domain.ID]*Passage) (map[domain.ID]subject, error) {
-	if len(passages) == 0 {
-		return nil, nil
-	}
-	ids := make([][16]byte, 0, len(passages)) // which pgx knows, while it would have each domain.ID written as text
-	for id := range passages {
-		ids = append(ids, id)
-	}
+func (s *search) readTexts(ctx context.Context, ids [][16]byte) (map[domain.ID]*text, error) {
 	rows, err := s.tx.Query(ctx, passagesSQL, s.tenant, ids)
 	if err != nil {
 		return nil, fmt.Errorf("read passages: %w", err)
 	}
-	said := make(map[domain.ID]subject, len(passages))
-	var p Passage
-	var d subject
-	fields := []any{&p.ChunkID, &p.Revision, &p.DocumentID, &p.Version, &p.DocumentName, &p.Ordinal, &p.Heading, &p.PageFrom, &p.PageTo, &p.Text, &p.Tokens,
-		&d.title, &d.language}
+	texts := make(map[domain.ID]*text, len(ids))
+	var t text
+	fields := []any{&t.ChunkID, &t.Revision, &t.DocumentID, &t.Version, &t.DocumentName, &t.Ordinal, &t.Heading, &t.PageFrom, &t.PageTo, &t.Text, &t.Tokens,
+		&t.title, &t.language}
 	_, err = pgx.ForEachRow(rows, fields, func() error {
-		*passages[p.ChunkID] = p
-		d.title = cmp.Or(d.title, p.DocumentName)
-		said[p.ChunkID] = d
-		p.Heading = nil // the next row must not write into it
+		read := t
+		read.title = cmp.Or(read.title, read.DocumentName)
+		texts[read.ChunkID] = &read
+		t.Heading = nil // the next row must not write into it
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read passages: %w", err)
 	}
-	return said, nil
+	return texts, nil
 }

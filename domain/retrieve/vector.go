@@ -2,7 +2,6 @@ package retrieve
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -71,38 +70,30 @@ func toUnitLength(v []float32) []float32 {
 	return v
 }
 
-// dimensions counts those of a vector as vectorText writes it.
-func dimensions(text *string) int { return strings.Count(*text, ",") + 1 }
-
-// exactSQL cannot use an approximate index, whose expression has the dimensions in it. Vectors of other dimensions were
-// made when the model was set up otherwise. The sign is turned outside, or each distance would be worked out twice.
+// exactSQL compares all. Vectors of other dimensions were made when the model was set up otherwise. The sign is turned outside, or
+// each distance would be worked out twice.
 const exactSQL = `
 	select chunk_id, -distance from (
 		select chunk_id, embedding <#> $3::halfvec as distance from chunk_embeddings
 		where tenant_id = $1 and model = $2 and vector_dims(embedding) = vector_dims($3::halfvec)
 		order by distance, chunk_id limit $4) nearest`
 
-// hnswSettings make the planner use the index, which it would never do by itself, and make the index go on until it has
-// enough of this tenant's: without iterative scans it returns next to nothing for a small one. With 200 for ef_search .97 of the
-// nearest twenty among 100,000 were found. They end with the transaction.
+// hnswSettings make the planner use the index, which under the policy it would not by itself, and make the index go on when
+// what was deleted leaves it with too little. Of the nearest twenty among 100,000 it finds .975 with 200 for ef_search, .99 with
+// 400. They end with the transaction.
 const hnswSettings = `select set_config('enable_sort', 'off', true), set_config('hnsw.iterative_scan', 'relaxed_order', true),
 	set_config('hnsw.ef_search', '400', true)`
 
-// hnswSQL reads the index of the size that vectors of so many dimensions are stored with, and compares one by one what the index
-// was not given yet. The index's order is relaxed, so the result is sorted again.
-func hnswSQL(dimensions int) string {
-	return fmt.Sprintf(`
-		with near as materialized (
-			select chunk_id, embedding::halfvec(%[1]d) <#> $3::halfvec(%[1]d) as distance from chunk_embeddings
-			where tenant_id = $1 and model = $2 and near and vector_dims(embedding) = %[1]d
-			order by embedding::halfvec(%[1]d) <#> $3::halfvec(%[1]d) limit $4),
-		far as materialized (
-			select chunk_id, embedding <#> $3::halfvec as distance from chunk_embeddings
-			where tenant_id = $1 and model = $2 and not near and vector_dims(embedding) = %[1]d
-			order by embedding <#> $3::halfvec limit $4)
-		select chunk_id, -distance from (select * from near union all select * from far) found
-		order by distance + 0, chunk_id limit $4`, postgres.VectorSize(dimensions))
-}
+// hnswSQL asks the tenant's own index, and compares one by one what that was not given yet. The index's order is relaxed, so the
+// result is sorted again.
+const hnswSQL = `
+	with near as materialized (select chunk_id, distance from search.nearest($2, $3::halfvec, $4)),
+	far as materialized (
+		select chunk_id, embedding <#> $3::halfvec as distance from chunk_embeddings
+		where tenant_id = $1 and model = $2 and not near and vector_dims(embedding) = vector_dims($3::halfvec)
+		order by distance limit $4)
+	select chunk_id, -distance from (select * from near union all select * from far) found
+	order by distance, chunk_id limit $4`
 
 // usable reports whether v can be compared: a vector of zeros is as near to everything, NaN and what half precision cannot
 // hold are refused by pgvector, and of too many dimensions none is stored.

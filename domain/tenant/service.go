@@ -43,6 +43,12 @@ func (s *Service) SignUp(ctx context.Context, form SignUp) (Account, error) {
 	if err := wrong.err(); err != nil {
 		return Account{}, err
 	}
+	smoke := fromSmoke(form.Email)
+	if smoke {
+		if err := s.eraseSmoke(ctx); err != nil {
+			return Account{}, err
+		}
+	}
 	hash, err := hashPassword(ctx, form.Password)
 	if err != nil {
 		return Account{}, err
@@ -58,6 +64,11 @@ func (s *Service) SignUp(ctx context.Context, form SignUp) (Account, error) {
 		}
 		if err := insertAccount(ctx, tx, a, hash); err != nil {
 			return err
+		}
+		if smoke {
+			if err := toBeErased(ctx, tx, a.Tenant.ID); err != nil {
+				return err
+			}
 		}
 		return s.firstBot(ctx, tx, a.Tenant.ID, a.Tenant.Name)
 	})
@@ -107,6 +118,18 @@ func (s *Service) Each(ctx context.Context, do func(domain.ID) error) error {
 		}
 		last = ids[len(ids)-1]
 	}
+}
+
+// Oldest returns the tenant that has been there longest and will stay; none: the zero id.
+func (s *Service) Oldest(ctx context.Context) (id domain.ID, err error) {
+	err = s.db.AsSystem(ctx, func(tx pgx.Tx) error {
+		return tx.QueryRow(ctx, `select tenant_id from auth.tenants t where not exists (select from auth.scratch_tenants s where s.tenant_id = t.tenant_id)
+			order by created_at, tenant_id limit 1`).Scan(&id)
+	})
+	if domain.CodeOf(err) == domain.NotFound {
+		return domain.ID{}, nil
+	}
+	return id, err
 }
 
 // after returns the next tenants, some at a time; none at the end.

@@ -99,6 +99,94 @@ func TestScratchTenants(t *testing.T) {
 	}
 }
 
+// A smoke test's customer is to be erased from the beginning, stands in no list of staff, and if the test was killed goes with the next
+// one. What is measured with, and a customer who was only called so, stay.
+func TestSmokeCustomers(t *testing.T) {
+	d := newDesk(t)
+	s := service(d.db)
+	make := func(company, email string) domain.ID {
+		form := signUp(email)
+		form.Company = company
+		a, err := s.SignUp(t.Context(), form)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a.Tenant.ID
+	}
+	customer := make("Smoke test", "owner@smoke.bitb.invalid.example.com")
+	killed, running := make("Smoke test", "a@"+tenant.SmokeHost), make("Smoke test", "b@"+tenant.SmokeHost)
+	measured, err := s.MakeScratch(t.Context(), "bitb eval")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if list, err := d.Tenants(t.Context(), "", 1); err != nil || list.Matching != 1 || list.Tenants[0].TenantID != customer {
+		t.Errorf("staff see %+v, %v", list, err)
+	}
+	d.db.Exec(t, "update auth.scratch_tenants set made_at = now() - interval '16 minutes' where tenant_id in ($1, $2)", killed, measured)
+	next := make("Smoke test", "c@"+tenant.SmokeHost)
+	if n := d.db.Count(t, "select count(*) from tenants where id in ($1, $2, $3, $4)", customer, running, measured, next); n != 4 {
+		t.Errorf("%d of the four that are in use are left", n)
+	}
+	if n := d.db.Count(t, "select count(*) from tenants where id = $1", killed); n != 0 {
+		t.Error("what the killed one left is still there")
+	}
+}
+
+// An owner ends the organisation with their password and its name. Who reads a document of it meanwhile holds it up and does not stop it.
+func TestDelete(t *testing.T) {
+	db := dbtest.New(t)
+	s := service(db)
+	a, err := s.SignUp(t.Context(), signUp("owner@example.com"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ password, name, field string }{
+		{password, "Harbor Loop", "name"}, {password, "", "name"}, {password + "x", "Harbour Loop", "password"},
+	} {
+		err := s.Delete(t.Context(), a, c.password, c.name)
+		if e, ok := errors.AsType[*domain.Error](err); !ok || e.Code != domain.Invalid || len(e.Fields) != 1 || e.Fields[c.field] == "" {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+	if err := s.Delete(t.Context(), a, password, " Harbour Loop "); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.SignIn(t.Context(), "owner@example.com", password); !errors.Is(err, tenant.ErrSignIn) {
+		t.Errorf("signed in afterwards: %v", err)
+	}
+	if n := db.Count(t, "select (select count(*) from tenants) + (select count(*) from auth.tenants) + (select count(*) from auth.scratch_tenants)"); n != 0 {
+		t.Errorf("%d rows are left", n)
+	}
+}
+
+// The process dies between locking everybody out and erasing: the rest is done later.
+func TestDeleteIsFinishedLater(t *testing.T) {
+	db := dbtest.New(t)
+	s := service(db)
+	a, err := s.SignUp(t.Context(), signUp("owner@example.com"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.Exec(t, "create function die() returns trigger language plpgsql as $$ begin raise 'the process was killed'; end $$")
+	db.Exec(t, "create trigger die before delete on tenants for each row execute function die()")
+	if err := s.Delete(t.Context(), a, password, "Harbour Loop"); err == nil {
+		t.Fatal("erased")
+	}
+	if _, err := s.SignIn(t.Context(), "owner@example.com", password); !errors.Is(err, tenant.ErrSignIn) {
+		t.Errorf("signed in afterwards: %v", err)
+	}
+	if now, err := s.Account(t.Context(), a.Tenant.ID, a.User.ID); err != nil || now.Epoch == a.Epoch {
+		t.Errorf("sessions go on: %+v, %v", now, err)
+	}
+	db.Exec(t, "drop trigger die on tenants")
+	if n, err := s.EraseScratch(t.Context(), tenant.LeftAfter); n != 1 || err != nil {
+		t.Errorf("%d erased, %v", n, err)
+	}
+	if n := db.Count(t, "select count(*) from tenants"); n != 0 {
+		t.Errorf("%d tenants are left", n)
+	}
+}
+
 func TestSignUpRefuses(t *testing.T) {
 	s := service(dbtest.New(t))
 	for name, c := range map[string]struct {
