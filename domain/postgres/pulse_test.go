@@ -21,12 +21,13 @@ func TestTriedAgain(t *testing.T) {
 	db := dbtest.New(t)
 	tenantID := db.Tenant(t)
 	const deadlock = "do $$ begin raise exception using errcode = '40P01'; end $$"
+	const wrong = "do $$ begin raise exception using errcode = '22012'; end $$"
 	const broken = "select 'broken'"
 	for _, c := range []struct {
 		sql         string
 		fails, want int
 		code        domain.Code
-	}{{deadlock, 2, 3, ""}, {deadlock, 9, 3, domain.Unavailable}, {broken, 1, 2, ""}, {"select 1/0", 9, 1, domain.Internal}} {
+	}{{deadlock, 2, 3, ""}, {deadlock, 9, 3, domain.Unavailable}, {broken, 1, 2, ""}, {wrong, 9, 1, domain.Internal}} {
 		tries := 0
 		err := db.InTenant(t.Context(), tenantID, func(tx pgx.Tx) error {
 			if tries++; tries > c.fails {
