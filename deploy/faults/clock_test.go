@@ -3,10 +3,10 @@ package faults
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -51,7 +51,9 @@ func faultShift(sec int64) int64 {
 // before it (libfaketime) could lie to it.
 func (r *run) buildWrong() string {
 	r.Helper()
-	source := filepath.Join(runtime.GOROOT(), "src", "time")
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	must(r, err)
+	source := filepath.Join(strings.TrimSpace(string(root)), "src", "time")
 	text, err := os.ReadFile(filepath.Join(source, "time.go"))
 	must(r, err)
 	const now = "sec, nsec, mono := runtimeNow()\n"
@@ -113,7 +115,7 @@ func (w *world) limits(name string) {
 	from := time.Now()
 	for i := range 40 {
 		got, err := w.ask(w.Context(), w.apps[i%2], t, v, domain.NewID(), "What is the storage code of the depot?")
-		if bad, ok := err.(*badStatus); ok && bad.status == 429 {
+		if statusOf(err) == http.StatusTooManyRequests {
 			continue
 		}
 		if err != nil {

@@ -399,7 +399,7 @@ func (w *world) fullData(dir string) {
 	_, err := w.sendFile(w.apps[0], w.tenants[0], "full.md", big, "")
 	free()
 	w.note("data full: %.60v", err)
-	if bad, ok := err.(*badStatus); !ok || bad.status != http.StatusInsufficientStorage {
+	if statusOf(err) != http.StatusInsufficientStorage {
 		w.miss("with the data's volume full: %v", err)
 	}
 	if n := w.count("select (select count(*) from documents where name = 'full.md') + (select count(*) from document_files where name = 'full.md')"); n != 0 {
@@ -421,7 +421,7 @@ func (w *world) fullWAL(dir string) {
 	}
 	time.Sleep(2 * time.Second)
 	w.note("WAL full: %.60v, PostgreSQL ended: %v", err, w.rig.pg.server.gone())
-	if bad, ok := err.(*badStatus); ok && bad.status == http.StatusInternalServerError {
+	if statusOf(err) == http.StatusInternalServerError {
 		w.miss("told %v", err)
 	}
 	free()

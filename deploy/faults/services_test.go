@@ -32,7 +32,6 @@ type rig struct {
 	redisPort int
 	redis     *process
 	models    *models
-	chosen    func(name string) bool
 }
 
 func newRig(t *testing.T) *rig {

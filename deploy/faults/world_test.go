@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"mime/multipart"
@@ -202,12 +203,12 @@ func (w *world) signUp(n, visitors int) *tenant {
 	w.row([]any{&t.id, &t.bot}, "select k.tenant_id, k.key::text from auth.bot_keys k join auth.logins l using (tenant_id) where l.email = $1", email)
 	for i := range visitors {
 		v := &visitor{address: fmt.Sprintf("10.%d.%d.%d", 1+n, i/250, 1+i%250)}
-		resp, body, err := w.widget(context.Background(), w.apps[0], t, v, http.MethodPost, "visitors", nil, "")
-		if err != nil || resp.StatusCode != http.StatusCreated {
-			w.Fatalf("a visitor: %v %s", err, body)
+		got, err := w.widget(context.Background(), w.apps[0], t, v, "visitors", nil, "")
+		if err != nil || got.status != http.StatusCreated {
+			w.Fatalf("a visitor: %v %s", err, got.body)
 		}
 		var made struct{ Token string }
-		must(w, json.Unmarshal(body, &made))
+		must(w, json.Unmarshal([]byte(got.body), &made))
 		v.token = made.Token
 		t.visitors = append(t.visitors, v)
 	}
@@ -216,26 +217,23 @@ func (w *world) signUp(n, visitors int) *tenant {
 
 var visiting = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 
-// widget calls the widget's interface as a browser on the customer's site would.
-func (w *world) widget(ctx context.Context, a *app, t *tenant, v *visitor, method, path string, body []byte, accept string) (*http.Response, []byte, error) {
-	req, err := http.NewRequestWithContext(ctx, method, a.url+"/widget/v1/bots/"+t.bot+"/"+path, bytes.NewReader(body))
+// widget posts to the widget's interface as a browser on the customer's site would.
+func (w *world) widget(ctx context.Context, a *app, t *tenant, v *visitor, path string, body []byte, accept string) (badStatus, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.url+"/widget/v1/bots/"+t.bot+"/"+path, bytes.NewReader(body))
 	if err != nil {
-		return nil, nil, err
+		return badStatus{}, err
 	}
-	req.Header.Set("Origin", site)
-	req.Header.Set("X-Forwarded-For", v.address)
-	req.Header.Set("Authorization", "Bearer "+v.token)
-	req.Header.Set("Content-Type", "application/json")
+	req.Header = http.Header{"Origin": {site}, "X-Forwarded-For": {v.address}, "Authorization": {"Bearer " + v.token}, "Content-Type": {"application/json"}}
 	if accept != "" {
 		req.Header.Set("Accept", accept)
 	}
 	resp, err := visiting.Do(req)
 	if err != nil {
-		return nil, nil, err
+		return badStatus{}, err
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
-	return resp, text, err
+	return badStatus{resp.StatusCode, resp.Header.Get("Retry-After"), string(text)}, err
 }
 
 // sendFile uploads as the page's script does and returns the document's id.
@@ -285,6 +283,14 @@ type badStatus struct {
 	body       string
 }
 
+// statusOf is the status that an error stands for, 0 for another error.
+func statusOf(err error) int {
+	if e, ok := errors.AsType[*badStatus](err); ok {
+		return e.status
+	}
+	return 0
+}
+
 func (e *badStatus) Error() string { return fmt.Sprintf("%d %.200s", e.status, e.body) }
 
 // answer is what a visitor got to a question.
@@ -303,13 +309,13 @@ var errCutOff = fmt.Errorf("the stream ended without done or error")
 // ask puts a question to the bot and reads the stream to its end.
 func (w *world) ask(ctx context.Context, a *app, t *tenant, v *visitor, id domain.ID, question string) (answer, error) {
 	body, _ := json.Marshal(map[string]string{"id": id.String(), "question": question})
-	resp, text, err := w.widget(ctx, a, t, v, http.MethodPost, "messages", body, "text/event-stream")
-	got := answer{raw: string(text)}
+	said, err := w.widget(ctx, a, t, v, "messages", body, "text/event-stream")
+	got := answer{raw: said.body}
 	if err != nil {
 		return got, err
 	}
-	if resp.StatusCode != http.StatusOK {
-		return got, &badStatus{resp.StatusCode, resp.Header.Get("Retry-After"), got.raw}
+	if said.status != http.StatusOK {
+		return got, &said
 	}
 	if data, ok := event(got.raw, "done"); ok {
 		return got, json.Unmarshal([]byte(data), &got)

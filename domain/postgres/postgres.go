@@ -82,7 +82,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 		pool.Close()
 		return nil, err
 	}
-	return &DB{pool: pool, queue: queue, pooled: c.Pooled, pulse: newPulse(pool.Config().ConnConfig)}, nil
+	return &DB{pool: pool, queue: queue, pooled: c.Pooled, pulse: newPulse(pool.Config().ConnConfig, c.Pooled)}, nil
 }
 
 // Close waits for running transactions and closes all connections.

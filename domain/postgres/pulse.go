@@ -13,16 +13,17 @@ import (
 // it hangs. So one connection asks it all the time, and when nothing comes back all that wait are told at once, a slow statement
 // on a server that lives is left alone, and until it answers again nobody waits at all.
 const (
-	beatEvery   = 400 * time.Millisecond
-	beatTimeout = time.Second
-	silentAfter = 2 * time.Second
+	beatEvery    = 400 * time.Millisecond
+	silentAfter  = 2 * time.Second
+	silentPooled = 10 * time.Second // a pooler may have it wait for its turn behind others
 )
 
-var errSilent = errors.New("the database has not answered for two seconds, not even to say so")
+var errSilent = errors.New("the database has not answered for some seconds, not even to say so")
 
 // pulse knows whether the server answers.
 type pulse struct {
 	config *pgx.ConnConfig
+	after  time.Duration // so long it may be silent
 	stop   context.CancelFunc
 	ended  chan struct{}
 
@@ -31,9 +32,13 @@ type pulse struct {
 	fail  context.CancelCauseFunc
 }
 
-func newPulse(config *pgx.ConnConfig) *pulse {
+func newPulse(config *pgx.ConnConfig, pooled bool) *pulse {
 	ctx, stop := context.WithCancel(context.Background())
-	p := &pulse{config: config, stop: stop, ended: make(chan struct{})}
+	p := &pulse{config: config.Copy(), after: silentAfter, stop: stop, ended: make(chan struct{})}
+	p.config.Tracer = nil // two lines a second would tell nobody anything
+	if pooled {
+		p.after = silentPooled
+	}
 	p.answered()
 	go p.watch(ctx)
 	return p
@@ -68,7 +73,7 @@ func (p *pulse) watch(ctx context.Context) {
 		} else if silent.IsZero() {
 			silent = began
 		}
-		if !silent.IsZero() && time.Since(silent) >= silentAfter {
+		if !silent.IsZero() && time.Since(silent) >= p.after {
 			p.lock.Lock()
 			p.fail(errSilent)
 			p.lock.Unlock()
@@ -86,7 +91,7 @@ func (p *pulse) watch(ctx context.Context) {
 
 // beat asks over the connection, or over a new one where it is nil, and returns the one to ask over next.
 func (p *pulse) beat(ctx context.Context, conn *pgx.Conn) (*pgx.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, beatTimeout)
+	ctx, cancel := context.WithTimeout(ctx, p.after/2)
 	defer cancel()
 	var err error
 	if conn == nil {
