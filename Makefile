@@ -10,13 +10,16 @@ generated := git ls-files -co --exclude-standard -- '*_templ.go' static ':!stati
 # How long `make fuzz` tries each target.
 FUZZTIME ?= 5s
 
-.PHONY: help run test fuzz services services-stop dev build generate generated lint check bench faults image go node
+.PHONY: help run ready test fuzz services services-stop dev build generate generated lint check bench faults image go node
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: build ## install what is missing, start everything with a demo tenant, and print the addresses
 	@exec $(services) run bin/bitb demo
+
+ready: build ## beside make run: the readiness check, then a smoke test
+	@bin/bitb doctor && bin/bitb smoke
 
 test: go ## install what is missing, then run every test, the browser's too
 	@exec $(services) run --tests go test ./...

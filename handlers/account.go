@@ -28,7 +28,7 @@ func (s *server) signInPage(c echo.Context) error {
 	if _, err := s.sessionAccount(c.Request().Context()); err == nil {
 		return c.Redirect(http.StatusSeeOther, localPath(c.QueryParam("next")))
 	}
-	return render(c, http.StatusOK, views.SignIn(views.SignInForm{Next: c.QueryParam("next"), Deleted: c.QueryParam("deleted") != ""}))
+	return render(c, http.StatusOK, views.SignIn(views.SignInForm{Next: c.QueryParam("next"), Deleted: c.QueryParam("deleted") != "", ByInvitation: s.Tenants.NeedsInvitation()}))
 }
 
 // Five wrong passwords in a quarter of an hour for one address from one place, and a hundred for one address from
@@ -40,7 +40,7 @@ var (
 
 func (s *server) signIn(c echo.Context) error {
 	ctx := c.Request().Context()
-	form := views.SignInForm{Email: text(c.FormValue("email")), Next: c.FormValue("next")}
+	form := views.SignInForm{Email: text(c.FormValue("email")), Next: c.FormValue("next"), ByInvitation: s.Tenants.NeedsInvitation()}
 	address := strings.ToLower(strings.TrimSpace(form.Email))
 	here, everywhere := "signin:"+address+":"+c.RealIP(), "signin:"+address
 	err := s.count(c, here, signInHere)
@@ -83,19 +83,28 @@ func (s *server) beginSession(c echo.Context, a tenant.Account, epoch int) error
 }
 
 func (s *server) signUpPage(c echo.Context) error {
-	return render(c, http.StatusOK, views.SignUp(views.SignUpForm{}))
+	form := views.SignUpForm{Invitation: search(c.QueryParam("invitation"))}
+	if s.Tenants.NeedsInvitation() {
+		invited, err := s.Tenants.Invited(c.Request().Context(), form.Invitation)
+		if err != nil {
+			return err
+		}
+		form.NotInvited = !invited
+	}
+	return render(c, http.StatusOK, views.SignUp(form))
 }
 
 func (s *server) signUp(c echo.Context) error {
-	form := views.SignUpForm{Company: text(c.FormValue("company")), Name: text(c.FormValue("name")), Email: text(c.FormValue("email"))}
+	form := views.SignUpForm{Company: text(c.FormValue("company")), Name: text(c.FormValue("name")), Email: text(c.FormValue("email")),
+		Invitation: search(c.FormValue("invitation"))}
 	account, err := s.Tenants.SignUp(c.Request().Context(), tenant.SignUp{
-		Company: form.Company, Name: form.Name, Email: form.Email, Password: c.FormValue("password")})
-	if e, ok := asError(err, domain.Invalid); ok {
+		Company: form.Company, Name: form.Name, Email: form.Email, Password: c.FormValue("password"), Invitation: form.Invitation})
+	if e, ok := asError(err, domain.Invalid, domain.Forbidden); ok {
 		if wantsJSON(c.Request()) {
 			return e
 		}
-		form.Err = e
-		return render(c, http.StatusUnprocessableEntity, views.SignUp(form))
+		form.Err, form.NotInvited = e, e.Code == domain.Forbidden
+		return render(c, statuses[e.Code], views.SignUp(form))
 	}
 	if err != nil {
 		return err

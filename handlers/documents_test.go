@@ -236,6 +236,33 @@ func TestSessionTokens(t *testing.T) {
 	want(t, "the token after that", as(cookie.Value), http.StatusUnauthorized)
 }
 
+// Where sign-up is by invitation, the pages say so, the link opens the form, and the form takes the invitation along.
+func TestSignUpByInvitation(t *testing.T) {
+	a := newApp(t)
+	a.tenants.ByInvitation()
+	n := a.nobody(t)
+	if page := n.get(t, "/signin"); strings.Contains(page.body, "/signup") {
+		t.Error("the sign-in page leads to a sign-up that is closed")
+	}
+	for _, path := range []string{"/signup", "/signup?invitation=invite_x"} {
+		if page := n.get(t, path); !strings.Contains(page.body, "Sign-up is by invitation") || strings.Contains(page.body, `name="password"`) {
+			t.Errorf("%s shows a form", path)
+		}
+	}
+	form := url.Values{"company": {"Harbour Loop"}, "name": {"Owner"}, "email": {"owner@example.com"}, "password": {password}}
+	want(t, "without an invitation", n.post(t, "/signup", form), http.StatusForbidden)
+	token, err := a.tenants.Invite(t.Context(), "Harbour Loop", time.Now().Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if page := n.get(t, "/signup?invitation="+token); !strings.Contains(page.body, `name="invitation" value="`+token+`"`) {
+		t.Errorf("the form does not take the invitation along: %s", page.body)
+	}
+	form.Set("invitation", token)
+	want(t, "with it", n.post(t, "/signup", form), http.StatusSeeOther)
+	want(t, "again", a.nobody(t).post(t, "/signup", form, "Accept", "application/json"), http.StatusForbidden)
+}
+
 // An owner deletes the organisation on the page of settings; from then on nobody of it is signed in and its bot is not there.
 func TestDeleteOrganisation(t *testing.T) {
 	a := newApp(t)

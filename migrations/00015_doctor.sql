@@ -13,10 +13,23 @@ begin
 end $$;
 -- +goose StatementEnd
 
+-- Invitations to sign up, where that is not open to all. They come before a tenant. token_hash: a dump of this table invites nobody.
+create table auth.invitations (
+  token_hash bytea primary key,
+  note       text not null,  -- whom it is for, for whoever made it
+  made_at    timestamptz not null default now(),
+  expires_at timestamptz not null
+);
+alter table auth.invitations enable row level security;
+alter table auth.invitations force row level security;
+create policy system on auth.invitations to bitb_system using (true) with check (true);
+grant select, insert, delete on auth.invitations to bitb_system;
+
 -- Which migrations ran: `bitb doctor` compares them with those that the binary carries.
 grant select on meta.goose_db_version to bitb_app;
 
 -- +goose Down
+drop table auth.invitations;
 revoke select on meta.goose_db_version from bitb_app;
 -- +goose StatementBegin
 do $$

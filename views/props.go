@@ -15,12 +15,16 @@ type SignInForm struct {
 	Next  string // local path to go on to, "" for the start page
 	Err   *domain.Error
 
+	ByInvitation bool // nobody signs up without one
+
 	Deleted bool // the organisation of whoever comes here was deleted just now
 }
 
 // SignUpForm is what the person typed, with what was wrong with it. Fields: company, name, email, password.
 type SignUpForm struct {
 	Company, Name, Email string
+	Invitation           string // that the link had; "": none
+	NotInvited           bool   // it does not hold, and one is needed
 	Err                  *domain.Error
 }
 

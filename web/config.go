@@ -65,6 +65,8 @@ type Config struct {
 	TraceDays     int        `env:"BITB_TRACE_DAYS" envDefault:"30"` // that an answer can be explained
 	Workers       int        `env:"BITB_WORKERS" envDefault:"2"`     // documents read at once by this process; 0: none
 
+	SignUp string `env:"BITB_SIGN_UP" envDefault:"open"` // or "invited": see invite.go
+
 	// Of the readiness check, beside those above.
 	PrometheusURL   string `env:"BITB_PROMETHEUS_URL"`    // that watches this deployment
 	LogCollectorURL string `env:"BITB_LOG_COLLECTOR_URL"` // whose 200 says that what carries the logs away is well
@@ -172,6 +174,9 @@ func (c *Config) check() []error {
 	}
 	errs = append(errs, c.checkRerank()...)
 	errs = append(errs, c.checkDoctor()...)
+	if c.SignUp != "open" && c.SignUp != "invited" {
+		wrong("BITB_SIGN_UP must be open or invited")
+	}
 	errs = append(errs, c.checkSupabase()...)
 	for _, proxy := range c.TrustedProxy {
 		if _, err := netip.ParsePrefix(strings.TrimSpace(proxy)); err != nil {

@@ -14,16 +14,13 @@ import (
 // Docker's health checks could call.
 func healthy(ctx context.Context, getenv func(string) string) error {
 	c, _ := loadConfigWithoutRedis(getenv) // what else is wrong with the settings is for that process to say
-	host, port, err := net.SplitHostPort(c.MetricsListen)
-	if err != nil {
+	address := reachable(c.MetricsListen)
+	if _, _, err := net.SplitHostPort(address); err != nil {
 		return fmt.Errorf("BITB_METRICS_LISTEN is %s, so there is no address to ask", c.MetricsListen)
-	}
-	if ip := net.ParseIP(host); host == "" || ip.IsUnspecified() {
-		host = "127.0.0.1"
 	}
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/readyz", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/readyz", nil)
 	if err != nil {
 		return err
 	}

@@ -26,8 +26,9 @@ const usage = `bitb turns documents into a chatbot that cites them.
   bitb migrate          bring the database to the newest schema
   bitb demo             all three with a sample customer and their website
   bitb staff            add, list and remove support staff (docs/support.md)
+  bitb invite WHOM      print a link with which one company may sign up, where that is by invitation (docs/go-live.md)
   bitb doctor [--json]  go through what must be so before customers come, against the running system (docs/go-live.md)
-  bitb smoke [--url https://chat.example.com] [--timeout 3m] [--json]
+  bitb smoke [--url https://chat.example.com] [--invitation LINK] [--timeout 3m] [--json]
                         try the whole product from outside as a throw-away customer, who is erased again (docs/go-live.md)
   bitb healthy          ask the process beside it whether it is ready (for health checks of containers)
   bitb extract FILE…    print what is read from files, as Markdown
@@ -85,7 +86,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 		return evaluate(ctx, args[1:], getenv, stdout)
 	case reader.Argument:
 		return exitStatus(reader.ChildMain())
-	case "serve", "work", "migrate", "demo", "staff":
+	case "serve", "work", "migrate", "demo", "staff", "invite":
 	case "", "help", "-h", "--help":
 		fmt.Fprint(stdout, usage)
 		return nil
@@ -101,6 +102,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	switch command {
 	case "migrate":
 		return migrate(ctx, c)
+	case "invite":
+		return invite(ctx, c, args[1:], stdout)
 	case "staff":
 		return staff(ctx, c, args[1:], stdout)
 	case "demo":

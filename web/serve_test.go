@@ -91,6 +91,7 @@ func TestStopLetsAnswersEnd(t *testing.T) {
 // While a stop drains, the process says that it is not ready and serves all the same, and each connection that is used ends with
 // its answer.
 func TestDrain(t *testing.T) {
+	t.Parallel()
 	db := dbtest.New(t)
 	server := boot(t, "serve", map[string]string{"DATABASE_URL": db.URL, "BITB_DRAIN": "600ms", "BITB_WORKERS": "0"})
 	kept := &http.Client{Transport: &http.Transport{}}

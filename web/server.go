@@ -64,6 +64,9 @@ func newServer(ctx context.Context, c Config, log *slog.Logger) (*server, error)
 		return nil, err
 	}
 	s.tenants = tenant.NewService(s.db, chat.FirstBot)
+	if c.SignUp == "invited" {
+		s.tenants.ByInvitation()
+	}
 	if err := s.newQueue(embedder); err != nil {
 		return nil, err
 	}

@@ -1,17 +1,18 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"strings"
+	"net/url"
 	"time"
 )
 
-const smokeUsage = `bitb smoke [--url https://chat.example.com] [--timeout 3m] [--json]
+const smokeUsage = `bitb smoke [--url https://chat.example.com] [--invitation LINK] [--timeout 3m] [--json]
                      try the whole product from outside as a throw-away customer, who is erased again`
 
 // smokeReport is what a smoke test found. A key is never renamed: people's scripts read it.
@@ -38,6 +39,7 @@ func smokeCommand(ctx context.Context, args []string, getenv func(string) string
 	flags.SetOutput(io.Discard)
 	address := flags.String("url", "", "")
 	limit := flags.Duration("timeout", 3*time.Minute, "")
+	invitation := flags.String("invitation", "", "")
 	asJSON := flags.Bool("json", false, "")
 	if err := flags.Parse(args); err != nil || flags.NArg() > 0 {
 		return errors.Join(err, errors.New("say it so:\n  "+smokeUsage))
@@ -56,7 +58,11 @@ func smokeCommand(ctx context.Context, args []string, getenv func(string) string
 		p.line("\n  Smoke test of %s\n", p.bold(*address))
 		told = p.step
 	}
-	report := smoke(ctx, *address, told)
+	c := newCustomer(*address)
+	if u, err := url.Parse(*invitation); err == nil {
+		c.invitation = cmp.Or(u.Query().Get("invitation"), *invitation)
+	}
+	report := smokeAs(ctx, c, told)
 	if *asJSON {
 		encoder := json.NewEncoder(stdout)
 		encoder.SetIndent("", "  ")
@@ -79,9 +85,12 @@ const smokeMost = 10 * time.Minute
 // with a citation as a member and as a visitor of a website, and erases all of it again, also after a failure and after ctx has
 // ended. It goes through HTTP alone, as people do, and is safe on production. told hears of each step as it ends; nil: nobody does.
 func smoke(ctx context.Context, address string, told func(smokeStep)) smokeReport {
+	return smokeAs(ctx, newCustomer(address), told)
+}
+
+func smokeAs(ctx context.Context, c *customer, told func(smokeStep)) smokeReport {
 	began := time.Now()
-	report := smokeReport{URL: strings.TrimRight(address, "/"), OK: true}
-	c := newCustomer(report.URL)
+	report := smokeReport{URL: c.base, OK: true}
 	run := func(ctx context.Context, name string, do func(context.Context) (found string, err error)) {
 		at := time.Now()
 		found, err := do(ctx)

@@ -28,6 +28,7 @@ type customer struct {
 	http                     *http.Client
 	base                     string
 	company, email, password string
+	invitation               string // where sign-up needs one
 	word                     string // stands in the document and nowhere else in the world
 	site                     string // their website
 	began                    bool   // there may be something to erase
@@ -41,7 +42,7 @@ func newCustomer(base string) *customer {
 	name := strings.ToLower(rand.Text()[:12])
 	return &customer{
 		http: &http.Client{Jar: jar, Timeout: time.Minute, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
-		base: base, company: "Smoke test " + time.Now().UTC().Format("2006-01-02 15:04:05"), email: name + "@" + tenant.SmokeHost,
+		base: strings.TrimRight(base, "/"), company: "Smoke test " + time.Now().UTC().Format("2006-01-02 15:04:05"), email: name + "@" + tenant.SmokeHost,
 		password: rand.Text() + rand.Text(), word: newWord(), site: "https://" + name + "." + tenant.SmokeHost,
 	}
 }
@@ -154,7 +155,7 @@ func (c *customer) reach(ctx context.Context) (string, error) {
 func (c *customer) signUp(ctx context.Context) (string, error) {
 	c.began = true // the answer may be lost on its way
 	a, err := c.expect(ctx, http.StatusSeeOther, http.MethodPost, "/signup",
-		url.Values{"company": {c.company}, "name": {"Smoke test"}, "email": {c.email}, "password": {c.password}})
+		url.Values{"company": {c.company}, "name": {"Smoke test"}, "email": {c.email}, "password": {c.password}, "invitation": {c.invitation}})
 	if err != nil {
 		return "", err
 	}

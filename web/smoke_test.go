@@ -103,6 +103,34 @@ func TestSmoke(t *testing.T) {
 	})
 }
 
+// Where sign-up is by invitation, `bitb invite` prints a link and nothing else, with which the smoke test gets in once.
+func TestSmokeByInvitation(t *testing.T) {
+	db := dbtest.New(t)
+	settings := map[string]string{"DATABASE_URL": db.URL, "REDIS_URL": dbtest.RedisURL(t), "BITB_SIGN_UP": "invited"}
+	server := boot(t, "serve", settings)
+	settings["BITB_PUBLIC_URL"] = server.url
+	getenv := func(name string) string { return settings[name] }
+	var link, out bytes.Buffer
+	if err := run(t.Context(), []string{"invite", "--days", "1", "smoke", "test"}, getenv, &link); err != nil {
+		t.Fatal(err)
+	}
+	try := func(args ...string) error { return run(t.Context(), append([]string{"smoke"}, args...), getenv, &out) }
+	if err := try(); err != exitCode(1) || !strings.Contains(out.String(), "Sign-up is by invitation here") || !strings.Contains(out.String(), "Nothing of it is left.") {
+		t.Errorf("without an invitation: %v\n%s", err, &out)
+	}
+	if err := try("--invitation", strings.TrimSpace(link.String())); err != nil {
+		t.Errorf("with one: %v\n%s", err, &out)
+	}
+	if err := try("--invitation", strings.TrimSpace(link.String())); err != exitCode(1) {
+		t.Errorf("with a used one: %v", err)
+	}
+	for _, wrong := range [][]string{{"invite"}, {"invite", "--days", "0", "x"}, {"invite", "--for", "x"}} {
+		if err := run(t.Context(), wrong, getenv, &out); err == nil {
+			t.Errorf("%v was taken", wrong)
+		}
+	}
+}
+
 // Nothing reads documents: the smoke test says so in time and takes its document back.
 func TestSmokeWithoutWorker(t *testing.T) {
 	db := dbtest.New(t)

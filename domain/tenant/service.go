@@ -19,6 +19,7 @@ type FirstBot func(ctx context.Context, tx pgx.Tx, tenantID domain.ID, company s
 type Service struct {
 	db       *postgres.DB
 	firstBot FirstBot
+	invited  bool // nobody signs up without an invitation
 }
 
 // NewService returns the service over db.
@@ -29,6 +30,7 @@ func NewService(db *postgres.DB, firstBot FirstBot) *Service {
 // SignUp is the sign-up form.
 type SignUp struct {
 	Company, Name, Email, Password string
+	Invitation                     string // where that is needed
 }
 
 // SignUp makes a tenant, its owner and its first bot, all or nothing. Wrong fields come back as domain.Invalid.
@@ -61,6 +63,11 @@ func (s *Service) SignUp(ctx context.Context, form SignUp) (Account, error) {
 	err = s.db.AsSystem(ctx, func(tx pgx.Tx) error {
 		if err := postgres.SetTenant(ctx, tx, a.Tenant.ID); err != nil {
 			return err
+		}
+		if s.invited {
+			if err := useInvitation(ctx, tx, form.Invitation); err != nil {
+				return err
+			}
 		}
 		if err := insertAccount(ctx, tx, a, hash); err != nil {
 			return err

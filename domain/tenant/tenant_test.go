@@ -132,6 +132,53 @@ func TestSmokeCustomers(t *testing.T) {
 	}
 }
 
+// Where sign-up is by invitation, one lets one company in, once, while it holds. A form that is wrong does not use it up.
+func TestInvitations(t *testing.T) {
+	db := dbtest.New(t)
+	s := service(db)
+	s.ByInvitation()
+	token, err := s.Invite(t.Context(), "Harbour Loop", time.Now().Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := db.Count(t, "select count(*) from auth.invitations where position($1::bytea in token_hash) > 0 or note = $2", []byte(token), token); n != 0 {
+		t.Error("the token itself is in the database")
+	}
+	with := func(email, invitation string) error {
+		form := signUp(email)
+		form.Invitation = invitation
+		_, err := s.SignUp(t.Context(), form)
+		return err
+	}
+	for _, wrong := range []string{"", "invite_x", token + "x"} {
+		if err := with("owner@example.com", wrong); !errors.Is(err, tenant.ErrNotInvited) {
+			t.Errorf("with %q: %v", wrong, err)
+		}
+	}
+	if err := with("not an address", token); domain.CodeOf(err) != domain.Invalid {
+		t.Errorf("with a wrong address: %v", err)
+	}
+	if ok, err := s.Invited(t.Context(), token); !ok || err != nil {
+		t.Errorf("used up by a wrong form: %v", err)
+	}
+	if err := with("owner@example.com", token); err != nil {
+		t.Fatal(err)
+	}
+	if err := with("second@example.com", token); !errors.Is(err, tenant.ErrNotInvited) {
+		t.Errorf("a second time: %v", err)
+	}
+	old, err := s.Invite(t.Context(), "Too late", time.Now().Add(-time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := with("late@example.com", old); !errors.Is(err, tenant.ErrNotInvited) {
+		t.Errorf("too late: %v", err)
+	}
+	if n := db.Count(t, "select count(*) from tenants"); n != 1 {
+		t.Errorf("%d tenants", n)
+	}
+}
+
 // An owner ends the organisation with their password and its name. Who reads a document of it meanwhile holds it up and does not stop it.
 func TestDelete(t *testing.T) {
 	db := dbtest.New(t)
