@@ -163,7 +163,7 @@ func NewService(c Config) (*Service, error) {
 		JobTimeout: jobTimeout, RescueStuckJobsAfter: rescueAfter, SoftStopTimeout: softStop, MaxAttempts: jobAttempts,
 		RetryPolicy: retryPolicy{}, FetchPollInterval: time.Second, FetchCooldown: 20 * time.Millisecond,
 		CompletedJobRetentionPeriod: time.Hour, SkipUnknownJobCheck: true, PollOnly: c.DB.Pooled(),
-		Middleware: []rivertype.Middleware{river.WorkerMiddlewareFunc(s.working.on)},
+		Middleware: []rivertype.Middleware{river.WorkerMiddlewareFunc(s.working.on), river.JobInsertMiddlewareFunc(dated)},
 	}
 	if c.Workers > 0 {
 		config.Queues = map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: c.Workers}, upkeepKind: {MaxWorkers: 1},
@@ -181,7 +181,25 @@ func NewService(c Config) (*Service, error) {
 type retryPolicy struct{}
 
 func (retryPolicy) NextRetry(j *rivertype.JobRow) time.Time {
-	return time.Now().Add(min(250*time.Millisecond<<min(j.Attempt-1, 7), 30*time.Second))
+	from := time.Now()
+	if j.AttemptedAt != nil { // by the clock of the database, by which it will be looked for
+		from = *j.AttemptedAt
+	}
+	return from.Add(min(250*time.Millisecond<<min(j.Attempt-1, 7), 30*time.Second))
+}
+
+// dated leaves it to the database to date what is inserted: the queue would do so itself, and an instance whose clock is ahead would
+// put documents in a line that nobody looks at until then.
+func dated(ctx context.Context, jobs []*rivertype.JobInsertParams, insert func(context.Context) ([]*rivertype.JobInsertResult, error)) ([]*rivertype.JobInsertResult, error) {
+	for _, j := range jobs {
+		if j.CreatedAt == nil {
+			j.CreatedAt = &time.Time{}
+		}
+		if j.ScheduledAt == nil {
+			j.ScheduledAt = &time.Time{}
+		}
+	}
+	return insert(ctx)
 }
 
 // Use ties the line to the documents it works on.
