@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"os/user"
 	"path/filepath"
 	"slices"
@@ -45,6 +46,7 @@ func newRig(t *testing.T) *rig {
 		t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	}
 	must(t, os.Chmod(dir, 0o755)) // the server's user passes through
+	go leaveNothing(dir)
 	r := &rig{dir: dir, bitb: filepath.Join(dir, "bitb"), models: newModels(t)}
 	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", r.bitb, "bitb/web").CombinedOutput()
 	if err != nil {
@@ -80,8 +82,28 @@ func begin(cmd *exec.Cmd, as *syscall.Credential) (*process, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	go func() { p.err = cmd.Wait(); close(p.exited) }()
+	started.Store(p, true)
+	go func() { p.err = cmd.Wait(); started.Delete(p); close(p.exited) }()
 	return p, nil
+}
+
+// started are the programs that run.
+var started sync.Map
+
+// leaveNothing ends what was started when somebody ends the faults.
+func leaveNothing(dir string) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	<-signals
+	started.Range(func(p, _ any) bool {
+		group := -p.(*process).Process.Pid
+		_ = syscall.Kill(group, syscall.SIGCONT)
+		_ = syscall.Kill(group, syscall.SIGQUIT) // PostgreSQL would leave its shared memory after SIGKILL
+		return true
+	})
+	time.Sleep(time.Second)
+	_ = os.RemoveAll(dir)
+	os.Exit(1)
 }
 
 func (p *process) gone() bool {
