@@ -10,7 +10,7 @@ generated := git ls-files -co --exclude-standard -- '*_templ.go' static ':!stati
 # How long `make fuzz` tries each target.
 FUZZTIME ?= 5s
 
-.PHONY: help run ready test alerts fuzz disaster services services-stop dev build generate generated lint check bench image go node
+.PHONY: help run ready test alerts fuzz disaster services services-stop dev build generate generated lint check bench faults image go node
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -95,6 +95,11 @@ check: ## what CI runs: lint, generated files current, make test
 bench: go ## measure what docs/benchmarks.md quotes
 	@exec $(services) run --tests bash -c "go test -run '^$$' -bench . -benchtime 200x -timeout 60m ./web ./domain/retrieve && \
 		go test -run '^$$' -bench . -benchtime 5x -timeout 60m ./domain/ingest ./domain/ingest/reader ./domain/ingest/chunk ./domain/questions"
+
+# ONLY=F5,F6 runs some, FULL=1 lets outages last as long as the plan says, LOAD=0.5 halves the requests, OUT=FILE keeps the table.
+faults: go ## break the program on purpose, F0 to F24, and show what was expected and what was seen (docs/faults.md)
+	@$(services) install && FAULTS=1 ONLY='$(ONLY)' FAULTS_FULL='$(FULL)' FAULTS_LOAD='$(LOAD)' FAULTS_OUT='$(abspath $(OUT))' \
+		go test -count=1 -timeout 3h -v ./deploy/faults | grep --line-buffered -v '^=== '
 
 image: ## build the container images bitb and bitb-backup
 	@docker info >/dev/null 2>&1 || { echo 'No Docker engine answers here (docker info fails), and building the image needs one.' >&2; exit 1; }

@@ -49,7 +49,7 @@ func (s *server) problem(ctx context.Context, err error) *domain.Error {
 		}
 		return e
 	}
-	if errors.Is(err, context.Canceled) {
+	if errors.Is(err, context.Canceled) || ctx.Err() != nil { // nobody reads the answer any more
 		return &domain.Error{Code: domain.Unavailable, Message: "The request was broken off."}
 	}
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {

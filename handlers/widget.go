@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"strings"
@@ -15,6 +16,9 @@ import (
 
 // botMinute bounds what all visitors of one bot together may ask, however many addresses they come from.
 var botMinute = redis.Limit{Events: 600, Per: time.Minute}
+
+// lookUpWithin is how long a visitor waits to be told that the database is too busy.
+const lookUpWithin = 1500 * time.Millisecond
 
 // site is what the guard knows of a widget's request.
 type site struct {
@@ -44,7 +48,9 @@ func (s *server) guardSite(c echo.Context, r route) error {
 	if err := s.limited(c, per(600, time.Minute, "ip"), "", "widget"); err != nil {
 		return err
 	}
-	tenantID, bot, err := s.Chat.ByKey(req.Context(), key)
+	soon, cancel := context.WithTimeout(req.Context(), lookUpWithin)
+	defer cancel()
+	tenantID, bot, err := s.Chat.ByKey(soon, key)
 	if err != nil {
 		if domain.CodeOf(err) == domain.NotFound {
 			s.Metrics.KeyUsed("bot", "unknown", false)
@@ -62,7 +68,7 @@ func (s *server) guardSite(c echo.Context, r route) error {
 	c.SetRequest(req.WithContext(domain.WithIdentity(req.Context(), who)))
 	if r.who == visitor {
 		token, _ := strings.CutPrefix(req.Header.Get("Authorization"), "Bearer ")
-		if about.asker.VisitorID, err = s.Chat.Visitor(req.Context(), tenantID, bot.ID, token); err != nil {
+		if about.asker.VisitorID, err = s.Chat.Visitor(soon, tenantID, bot.ID, token); err != nil {
 			if domain.CodeOf(err) == domain.Unauthenticated {
 				s.Metrics.KeyUsed("visitor", "unknown", false)
 			}
