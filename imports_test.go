@@ -22,7 +22,9 @@ var arrows = map[string][]string{
 	"domain":                         {},
 	"domain/postgres":                {"domain"},
 	"domain/redis":                   {},
-	"domain/tenant":                  {"domain", "domain/postgres"},
+	"domain/secret":                  {"domain", "domain/postgres"},
+	"domain/secret/manager":          {"domain/secret"},
+	"domain/tenant":                  {"domain", "domain/postgres", "domain/secret"},
 	"domain/document":                {"domain", "domain/originals", "domain/postgres"},
 	"domain/originals":               {"domain"},
 	"domain/originals/originalstest": {},
@@ -34,11 +36,12 @@ var arrows = map[string][]string{
 	"domain/ingest":                  {"domain", "domain/document", "domain/ingest/chunk", "domain/ingest/extract", "domain/ingest/reader", "domain/lexical", "domain/llm", "domain/postgres"},
 	"domain/eval":                    {"domain", "domain/ingest/chunk", "domain/ingest/extract", "domain/lexical"},
 	"domain/questions":               {"domain", "domain/eval", "domain/ingest/extract", "domain/postgres", "domain/retrieve"},
+	"domain/backup":                  {"domain", "domain/postgres"},
 	"domain/ingest/extract":          {},
 	"domain/ingest/chunk":            {"domain/ingest/extract"},
 	"domain/ingest/reader":           {"domain/ingest/chunk", "domain/ingest/extract"},
 	"domain/doctor":                  {"domain", "domain/postgres"},
-	"domain/dbtest":                  {"", "domain", "domain/document", "domain/lexical", "domain/llm", "domain/postgres"},
+	"domain/dbtest":                  {"", "domain", "domain/document", "domain/lexical", "domain/llm", "domain/postgres", "domain/secret"},
 }
 
 // fenced are dependencies that few may know. The key is a prefix of an import path.
@@ -49,10 +52,17 @@ var fenced = map[string][]string{
 	"github.com/redis/go-redis":   {"domain/redis"},
 	"github.com/sashabaranov":     {"domain/llm"},
 	"github.com/riverqueue/river": {"domain/ingest", "domain/postgres"},
-	"github.com/jackc/pgx":        {"domain/chat", "domain/dbtest", "domain/doctor", "domain/document", "domain/ingest", "domain/postgres", "domain/questions", "domain/retrieve", "domain/tenant"},
+	"github.com/jackc/pgx":        {"domain/backup", "domain/chat", "domain/dbtest", "domain/document", "domain/ingest", "domain/postgres", "domain/questions", "domain/retrieve", "domain/secret", "domain/tenant"},
+	"github.com/jackc/pglogrepl":  {"domain/backup"},
+	"github.com/klauspost":        {"domain/backup"},
 	"github.com/klippa-app":       {"domain/ingest/extract"},
+	"github.com/minio":            {"domain/backup"},
+	"filippo.io/age":              {"domain/backup"},
 	"github.com/pressly/goose":    {"domain/postgres"},
 	"github.com/prometheus":       {"web"},
+	"github.com/aws":              {"domain/secret/manager"},
+	"github.com/Azure":            {"domain/secret/manager"},
+	"golang.org/x/oauth2":         {"domain/secret/manager"},
 	"github.com/xuri":             {"domain/ingest/extract"},
 }
 

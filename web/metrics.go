@@ -28,6 +28,9 @@ type metrics struct {
 	chunks    prometheus.Counter
 	anew      prometheus.Counter
 	retrieval prometheus.Histogram
+
+	keyUses, keyRefused *prometheus.CounterVec
+	certificate         prometheus.Gauge
 }
 
 func newMetrics() *metrics {
@@ -57,6 +60,10 @@ func newMetrics() *metrics {
 		retrieval: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "bitb_retrieval_seconds",
 			Help: "Searches for passages, without the embedding of the question.", Buckets: quick}),
 	}
+	m.keyUses = counter("bitb_key_uses_total", "Uses of keys that were accepted, by the key's fingerprint.", "key", "purpose")
+	m.keyRefused = counter("bitb_key_refused_total", "Uses of keys that were refused.", "key", "purpose")
+	m.certificate = prometheus.NewGauge(prometheus.GaugeOpts{Name: "bitb_certificate_expires_timestamp_seconds", Help: "When the server's own certificate expires; 0: it has none."})
+	m.registry.MustRegister(m.keyUses, m.keyRefused, m.certificate)
 	m.registry.MustRegister(m.requests, m.models, m.first, m.tokens, m.caches, m.answers, m.firstByte, m.documents, m.stages,
 		m.chunks, m.anew, m.retrieval, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
@@ -114,6 +121,15 @@ func (m *metrics) Ended(reason string, chunks int) {
 	}
 	m.documents.WithLabelValues(outcome, reason).Inc()
 	m.chunks.Add(float64(chunks))
+}
+
+// KeyUsed is told by secret.
+func (m *metrics) KeyUsed(purpose, fingerprint string, accepted bool) {
+	if accepted {
+		m.keyUses.WithLabelValues(fingerprint, purpose).Inc()
+	} else {
+		m.keyRefused.WithLabelValues(fingerprint, purpose).Inc()
+	}
 }
 
 // Reembedded is told by ingest.
