@@ -109,6 +109,8 @@ func TestCasesOnlyRead(t *testing.T) {
 		"tenant.Rename":         asCall(s.Rename, id, "Other"),
 		"tenant.ChangePassword": asCall(s.ChangePassword, m.account, password, password+"x"),
 		"tenant.Erase":          asCall(s.Erase, id),
+		"tenant.Delete":         asCall(s.Delete, m.account, password, "Shop"),
+		"tenant.Invite":         asCall(s.Invite, "Somebody", time.Now()),
 		"tenant.MakeScratch":    asCall(s.MakeScratch, "Scratch"),
 		"tenant.EraseScratch":   asCall(s.EraseScratch, time.Minute),
 		"support.OpenCase":      asCall(u.OpenCase, h.staff, id, tenant.CaseForm{Reason: "The answer about prices", Minutes: 15, Code: h.code()}, tenant.Visit{}),
@@ -144,6 +146,8 @@ func TestCasesOnlyRead(t *testing.T) {
 		"questions.Progress": asCall(q.Progress, id), "questions.Notice": asCall(q.Notice, id), "questions.Calibration": asCall(q.Calibration, id),
 		"questions.Follows": nil, "retrieve.State": nil, // statements of a transaction
 		"chat.Standalone": nil, "tenant.Each": asCall(s.Each, func(domain.ID) error { return nil }),
+		"document.KeepOriginalsIn": nil, "document.OriginalOf": asCall(d.OriginalOf, attempt), "document.SweepOriginals": asCall(d.SweepOriginals, time.Now()),
+		"tenant.ByInvitation": nil, "tenant.NeedsInvitation": nil, "tenant.Invited": asCall(s.Invited, "x"), "tenant.Oldest": asCall(s.Oldest),
 		"support.OpenCases": asCall(u.OpenCases, other), "support.Tenants": asCall(u.Tenants, "", 1), "support.Tenant": asCall(u.Tenant, id),
 		"support.Members": asCall(u.Members), "support.Member": asCall(u.Member, h.staff.ID),
 		"support.SealedWith": asCall(u.SealedWith),

@@ -357,10 +357,15 @@ func (d *clinic) monitoringChecks() []doctor.Check {
 			"Run one of the collectors of deploy/monitoring and name its health address (docs/monitoring.md).", doctor.Collector(d.config.LogCollectorURL))},
 		doctor.Check{ID: "metrics.served", Name: "Metrics", Run: d.metrics(prometheus)},
 		doctor.Check{ID: "metrics.scraped", Name: "Prometheus reads them", Run: watched(prometheus.Targets)},
-		doctor.Check{ID: "alerts.rules", Name: "Alerts", Run: watched(prometheus.Rules(nil))},
+		doctor.Check{ID: "alerts.rules", Name: "Alerts", Run: watched(prometheus.Rules(alerts))},
 		doctor.Check{ID: "alerts.delivered", Name: "Somebody is told", Run: watched(prometheus.Alertmanager)},
 	)
 }
+
+// alerts are those of deploy/monitoring/rules; a test compares them.
+var alerts = []string{"BitbDown", "BitbErrors", "BitbPanics", "BitbLimiterFallback", "BitbDatabasePoolFull", "BitbQueueOld", "BitbDocumentsFailOfOneTenant",
+	"BitbDocumentsFail", "BitbModelFails", "BitbModelSlow", "BitbUnanswered", "BitbBudgetNearlySpent", "BitbDenials", "BitbPolicyRefused", "BitbSignInGuessing",
+	"BitbKeyMisuse", "BitbBackupOld", "BitbArchiveBehind", "BitbDrillOld"}
 
 // needs makes a check that goes by an address which a laptop need not have.
 func (d *clinic) needs(setting, value, why, do string, check look) look {

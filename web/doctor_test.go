@@ -7,9 +7,15 @@ import (
 	"errors"
 	"log/slog"
 	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"bitb/domain"
 	"bitb/domain/chat"
@@ -296,7 +302,28 @@ func TestDoctorReadsBackups(t *testing.T) {
 	if r := d.backupChecks()[2].Run(t.Context()); !strings.Contains(r.Found, "lost 4s, took 1m30s") {
 		t.Errorf("the drill: %+v", r)
 	}
-	db.Exec(t, "delete from meta.backups where kind = 'wal'")
+	db.Exec(t, "delete from meta.backups where kind <> 'dump'")
 	made("dump", "1 hour", true)
 	expect("a dump", "passed not_applicable passed")
+}
+
+// The readiness check asks Prometheus for the alerts that there are.
+func TestDoctorKnowsTheAlerts(t *testing.T) {
+	rules, err := filepath.Glob("../deploy/monitoring/rules/*.yml")
+	if err != nil || len(rules) == 0 {
+		t.Skip("there are no rules in this checkout")
+	}
+	var named []string
+	for _, file := range rules {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`(?m)^\s*- alert: (\w+)`).FindAllStringSubmatch(string(content), -1) {
+			named = append(named, m[1])
+		}
+	}
+	if diff := cmp.Diff(slices.Sorted(slices.Values(named)), slices.Sorted(slices.Values(alerts))); diff != "" {
+		t.Errorf("alerts in the rules (-) and in the check (+):\n%s", diff)
+	}
 }
