@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"bitb/domain"
+	"bitb/domain/trace"
 )
 
 // Upload is a file that has been checked to be of a format that can be read.
@@ -224,10 +225,10 @@ func insertFile(ctx context.Context, tx pgx.Tx, tenantID, id domain.ID, version 
 		content = nil
 	}
 	_, err := tx.Exec(ctx, `
-		insert into document_files (tenant_id, document_id, version, content, object, name, format, size_bytes, sha256, uploaded_by)
+		insert into document_files (tenant_id, document_id, version, content, object, name, format, size_bytes, sha256, uploaded_by, traceparent)
 		values ($1, $2, $3, $4, nullif($5, '00000000-0000-0000-0000-000000000000'::uuid), $6, $7, $8, $9,
-			nullif($10, '00000000-0000-0000-0000-000000000000'::uuid))`,
-		tenantID, id, version, content, up.object, CleanName(up.Name), up.Format, len(up.Content), sum[:], up.By)
+			nullif($10, '00000000-0000-0000-0000-000000000000'::uuid), $11)`,
+		tenantID, id, version, content, up.object, CleanName(up.Name), up.Format, len(up.Content), sum[:], up.By, trace.Carry(ctx))
 	if err != nil {
 		return fmt.Errorf("insert the original: %w", err)
 	}

@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/exaring/otelpgx"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -46,15 +47,22 @@ type Config struct {
 	// AsyncCommit has commits return before they are on disk. For what is thrown away in the end.
 	AsyncCommit bool
 
+	// Trace has every statement be a step of the trace that it belongs to, without the values of its parameters.
+	Trace bool
+
+	// Refused is told when the database refuses a statement for the role or the policy; nil: nobody is.
+	Refused func(context.Context)
+
 	// Configure changes how connections are made; nil: not at all. Tests break them with it.
 	Configure func(*pgx.ConnConfig)
 }
 
 // DB is an open database.
 type DB struct {
-	pool   *pgxpool.Pool
-	queue  *pgxpool.Pool
-	pooled bool
+	pool    *pgxpool.Pool
+	queue   *pgxpool.Pool
+	pooled  bool
+	refused func(context.Context)
 }
 
 // Open connects, checks that the role cannot look past row-level security, and returns the database. It fails when
@@ -79,13 +87,31 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 		pool.Close()
 		return nil, err
 	}
-	return &DB{pool: pool, queue: queue, pooled: c.Pooled}, nil
+	return &DB{pool: pool, queue: queue, pooled: c.Pooled, refused: c.Refused}, nil
 }
 
 // Close waits for running transactions and closes all connections.
 func (db *DB) Close() {
 	db.queue.Close()
 	db.pool.Close()
+}
+
+// PoolStats is how the connections of a pool are used.
+type PoolStats struct {
+	Name             string // "pages" or "queue"
+	Used, Idle, Most int
+	Waits            int64         // for a connection, since the start
+	Waited           time.Duration // in all of them
+}
+
+// Pools tells how connections are used.
+func (db *DB) Pools() []PoolStats {
+	stats := func(name string, p *pgxpool.Pool) PoolStats {
+		s := p.Stat()
+		return PoolStats{Name: name, Used: int(s.AcquiredConns()), Idle: int(s.IdleConns()), Most: int(s.MaxConns()),
+			Waits: s.EmptyAcquireCount(), Waited: s.EmptyAcquireWaitTime()}
+	}
+	return []PoolStats{stats("pages", db.pool), stats("queue", db.queue)}
 }
 
 // Ping reports whether the database answers.
@@ -219,7 +245,11 @@ func (db *DB) in(ctx context.Context, opts pgx.TxOptions, fn func(pgx.Tx) error)
 		return err
 	}
 	defer conn.Release()
-	return toDomain(pgx.BeginTxFunc(ctx, conn, opts, fn))
+	err = pgx.BeginTxFunc(ctx, conn, opts, fn)
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == insufficientPrivilege && db.refused != nil {
+		db.refused(ctx)
+	}
+	return toDomain(err)
 }
 
 func newPool(ctx context.Context, c Config, become string, maxConns int32, statementTimeout time.Duration) (*pgxpool.Pool, error) {
@@ -239,6 +269,9 @@ func newPool(ctx context.Context, c Config, become string, maxConns int32, state
 			_, err := c.Exec(ctx, "set role "+pgx.Identifier{become}.Sanitize())
 			return err
 		}
+	}
+	if c.Trace {
+		config.ConnConfig.Tracer = otelpgx.NewTracer(otelpgx.WithDisableConnectionDetailsInAttributes())
 	}
 	if c.Configure != nil {
 		c.Configure(config.ConnConfig)
