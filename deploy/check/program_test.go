@@ -98,7 +98,7 @@ func TestSettingsExist(t *testing.T) {
 				setting, isFile = key, false
 			}
 			switch {
-			case known[setting] == "" || !strings.Contains(readme, "| `"+setting+"`"):
+			case known[setting] == "" || !strings.Contains(readme, "`"+setting+"`"):
 				t.Errorf("%s: there is no setting %s", p.where, key)
 			case isFile && known[setting] != "Secret":
 				t.Errorf("%s: %s is no secret and has no file", p.where, setting)
