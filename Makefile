@@ -10,7 +10,7 @@ generated := git ls-files -co --exclude-standard -- '*_templ.go' static ':!stati
 # How long `make fuzz` tries each target.
 FUZZTIME ?= 5s
 
-.PHONY: help run ready test alerts fuzz services services-stop dev build generate generated lint check bench image go node
+.PHONY: help run ready test alerts fuzz disaster services services-stop dev build generate generated lint check bench image go node
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ fuzz: go ## feed chance input to every fuzz target for FUZZTIME each, and stop a
 			printf '%-36s %s %s\n' "$$package" "$$target" "$$(grep -o 'execs: [0-9]*' "$$bin/log" | tail -1)"; \
 		done; \
 	done
+
+disaster: build ## back up a demo of its own, delete its whole data directory, restore it, and print what was lost and how long it took
+	@deploy/backup/disaster.sh
 
 services: ## start the private PostgreSQL and Redis and leave them up for bin/bitb
 	@$(services) install && $(services) start && $(services) status

@@ -112,7 +112,7 @@ func newApp(t *testing.T) *app {
 	a.search = retrieve.NewService(retrieve.Config{DB: a.db.DB, Log: log, Embedder: llm.Cached(llm.NewHashing(), store, noMetrics{})})
 	a.tenants = tenant.NewService(a.db.DB, chat.FirstBot)
 	a.clock.Store(1_800_000_000)
-	a.support = tenant.NewSupport(a.db.DB, func() time.Time { return time.Unix(a.clock.Load(), 0) })
+	a.support = tenant.NewSupport(a.db.DB, dbtest.Sealer(t, "encryption"), func() time.Time { return time.Unix(a.clock.Load(), 0) })
 	a.documents = document.NewService(a.db.DB, dbtest.NoQueue)
 	a.chat = chat.NewService(chat.Config{DB: a.db.DB, Log: log, Retrieve: a.search, Model: llm.Extractive{}, Quoter: llm.Extractive{},
 		Cache: store, Metrics: noMetrics{}})
@@ -124,7 +124,7 @@ func newApp(t *testing.T) *app {
 	listener := httptest.NewUnstartedServer(nil)
 	publicURL := "http://" + listener.Listener.Addr().String()
 	handler, err := handlers.New(t.Context(), handlers.Deps{
-		Log: log, PublicURL: publicURL, Static: static, Tenants: a.tenants, Sessions: tenant.NewSessions(a.db.DB), Support: a.support,
+		Log: log, PublicURL: publicURL, Static: static, Tenants: a.tenants, Sessions: tenant.NewSessions(a.db.DB, dbtest.Sealer(t, "session")), Support: a.support,
 		Documents: a.documents, Retrieve: a.search, Chat: a.chat, Questions: a.questions, Limiter: &countless{Store: store}, Hints: store, Cache: store, Metrics: a.told,
 		Models: views.Models{Answer: llm.Extractive{}.Model(), Embedding: llm.NewHashing().Model(), BuiltIn: true}, TraceDays: 30,
 		Sniff: sniff, Unzip: unzip,

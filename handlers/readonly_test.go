@@ -114,6 +114,7 @@ func TestCasesOnlyRead(t *testing.T) {
 		"support.OpenCase":      asCall(u.OpenCase, h.staff, id, tenant.CaseForm{Reason: "The answer about prices", Minutes: 15, Code: h.code()}, tenant.Visit{}),
 		"support.Look":          asCall(u.Look, h.staff, open, tenant.Visit{}), "support.CloseCase": asCall(u.CloseCase, h.staff, open, tenant.Visit{}),
 		"support.Add": asCall(u.Add, "new@support.example", ""), "support.Remove": asCall(u.Remove, h.staff.Email),
+		"support.Reseal":  asCall(u.Reseal),
 		"support.SignIn":  asCall(u.SignIn, h.staff.Email, h.signIn.Password, h.code()),
 		"support.SignOut": asCall(u.SignOut, h.staff, tenant.Visit{}),
 		"support.Audit":   asCall(u.Audit, id, 1), "support.LookingIn": asCall(u.LookingIn, id),
@@ -145,6 +146,7 @@ func TestCasesOnlyRead(t *testing.T) {
 		"chat.Standalone": nil, "tenant.Each": asCall(s.Each, func(domain.ID) error { return nil }),
 		"support.OpenCases": asCall(u.OpenCases, other), "support.Tenants": asCall(u.Tenants, "", 1), "support.Tenant": asCall(u.Tenant, id),
 		"support.Members": asCall(u.Members), "support.Member": asCall(u.Member, h.staff.ID),
+		"support.SealedWith": asCall(u.SealedWith),
 	}
 	then, err := r.Get(t.Context(), id, ids["retrieval"])
 	if err != nil {

@@ -81,14 +81,16 @@ func requestFaults(t *testing.T) []timeline {
 	database, cache := newSwitch(t, db.URL), newSwitch(t, dbtest.RedisURL(t))
 	r := newRig(t, map[string]string{"DATABASE_URL": database.url, "REDIS_URL": cache.url, "BITB_TRUSTED_PROXIES": "127.0.0.1/32"})
 	c := r.customer(t)
-	var last atomic.Pointer[lastRuns]
-	ago := func(d time.Duration) time.Time { return time.Now().Add(-d) }
 	backups := func(base, wal, drill time.Duration) {
-		last.Store(&lastRuns{Backups: map[string]time.Time{"base": ago(base), "wal": ago(wal)}, Drill: ago(drill)})
+		db.Exec(t, "delete from meta.backups")
+		db.Exec(t, "delete from meta.drills")
+		for kind, ago := range map[string]time.Duration{"base": base, "wal": wal} {
+			db.Exec(t, "insert into meta.backups (id, kind, started_at, finished_at, place, ok) values (gen_random_uuid(), $1, now(), now() - $2::interval, '', true)", kind, ago)
+		}
+		db.Exec(t, "insert into meta.drills (id, started_at, finished_at, ok) values (gen_random_uuid(), now(), now() - $1::interval, true)", drill)
 	}
 	well := func() { backups(time.Hour, time.Minute, 24*time.Hour) }
 	well()
-	r.facts.lastRuns = func(context.Context) (lastRuns, error) { return *last.Load(), nil }
 	nothing := func() {}
 	return r.try(t,
 		fault{alerts: []string{"BitbBackupOld"}, once: true, hurt: func(int) { backups(27*time.Hour, time.Minute, time.Hour) }, heal: well},

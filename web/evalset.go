@@ -84,6 +84,10 @@ type laboratory struct {
 func newLaboratory(ctx context.Context, c Config) (*laboratory, error) {
 	log := handlers.NewLog(os.Stderr, max(c.LogLevel, slog.LevelWarn))
 	s := &server{config: c, log: log, metrics: newMetrics()}
+	var err error
+	if s.keys, err = c.keyrings(s.metrics, log); err != nil {
+		return nil, err
+	}
 	_, embedder, err := s.newModels()
 	if err != nil {
 		return nil, err

@@ -5,22 +5,17 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-)
 
-// lastRuns is when operations last went well; a zero time is never.
-type lastRuns struct {
-	Backups map[string]time.Time // by kind
-	Drill   time.Time
-}
+	"bitb/domain/backup"
+)
 
 // factTime is what a scrape waits for the database at most.
 const factTime = 2 * time.Second
 
 // facts are what is looked up when somebody asks for the metrics. What cannot be found out is left out, and counted.
 type facts struct {
-	server   *server
-	lastRuns func(ctx context.Context) (lastRuns, error) // nil: nothing keeps backups
-	failed   *prometheus.CounterVec
+	server *server
+	failed *prometheus.CounterVec
 }
 
 var (
@@ -38,7 +33,7 @@ var (
 )
 
 // backupKinds are shown before there is one, so that a rule sees their lack.
-var backupKinds = []string{"base", "wal", "dump", "redis"}
+var backupKinds = []backup.Kind{backup.Base, backup.WAL, backup.Dump, backup.Redis}
 
 func fact(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc(name, help, labels, nil)
@@ -58,8 +53,7 @@ func (s *server) measure() error {
 		s.log.Warn("no price is known of this model, so its calls count as free; set BITB_MODEL_PRICES", "model", model)
 	}
 	s.metrics.uses(s.models.Answer, s.models.Embedding)
-	s.facts = newFacts(s)
-	return s.metrics.registry.Register(s.facts)
+	return s.metrics.registry.Register(newFacts(s))
 }
 
 func newFacts(s *server) *facts {
@@ -123,22 +117,24 @@ func (f *facts) queue(ctx context.Context, gauge func(*prometheus.Desc, float64,
 }
 
 func (f *facts) backups(ctx context.Context, gauge func(*prometheus.Desc, float64, ...string)) {
-	var last lastRuns
-	if f.lastRuns != nil {
-		var err error
-		if last, err = f.lastRuns(ctx); err != nil {
-			f.failed.WithLabelValues("backups").Inc()
-			return
-		}
+	last, err := backup.Last(ctx, f.server.db)
+	if err != nil {
+		f.failed.WithLabelValues("backups").Inc()
+		return
 	}
-	stamp := func(t time.Time) float64 {
-		if t.IsZero() {
+	stamps := map[backup.Kind]float64{}
+	stamp := func(e *backup.Event) float64 {
+		if e == nil {
 			return 0
 		}
-		return float64(t.Unix())
+		stamps[e.Kind] = float64(e.FinishedAt.Unix())
+		return stamps[e.Kind]
 	}
+	stamp(last.Backup)
+	stamp(last.WAL)
+	stamp(last.Redis)
 	for _, kind := range backupKinds {
-		gauge(lastBackup, stamp(last.Backups[kind]), kind)
+		gauge(lastBackup, stamps[kind], string(kind))
 	}
 	gauge(lastDrill, stamp(last.Drill))
 }

@@ -30,6 +30,7 @@ type metrics struct {
 	anew      prometheus.Counter
 	retrieval prometheus.Histogram
 
+	certificate prometheus.Gauge
 	*operations
 }
 
@@ -61,6 +62,8 @@ func newMetrics() *metrics {
 			Help: "Searches for passages, without the embedding of the question.", Buckets: quick}),
 	}
 	m.operations = newOperations(m.registry)
+	m.certificate = prometheus.NewGauge(prometheus.GaugeOpts{Name: "bitb_certificate_expires_timestamp_seconds", Help: "When the server's own certificate expires; 0: it has none."})
+	m.registry.MustRegister(m.certificate)
 	m.registry.MustRegister(m.requests, m.models, m.first, m.tokens, m.caches, m.answers, m.firstByte, m.documents, m.stages,
 		m.chunks, m.anew, m.retrieval, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.begin()

@@ -16,6 +16,7 @@ import (
 
 	"bitb/domain/dbtest"
 	"bitb/domain/llm/llmtest"
+	"bitb/domain/secret"
 )
 
 // Redis may never have been there: people sign in, documents become ready, questions are answered.
@@ -190,7 +191,8 @@ func TestRerankSettingsBelongTogether(t *testing.T) {
 
 func TestProductionRefusesPrivilegedRole(t *testing.T) {
 	db := dbtest.New(t)
-	values := map[string]string{"DATABASE_URL": db.OwnerURL, "REDIS_URL": dbtest.RedisURL(t), "BITB_PRODUCTION": "true", "BITB_PUBLIC_URL": "https://chat.example.com"}
+	values := map[string]string{"DATABASE_URL": db.OwnerURL, "REDIS_URL": dbtest.RedisURL(t), "BITB_PRODUCTION": "true", "BITB_PUBLIC_URL": "https://chat.example.com",
+		"BITB_TRUSTED_PROXIES": "10.0.0.0/8", "BITB_ENCRYPTION_KEYS": secret.NewKey(), "BITB_SESSION_KEYS": secret.NewKey()}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	err := run(ctx, []string{"serve"}, func(name string) string { return values[name] }, io.Discard)

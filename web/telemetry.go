@@ -72,7 +72,7 @@ func newTracing(ctx context.Context, c Config, log *slog.Logger) (*tracing, erro
 	if err != nil {
 		return nil, fmt.Errorf("set up the traces: %w", err)
 	}
-	t := &tracing{trusted: prefixes(c.TrustedProxy)}
+	t := &tracing{trusted: c.proxies()}
 	t.provider = sdktrace.NewTracerProvider(sdktrace.WithBatcher(discreet{exporter}, sdktrace.WithBatchTimeout(time.Second)), sdktrace.WithResource(about))
 	otel.SetTracerProvider(t.provider)
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Warn("traces not sent", "error", err) }))
@@ -137,17 +137,6 @@ func (s discreetSpan) Status() sdktrace.Status {
 		status.Description = ""
 	}
 	return status
-}
-
-// prefixes reads address ranges; those that are none were reported with the settings.
-func prefixes(texts []string) []netip.Prefix {
-	var all []netip.Prefix
-	for _, text := range texts {
-		if prefix, err := netip.ParsePrefix(strings.TrimSpace(text)); err == nil {
-			all = append(all, prefix.Masked())
-		}
-	}
-	return all
 }
 
 func within(ranges []netip.Prefix, remote string) bool {

@@ -23,7 +23,7 @@ readonly vector_oldest=0.8.2     # older ones have CVE-2026-3172 in parallel HNS
 readonly pg_first_port=55432 redis_first_port=56379
 
 checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
-readonly checkout local_dir=$checkout/.local
+readonly checkout local_dir=${BITB_LOCAL_DIR:-$checkout/.local} # BITB_LOCAL_DIR: another set of both, beside this checkout's
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "services: $*"; exit 1; }
@@ -380,6 +380,7 @@ min_wal_size = 80MB
 wal_level = minimal
 max_wal_senders = 0
 logging_collector = off
+include_if_exists 'extra.conf'
 CONF
 }
 
@@ -398,8 +399,9 @@ pg_start() {
     port=$(free_port "$port")
     pg_configure "$port"
     # 9 is the lock: a server that inherits it would hold it for ever.
-    if as_server "$(pg_bin)/pg_ctl" -D "$dir" -l "$dir/server.log" -s -w -t 60 start >/dev/null 2>&1 9>&-; then
+    if as_server "$(pg_bin)/pg_ctl" -D "$dir" -l "$dir/server.log" -s -w -t 600 start >/dev/null 2>&1 9>&-; then
       echo "$port" >"$local_dir/postgres.port"
+      pg_recovered "$port"
       pg_roles "$port"
       return
     fi
@@ -408,6 +410,12 @@ pg_start() {
   done
   tail -n 20 "$dir/server.log" >&2
   die "PostgreSQL did not start after $attempt attempts; its log is $dir/server.log"
+}
+
+# pg_recovered waits until what was restored from a backup takes writes.
+pg_recovered() { # port
+  while [ "$(PGPASSWORD=$(secret "$local_dir/postgres.password") "$(pg_bin)/psql" -X -tA -h 127.0.0.1 -p "$1" -U postgres \
+    -d postgres -c 'select pg_is_in_recovery()' 2>/dev/null)" = t ]; do sleep 0.1; done
 }
 
 # pg_roles makes the login role the product uses and its database; migrations do all the rest.

@@ -28,6 +28,9 @@ const acquireTimeout = 2 * time.Second
 type Config struct {
 	URL string // logs in as bitb_app, or as a role that may become it
 
+	// Fresh is the address as it is by now, nil where it never changes: new connections take its user and password.
+	Fresh func() string
+
 	// AllowPrivileged lets a superuser or an owner log in and become bitb_app at once. For development: such a session
 	// could take its rights back, so in production Open refuses it.
 	AllowPrivileged bool
@@ -272,6 +275,14 @@ func newPool(ctx context.Context, c Config, become string, maxConns int32, state
 	}
 	if c.Configure != nil {
 		c.Configure(config.ConnConfig)
+	}
+	if c.Fresh != nil {
+		config.BeforeConnect = func(_ context.Context, conn *pgx.ConnConfig) error {
+			if now, err := pgx.ParseConfig(c.Fresh()); err == nil {
+				conn.User, conn.Password = now.User, now.Password
+			}
+			return nil
+		}
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {

@@ -15,7 +15,11 @@ import (
 
 	"github.com/redis/go-redis/extra/redisotel/v9"
 	goredis "github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 )
+
+// What goes wrong is told by the calls that it goes wrong in. The library's own lines are no JSON.
+func init() { logging.Disable() }
 
 const (
 	callTimeout = 50 * time.Millisecond // a frozen Redis is worse than one that is down
@@ -45,7 +49,12 @@ func (silent) Printf(context.Context, string, ...any) {}
 
 // Open reads the address and returns at once; Redis need not be there. An address that cannot be read is an error.
 func Open(url string, log *slog.Logger) (*Store, error) {
-	options, err := goredis.ParseURL(url)
+	return OpenFresh(func() string { return url }, log)
+}
+
+// OpenFresh is Open with an address whose user and password may change: new connections take them as they are then.
+func OpenFresh(url func() string, log *slog.Logger) (*Store, error) {
+	options, err := goredis.ParseURL(url())
 	if err != nil {
 		return nil, errors.New("REDIS_URL cannot be read as a Redis address") // the cause would print the password
 	}
@@ -53,6 +62,13 @@ func Open(url string, log *slog.Logger) (*Store, error) {
 	options.ReadTimeout, options.WriteTimeout, options.PoolTimeout = callTimeout, callTimeout, callTimeout
 	options.MaxRetries = -1
 	options.ContextTimeoutEnabled = true
+	user, password := options.Username, options.Password
+	options.CredentialsProvider = func() (string, string) {
+		if now, err := goredis.ParseURL(url()); err == nil {
+			return now.Username, now.Password
+		}
+		return user, password
+	}
 	return &Store{client: goredis.NewClient(options), log: log, local: newWindow()}, nil
 }
 
