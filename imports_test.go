@@ -31,7 +31,7 @@ var arrows = map[string][]string{
 	"domain/originals/originalstest": {},
 	"domain/lexical":                 {},
 	"domain/retrieve":                {"domain", "domain/lexical", "domain/postgres"},
-	"domain/llm":                     {"domain", "domain/lexical"},
+	"domain/llm":                     {"domain", "domain/lexical", "domain/trace"},
 	"domain/llm/llmtest":             {},
 	"domain/chat":                    {"domain", "domain/llm", "domain/postgres", "domain/retrieve"},
 	"domain/ingest":                  {"domain", "domain/document", "domain/ingest/chunk", "domain/ingest/extract", "domain/ingest/reader", "domain/lexical", "domain/llm", "domain/postgres", "domain/trace"},
