@@ -16,6 +16,7 @@ if [ ! -x "$binary" ]; then
   git worktree add --quiet --detach "$tree" "$commit"
   mkdir -p "${binary%/*}"
   go build -C "$tree" -o "$binary" ./web
+  git worktree remove --force "$tree"
 fi
 # One that knows BITB_DRAIN goes on serving while its proxy learns that it stops; an older one is taken out of it first.
 drains=''
