@@ -10,7 +10,7 @@ generated := git ls-files -co --exclude-standard -- '*_templ.go' static ':!stati
 # How long `make fuzz` tries each target.
 FUZZTIME ?= 5s
 
-.PHONY: help run ready test fuzz disaster services services-stop dev build generate generated lint check bench image go node
+.PHONY: help run ready test alerts fuzz disaster services services-stop dev build generate generated lint check bench faults image go node
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ ready: build ## beside make run: the readiness check, then a smoke test
 
 test: go ## install what is missing, then run every test, the browser's too
 	@exec $(services) run --tests go test ./...
+
+alerts: go ## cause every fault that is alerted about, the slow ones too
+	@BITB_ALERTS=1 $(services) run --tests go test -count 1 -run 'TestAlerts' -v ./web | grep -v 'SUCCESS$$'
 
 .PHONY: previous switches manifests
 previous: go ## build the release before this one (deploy/previous) and try it on this one's schema
@@ -63,8 +66,9 @@ dev: go ## run the demo and reload the browser whenever a page or Go file change
 	@echo 'Open http://127.0.0.1:7331: it shows the dashboard and reloads itself. (Styles and scripts: make generate.)'
 	@exec $(services) run go tool templ generate --watch --proxy=http://127.0.0.1:8080 --cmd='go run ./web demo'
 
+# gRPC comes with the exporter of traces. Its page of its own requests, which nobody opens, has the linker keep 13 MB more.
 build: go ## build bin/bitb
-	@go build -o bin/bitb ./web
+	@go build -tags grpcnotrace -o bin/bitb ./web
 
 generate: go node ## make the Go of the pages, app.css, app.js and widget.js again (needs Node 20)
 	@go tool templ generate -path views -log-level warn
@@ -91,6 +95,11 @@ check: ## what CI runs: lint, generated files current, make test
 bench: go ## measure what docs/benchmarks.md quotes
 	@exec $(services) run --tests bash -c "go test -run '^$$' -bench . -benchtime 200x -timeout 60m ./web ./domain/retrieve && \
 		go test -run '^$$' -bench . -benchtime 5x -timeout 60m ./domain/ingest ./domain/ingest/reader ./domain/ingest/chunk ./domain/questions"
+
+# ONLY=F5,F6 runs some, FULL=1 lets outages last as long as the plan says, LOAD=0.5 halves the requests, OUT=FILE keeps the table.
+faults: go ## break the program on purpose, F0 to F24, and show what was expected and what was seen (docs/faults.md)
+	@$(services) install && FAULTS=1 ONLY='$(ONLY)' FAULTS_FULL='$(FULL)' FAULTS_LOAD='$(LOAD)' FAULTS_OUT='$(abspath $(OUT))' \
+		go test -count=1 -timeout 3h -v ./deploy/faults | grep --line-buffered -v '^=== '
 
 image: ## build the container images bitb and bitb-backup
 	@docker info >/dev/null 2>&1 || { echo 'No Docker engine answers here (docker info fails), and building the image needs one.' >&2; exit 1; }

@@ -17,23 +17,24 @@ var arrows = map[string][]string{
 	"":                               {},
 	"web":                            {"*"},
 	"static":                         {},
-	"handlers":                       {"views", "domain", "domain/chat", "domain/doctor", "domain/document", "domain/questions", "domain/redis", "domain/retrieve", "domain/tenant"},
+	"handlers":                       {"views", "domain", "domain/chat", "domain/doctor", "domain/document", "domain/questions", "domain/redis", "domain/retrieve", "domain/tenant", "domain/trace"},
 	"views":                          {"domain", "domain/chat", "domain/doctor", "domain/document", "domain/questions", "domain/retrieve", "domain/tenant"},
 	"domain":                         {},
+	"domain/trace":                   {"domain"},
 	"domain/postgres":                {"domain"},
 	"domain/redis":                   {},
 	"domain/secret":                  {"domain", "domain/postgres"},
 	"domain/secret/manager":          {"domain/secret"},
 	"domain/tenant":                  {"domain", "domain/postgres", "domain/secret"},
-	"domain/document":                {"domain", "domain/originals", "domain/postgres"},
+	"domain/document":                {"domain", "domain/originals", "domain/postgres", "domain/trace"},
 	"domain/originals":               {"domain"},
 	"domain/originals/originalstest": {},
 	"domain/lexical":                 {},
 	"domain/retrieve":                {"domain", "domain/lexical", "domain/postgres"},
-	"domain/llm":                     {"domain", "domain/lexical"},
+	"domain/llm":                     {"domain", "domain/lexical", "domain/trace"},
 	"domain/llm/llmtest":             {},
 	"domain/chat":                    {"domain", "domain/llm", "domain/postgres", "domain/retrieve"},
-	"domain/ingest":                  {"domain", "domain/document", "domain/ingest/chunk", "domain/ingest/extract", "domain/ingest/reader", "domain/lexical", "domain/llm", "domain/postgres"},
+	"domain/ingest":                  {"domain", "domain/document", "domain/ingest/chunk", "domain/ingest/extract", "domain/ingest/reader", "domain/lexical", "domain/llm", "domain/postgres", "domain/trace"},
 	"domain/eval":                    {"domain", "domain/ingest/chunk", "domain/ingest/extract", "domain/lexical"},
 	"domain/questions":               {"domain", "domain/eval", "domain/ingest/extract", "domain/postgres", "domain/retrieve"},
 	"domain/backup":                  {"domain", "domain/postgres"},
@@ -42,6 +43,7 @@ var arrows = map[string][]string{
 	"domain/ingest/reader":           {"domain/ingest/chunk", "domain/ingest/extract"},
 	"domain/doctor":                  {"domain", "domain/postgres"},
 	"domain/dbtest":                  {"", "domain", "domain/document", "domain/lexical", "domain/llm", "domain/postgres", "domain/secret"},
+	"deploy/faults":                  {}, // tests alone
 }
 
 // fenced are dependencies that few may know. The key is a prefix of an import path.
@@ -63,6 +65,8 @@ var fenced = map[string][]string{
 	"github.com/aws":              {"domain/secret/manager"},
 	"github.com/Azure":            {"domain/secret/manager"},
 	"golang.org/x/oauth2":         {"domain/secret/manager"},
+	"go.opentelemetry.io":         {"domain/trace", "web"},
+	"github.com/exaring/otelpgx":  {"domain/postgres"},
 	"github.com/xuri":             {"domain/ingest/extract"},
 }
 

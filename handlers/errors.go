@@ -49,7 +49,7 @@ func (s *server) problem(ctx context.Context, err error) *domain.Error {
 		}
 		return e
 	}
-	if errors.Is(err, context.Canceled) {
+	if errors.Is(err, context.Canceled) || ctx.Err() != nil { // nobody reads the answer any more
 		return &domain.Error{Code: domain.Unavailable, Message: "The request was broken off."}
 	}
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
@@ -73,6 +73,7 @@ func fromEcho(h *echo.HTTPError) *domain.Error {
 
 // fail answers with an error, as a page, a JSON object or nothing more, whatever the caller reads. It is Echo's error handler.
 func (s *server) fail(err error, c echo.Context) {
+	s.watch(c, err)
 	if c.Response().Committed {
 		_ = s.problem(c.Request().Context(), err) // only the log can still be told
 		return

@@ -41,9 +41,15 @@ type Cache interface {
 	Set(ctx context.Context, key string, value []byte, ttl time.Duration)
 }
 
-// Metrics counts answered requests. route is the pattern from the table, never the address.
+// Metrics counts what happens to requests. route is the pattern from the table, never the address; the other words are few and
+// fixed too.
 type Metrics interface {
 	Request(route, method string, status int, took time.Duration)
+	Panicked()
+	SignInRefused(who string, throttled bool) // who is "member" or "staff"
+	Denied(kind string)                       // see denied.go
+	Suspicious(what string)                   // more than happens by itself
+	KeyUsed(purpose, key string, accepted bool)
 }
 
 // Deps is what the handlers need from the rest of the product.

@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"bitb/domain"
+	"bitb/domain/document"
 )
 
 // onceFor is how long an answer is kept for whoever sends the same upload with the same Idempotency-Key again.
@@ -19,14 +20,15 @@ const mostKey = 255
 
 // answered is an answer that was given before, and to which bytes.
 type answered struct {
+	At     string          `json:"at"` // its key: a value that comes back for another one is a miss
 	Sum    string          `json:"sum"`
 	Status int             `json:"status"`
 	Body   json.RawMessage `json:"body"`
 }
 
 // answerOnce sends the answer of do. With the header Idempotency-Key, the same bytes get the same answer again, and other
-// bytes are domain.Conflict. Without Redis nothing is stored twice either, as the same bytes are the same document; only the
-// answer then says so.
+// bytes are domain.Conflict. Where Redis does not know the answer the documents do, but for a ZIP: then nothing is stored twice
+// either, and the answer says so.
 func (s *server) answerOnce(c echo.Context, content []byte, do func() (status int, answer any, err error)) error {
 	key := c.Request().Header.Get("Idempotency-Key")
 	if key == "" {
@@ -42,9 +44,9 @@ func (s *server) answerOnce(c echo.Context, content []byte, do func() (status in
 	ctx, sum := c.Request().Context(), hash(content)
 	at := "upload:" + tenantOf(c).String() + ":" + hash([]byte(key))
 	var was answered
-	if kept, found := s.Cache.Get(ctx, at); found && json.Unmarshal(kept, &was) == nil {
+	if kept, found := s.Cache.Get(ctx, at); found && json.Unmarshal(kept, &was) == nil && was.At == at {
 		if was.Sum != sum {
-			return domain.NewError(domain.Conflict, "This Idempotency-Key came with another file before. Use a new key for each file.")
+			return document.ErrKeyTaken
 		}
 		return c.JSONBlob(was.Status, was.Body)
 	}
@@ -57,7 +59,7 @@ func (s *server) answerOnce(c echo.Context, content []byte, do func() (status in
 		return err
 	}
 	if status < 300 {
-		if kept, err := json.Marshal(answered{sum, status, body}); err == nil {
+		if kept, err := json.Marshal(answered{at, sum, status, body}); err == nil {
 			s.Cache.Set(ctx, at, kept, onceFor)
 		}
 	}

@@ -139,6 +139,7 @@ func TestCasesOnlyRead(t *testing.T) {
 		"retrieve.Settings": asCall(r.Settings, id), "retrieve.Get": asCall(r.Get, id, ids["retrieval"]), "retrieve.Defaults": nil, "retrieve.Reranker": nil,
 		"retrieve.Name": asCall(r.Name, id, []retrieve.Passage{{ChunkID: chunk}}), "retrieve.Explain": asCall(r.Explain, id, retrieve.Query{Text: "bicycle"}, doc, chunk),
 		"retrieve.Since": asCall(r.Since, id, retrieve.Retrieval{Question: "bicycle", Searched: "bicycle"}), "chat.Prompt": asCall(k.Prompt, id, ids["retrieval"]),
+		"document.Waiting":     asCall(d.Waiting, []domain.ID{id}),
 		"document.KeepVectors": asCall(d.KeepVectors, id), // queues what is not lacking here
 		"document.HasOutdated": asCall(d.HasOutdated, id, "m"), "document.NextOutdated": asCall(d.NextOutdated, id, "m"),
 		"questions.Overview": asCall(q.Overview, id, questions.Filter{}), "questions.All": asCall(q.All, id), "questions.Names": asCall(q.Names, id),

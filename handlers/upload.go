@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -84,6 +85,10 @@ func (s *server) uploadOne(c echo.Context, f file) (status int, answer any, err 
 	if namesake != (domain.ID{}) && c.QueryParam("same_name") == "ask" {
 		return http.StatusConflict, uploaded{Name: document.CleanName(f.name), SameName: namesake, Code: domain.Conflict,
 			Message: "You have a document of this name already. Make this its new version, or keep both."}, nil
+	}
+	if key := c.Request().Header.Get("Idempotency-Key"); key != "" {
+		sum := sha256.Sum256([]byte(key))
+		up.Key = sum[:]
 	}
 	one, err := s.store(c, up)
 	one.SameName = namesake

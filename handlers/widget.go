@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"strings"
@@ -15,6 +16,9 @@ import (
 
 // botMinute bounds what all visitors of one bot together may ask, however many addresses they come from.
 var botMinute = redis.Limit{Events: 600, Per: time.Minute}
+
+// lookUpWithin is how long a visitor waits to be told that the database is too busy.
+const lookUpWithin = 1500 * time.Millisecond
 
 // site is what the guard knows of a widget's request.
 type site struct {
@@ -44,12 +48,17 @@ func (s *server) guardSite(c echo.Context, r route) error {
 	if err := s.limited(c, per(600, time.Minute, "ip"), "", "widget"); err != nil {
 		return err
 	}
-	tenantID, bot, err := s.Chat.ByKey(req.Context(), key)
+	soon, cancel := context.WithTimeout(req.Context(), lookUpWithin)
+	defer cancel()
+	tenantID, bot, err := s.Chat.ByKey(soon, key)
 	if err != nil {
+		if domain.CodeOf(err) == domain.NotFound {
+			s.Metrics.KeyUsed("bot", "unknown", false)
+		}
 		return err
 	}
 	if origin == "" || (origin != s.PublicURL && !slices.Contains(bot.Origins, origin)) {
-		return domain.NewError(domain.Forbidden, "This site is not on the bot's list of allowed sites. Add it on the Bot page.")
+		return errOrigin
 	}
 	h.Set("Access-Control-Allow-Origin", origin)
 	h.Set("Access-Control-Expose-Headers", "Retry-After")
@@ -59,9 +68,13 @@ func (s *server) guardSite(c echo.Context, r route) error {
 	c.SetRequest(req.WithContext(domain.WithIdentity(req.Context(), who)))
 	if r.who == visitor {
 		token, _ := strings.CutPrefix(req.Header.Get("Authorization"), "Bearer ")
-		if about.asker.VisitorID, err = s.Chat.Visitor(req.Context(), tenantID, bot.ID, token); err != nil {
+		if about.asker.VisitorID, err = s.Chat.Visitor(soon, tenantID, bot.ID, token); err != nil {
+			if domain.CodeOf(err) == domain.Unauthenticated {
+				s.Metrics.KeyUsed("visitor", "unknown", false)
+			}
 			return err
 		}
+		seenIn(req.Context()).visitor = about.asker.VisitorID
 	}
 	c.Set("site", about)
 	if err := s.limited(c, r.limit, about.asker.VisitorID.String(), r.path); err != nil {

@@ -56,6 +56,11 @@ func (noMetrics) Retrieved(time.Duration)                                   {}
 func (noMetrics) CacheLookup(string, bool)                                  {}
 func (noMetrics) ModelCall(llm.Call)                                        {}
 func (noMetrics) Request(string, string, int, time.Duration)                {}
+func (noMetrics) Panicked()                                                 {}
+func (noMetrics) SignInRefused(string, bool)                                {}
+func (noMetrics) Denied(string)                                             {}
+func (noMetrics) Suspicious(string)                                         {}
+func (noMetrics) KeyUsed(string, string, bool)                              {}
 
 func newDashboard(t *testing.T) *dashboard {
 	t.Helper()

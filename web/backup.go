@@ -23,6 +23,7 @@ import (
 	"bitb/domain/document"
 	"bitb/domain/postgres"
 	"bitb/domain/retrieve"
+	"bitb/domain/secret"
 )
 
 const backupUsage = `bitb backup [base|dump|redis] [--every 24h] [--stream]
@@ -91,12 +92,12 @@ func newBackups(ctx context.Context, c Config, log *slog.Logger) (*backup.Servic
 }
 
 func newBackupKey(stdout io.Writer) error {
-	secret, public, err := backup.NewKey()
+	whole, public, err := backup.NewKey()
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(stdout, "%s\n# The line above is the key: who has it can read every backup, and without it nobody can. Keep it where the\n"+
-		"# backups are not. Its public half, enough for machines that only make backups: %s\n", secret, public)
+		"# backups are not. Its public half, enough for machines that only make backups: %s\n", whole, public)
 	return nil
 }
 
@@ -370,12 +371,15 @@ func smokeFailure(r smokeReport) error {
 	return nil
 }
 
-// onACopy are the settings for a server on a restored copy, which must touch nothing but that: neither Redis, nor the originals that
-// lie elsewhere, of which the copy knows older ones and would sweep away the newer.
+// onACopy are the settings for a server on a restored copy, which must touch nothing but that: not the database that a secret manager
+// names by now, nor Redis, nor the originals that lie elsewhere, of which the copy knows older ones and would sweep away the newer.
 func (c Config) onACopy(databaseURL, listen string) Config {
 	c.DatabaseURL, c.Pooled, c.Production = Secret(databaseURL), false, false
 	c.RedisURL = "redis://127.0.0.1:1/0" // nobody is there
 	c.SupabaseURL, c.SupabaseKey = "", ""
+	c.resolver = &secret.Resolver{} // forgets what it read: what is set here stays
+	c.ACMEEmail, c.TLSCert, c.TLSKey = "", "", ""
+	c.SignUp = "open" // for the customer who tries it
 	c.Listen, c.PublicURL, c.MetricsListen, c.Workers, c.Drain = listen, "http://"+listen, "off", 1, 0
 	c.chooseModels()
 	return c

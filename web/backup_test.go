@@ -56,6 +56,7 @@ func TestBackupAndDrill(t *testing.T) {
 	}
 	db.Exec(t, "update search.lexemes set terms = '{1}'") // a question finds nothing any more
 	db.Exec(t, "delete from chunk_embeddings")
+	settings["DATABASE_URL"] = "postgres://bitb_app@nowhere.invalid/bitb" // the copy is tried and no other database
 	c, err := loadConfig(func(name string) string { return settings[name] })
 	if err != nil {
 		t.Fatal(err)

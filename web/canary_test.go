@@ -61,7 +61,12 @@ func TestSecretsAppearNowhere(t *testing.T) {
 	settings, hidden := canaries(t, db)
 	settings["BITB_LOG_LEVEL"], settings["BITB_WORKERS"] = "DEBUG", "1"
 	p := startProcess(t, release{"the program", os.Args[0], true}, settings)
-	dbtest.Eventually(t, 20*time.Second, "the process to be ready", func() bool {
+	dbtest.Eventually(t, time.Minute, "the process to be ready", func() bool {
+		select {
+		case err := <-p.ended:
+			t.Fatalf("the program ended with %v:\n%s", err, p.said)
+		default:
+		}
 		r, err := http.Get(p.url + "/readyz")
 		if err != nil {
 			return false

@@ -79,6 +79,13 @@ type Config struct {
 	TraceDays     int        `env:"BITB_TRACE_DAYS" envDefault:"30"` // that an answer can be explained
 	Workers       int        `env:"BITB_WORKERS" envDefault:"2"`     // documents read at once by this process; 0: none
 
+	OTLPEndpoint   string  `env:"OTEL_EXPORTER_OTLP_ENDPOINT"`        // of a collector; "": traces are sent nowhere
+	TracesEndpoint string  `env:"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"` // the whole address, instead
+	OTLPProtocol   string  `env:"OTEL_EXPORTER_OTLP_PROTOCOL" envDefault:"http/protobuf"`
+	TracesOff      bool    `env:"OTEL_SDK_DISABLED"`
+	DailyBudget    float64 `env:"BITB_DAILY_BUDGET_USD"` // of model calls, for the alert; 0: none
+	ModelPrices    string  `env:"BITB_MODEL_PRICES"`     // see prices.go
+
 	SignUp            string `env:"BITB_SIGN_UP" envDefault:"open"` // or "invited": see invite.go
 	BackupTo          string `env:"BITB_BACKUP_TO"`                 // a directory, or s3://bucket/prefix
 	BackupKeys        Secret `env:"BITB_BACKUP_KEYS"`               // newest first, separated by commas
@@ -227,6 +234,7 @@ func (c *Config) check() []error {
 	errs = append(errs, c.checkRerank()...)
 	errs = append(errs, c.checkSecrets()...)
 	errs = append(errs, c.checkHTTPS()...)
+	errs = append(errs, c.checkTelemetry()...)
 	errs = append(errs, c.checkDoctor()...)
 	if c.SignUp != "open" && c.SignUp != "invited" {
 		wrong("BITB_SIGN_UP must be open or invited")

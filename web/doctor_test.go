@@ -221,6 +221,16 @@ func TestDoctorAsksModels(t *testing.T) {
 	model.Chat.Reply("Yes.")
 	s := &server{config: Config{OpenAIBaseURL: model.URL, OpenAIKey: Secret(model.Key), ChatModel: "scripted", EmbeddingModel: "scripted"}, metrics: newMetrics()}
 	broken := &server{config: s.config, metrics: s.metrics}
+	for _, of := range []struct {
+		s   *server
+		key string
+	}{{s, model.Key}, {broken, "wrong"}} {
+		var err error
+		if of.s.keys.model, err = secret.NewRing(modelKeys, of.key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	broken.keys.rerank = broken.keys.model
 	broken.config.OpenAIKey, broken.config.RerankURL, broken.config.RerankModel = "wrong", "http://127.0.0.1:1/rerank", "m"
 	for _, one := range []*server{s, broken} {
 		one.config.resolver = &secret.Resolver{}
@@ -285,11 +295,6 @@ func TestDoctorReadsBackups(t *testing.T) {
 		}
 	}
 	expect("never made", "failed failed failed")
-	db.Exec(t, `create table if not exists meta.backups (id uuid primary key, kind text not null, started_at timestamptz not null, finished_at timestamptz,
-		bytes bigint not null default 0, place text not null default '', ok boolean not null default false)`)
-	db.Exec(t, `create table if not exists meta.drills (id uuid primary key, started_at timestamptz not null, finished_at timestamptz not null, ok boolean not null,
-		rpo_seconds double precision, rto_seconds double precision)`)
-	db.Exec(t, "grant usage on schema meta to bitb_system; grant select on meta.backups, meta.drills to bitb_system")
 	made := func(kind, age string, ok bool) {
 		db.Exec(t, `insert into meta.backups (id, kind, started_at, finished_at, bytes, place, ok) values (gen_random_uuid(), $1, now() - $2::text::interval, now() - $2::text::interval, 1000000, 'x', $3)`, kind, age, ok)
 	}

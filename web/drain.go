@@ -97,7 +97,7 @@ func serve(stop context.Context, group *errgroup.Group, address string, handler 
 		if srv.TLSConfig != nil {
 			start = func(l net.Listener) error { return srv.ServeTLS(l, "", "") }
 		}
-		if err := start(listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := start(newCrowd(listener)); !errors.Is(err, http.ErrServerClosed) {
 			return err
 		}
 		return nil

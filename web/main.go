@@ -109,7 +109,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 		return fmt.Errorf("settings: %w", err)
 	}
 	c.command = command
-	log := slog.New(handlers.LogHandler{Handler: slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: c.LogLevel})})
+	log := handlers.NewLog(os.Stderr, c.LogLevel)
+	slog.SetDefault(log) // what libraries say is a line of JSON too
 	switch command {
 	case "migrate":
 		return migrate(ctx, c)

@@ -89,7 +89,7 @@ func TestSecretsAreExchangedWhileServing(t *testing.T) {
 			return false
 		}
 		last, asked = time.Now(), asked+1 // another question each time: answers are cached
-		if answer := askFor(t, c, p.url, fmt.Sprintf("What does a bicycle cost a day %d?", asked)); !strings.Contains(answer, "event: done") || strings.Contains(answer, "event: error") {
+		if answer := askThis(t, c, p.url, fmt.Sprintf("What does a bicycle cost a day %d?", asked)); !strings.Contains(answer, "event: done") || strings.Contains(answer, "event: error") {
 			t.Fatalf("answered %s", answer)
 		}
 		return used(modelKeys, gone)

@@ -219,6 +219,11 @@ func signUp(t testing.TB, server string) *http.Client {
 // uploadText sends a file with the plain form.
 func uploadText(t testing.TB, c *http.Client, server, name, content string) {
 	t.Helper()
+	upload(t, c, server, name, content, http.StatusSeeOther)
+}
+
+func upload(t testing.TB, c *http.Client, server, name, content string, status int) {
+	t.Helper()
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
 	part, err := form.CreateFormFile("file", name)
@@ -228,17 +233,17 @@ func uploadText(t testing.TB, c *http.Client, server, name, content string) {
 	_, _ = io.WriteString(part, content)
 	_ = form.Close()
 	r, err := c.Post(server+"/documents", form.FormDataContentType(), &body)
-	if err != nil || r.StatusCode != http.StatusSeeOther {
+	if err != nil || r.StatusCode != status {
 		t.Fatalf("upload: %v %v", r, err)
 	}
 	r.Body.Close()
 }
 
 func ask(t *testing.T, c *http.Client, server string) string {
-	return askFor(t, c, server, "What does a bicycle cost a day?")
+	return askThis(t, c, server, "What does a bicycle cost a day?")
 }
 
-func askFor(t *testing.T, c *http.Client, server, question string) string {
+func askThis(t testing.TB, c *http.Client, server, question string) string {
 	r, err := c.PostForm(server+"/playground/messages", url.Values{"question": {question}})
 	if err != nil {
 		t.Error(err)

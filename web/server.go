@@ -48,6 +48,7 @@ type server struct {
 	documents *document.Service
 	chat      *chat.Service
 	deps      handlers.Deps
+	tracing   *tracing
 	drain     drain
 	started   atomic.Bool // all that was to be started is
 }
@@ -59,10 +60,19 @@ func newServer(ctx context.Context, c Config, log *slog.Logger) (*server, error)
 	if s.keys, err = c.keyrings(s.metrics, log); err != nil {
 		return nil, err
 	}
+	if s.tracing, err = newTracing(ctx, c, log); err != nil {
+		return nil, err
+	}
 	if s.redis, err = redis.OpenFresh(c.fresh("REDIS_URL", c.RedisURL), log); err != nil {
 		return nil, err
 	}
-	if s.db, err = postgres.Open(ctx, postgres.Config{URL: string(c.DatabaseURL), Fresh: c.fresh("DATABASE_URL", c.DatabaseURL), AllowPrivileged: !c.Production, Pooled: c.Pooled, Name: c.processName()}); err != nil {
+	if s.tracing != nil {
+		if err := s.redis.Trace(); err != nil {
+			return nil, fmt.Errorf("trace redis: %w", err)
+		}
+	}
+	if s.db, err = postgres.Open(ctx, postgres.Config{URL: string(c.DatabaseURL), Fresh: c.fresh("DATABASE_URL", c.DatabaseURL), AllowPrivileged: !c.Production,
+		Pooled: c.Pooled, Name: c.processName(), Trace: s.tracing != nil, Refused: s.refused}); err != nil {
 		return nil, err
 	}
 	answerer, embedder, err := s.newModels()
@@ -89,6 +99,9 @@ func newServer(ctx context.Context, c Config, log *slog.Logger) (*server, error)
 	s.queue.FollowedBy(tests)
 	s.chat = chat.NewService(chat.Config{DB: s.db, Log: log, Retrieve: search, Model: answerer, Quoter: llm.Extractive{Observer: s.metrics},
 		Rewriter: rewriter, Cache: s.redis, Metrics: s.metrics})
+	if err := s.measure(); err != nil {
+		return nil, err
+	}
 	static, err := fs.Sub(bitb.Static, "static")
 	if err != nil {
 		return nil, err
@@ -210,7 +223,7 @@ func (s *server) start(ctx context.Context, group *errgroup.Group, web bool) err
 		if err != nil {
 			return err
 		}
-		if err := s.listen(ctx, group, s.drain.gently(handler)); err != nil {
+		if err := s.listen(ctx, group, s.tracing.around(s.drain.gently(handler))); err != nil {
 			return err
 		}
 		group.Go(func() error { s.resealHourly(ctx); return nil })
@@ -234,6 +247,9 @@ func (s *server) close() {
 	s.db.Close()
 	if err := s.redis.Close(); err != nil {
 		s.log.Warn("redis did not close", "error", err)
+	}
+	if err := s.tracing.stop(); err != nil {
+		s.log.Warn("the last traces were not sent", "error", err)
 	}
 }
 

@@ -318,3 +318,16 @@ func TestAskerGoesAway(t *testing.T) {
 	}
 	d.model.WaitIdle(t, 2*time.Second)
 }
+
+// An answer that was read already is kept although the database is away when it ends, once.
+func TestKeptWhenTheDatabaseIsBack(t *testing.T) {
+	d := newDesk(t)
+	d.db.Exec(t, `create sequence public.refusals; grant usage on sequence public.refusals to bitb_app;
+		create function public.refuse() returns trigger language plpgsql as $$ begin
+			if nextval('public.refusals') < 3 then raise exception using errcode = '57P03'; end if; return new; end $$;
+		create trigger away before insert on messages for each row when (new.author = 'bot') execute function public.refuse()`)
+	answer, streamed := d.ask(t, question)
+	if n := d.db.Count(t, "select count(*) from messages where id = $1 and text = $2", answer.ID, streamed); n != 1 || streamed == "" {
+		t.Errorf("%q is kept %d times", streamed, n)
+	}
+}

@@ -52,6 +52,8 @@ func (s *Service) FindAnswers(ctx context.Context, tenantID domain.ID, f AnswerF
 	var found FoundAnswers
 	words := strings.Fields(strings.ToLower(f.Words))
 	err := s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
+		f := f
+		found = FoundAnswers{}
 		for range foundReads {
 			batch, err := findAnswers(ctx, tx, tenantID, f, words)
 			if err != nil {

@@ -102,12 +102,19 @@ func (s *Service) Ask(ctx context.Context, q Question, events Events) (Message, 
 		return Message{}, err
 	}
 	turn.answer(ctx)
-	if err := turn.keepAnswer(context.WithoutCancel(ctx)); err != nil {
+	if err := turn.keepSaid(context.WithoutCancel(ctx)); err != nil {
 		return Message{}, err
 	}
 	s.Metrics.Answered(turn.message.Outcome, turn.cached, turn.clock.firstByte, time.Since(began))
 	return turn.message, nil
 }
+
+// A question is refused soon when the database is too busy to keep it; what was said already is worth a longer try.
+const (
+	askWithin  = 2 * time.Second
+	keepWithin = 8 * time.Second
+	keepAgain  = 250 * time.Millisecond
+)
 
 func checkQuestion(text string) error {
 	switch n := utf8.RuneCountInString(text); {
@@ -172,6 +179,8 @@ func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 // that answer.
 func (t *turn) keepQuestion(ctx context.Context) (answered *Message, err error) {
 	q := t.question
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
 	err = t.db.InTenant(ctx, q.TenantID, func(tx pgx.Tx) error {
 		// One asker's questions one after the other: two first ones at once would begin two conversations.
 		asker := q.Asker.VisitorID.String() + q.Asker.UserID.String()
@@ -312,24 +321,34 @@ func (t *turn) emit(delta string) error {
 	return t.events.delta(delta)
 }
 
+// keepSaid keeps the answer, and tries again while the database is away: whoever asked has read it already.
+func (t *turn) keepSaid(ctx context.Context) error {
+	for began := time.Now(); ; time.Sleep(keepAgain) {
+		err := t.keepAnswer(ctx)
+		if domain.CodeOf(err) != domain.Unavailable || time.Since(began) > keepWithin {
+			return err
+		}
+	}
+}
+
 // keepAnswer stores the answer with its citations and the trace of its search. Should another request have answered the same question first, its
 // answer stands.
 func (t *turn) keepAnswer(ctx context.Context) error {
 	q := t.question
 	t.message.Timings = t.clock.timings
-	t.message.CreatedAt = time.Now()
 	return t.db.InTenant(ctx, q.TenantID, func(tx pgx.Tx) error {
 		m := &t.message
-		tag, err := tx.Exec(ctx, `insert into messages (tenant_id, id, conversation_id, author, reply_to, text, status, model,
+		// The database's clock, as with the question: an instance whose own is wrong must not put the answer before it.
+		err := tx.QueryRow(ctx, `insert into messages (tenant_id, id, conversation_id, author, reply_to, text, status, model,
 				tokens_in, tokens_out, retrieval_id, timings, created_at)
-			values ($1, $2, $3, 'bot', $4, $5, $6, $7, $8, $9, $10, $11, $12)
-			on conflict (tenant_id, reply_to) do nothing`,
-			q.TenantID, m.ID, t.conversation, q.ID, m.Text, m.Outcome, m.Model, m.TokensIn, m.TokensOut, orNull(m.RetrievalID), m.Timings, m.CreatedAt)
+			values ($1, $2, $3, 'bot', $4, $5, $6, $7, $8, $9, $10, $11, clock_timestamp())
+			on conflict (tenant_id, reply_to) do nothing returning created_at`,
+			q.TenantID, m.ID, t.conversation, q.ID, m.Text, m.Outcome, m.Model, m.TokensIn, m.TokensOut, orNull(m.RetrievalID), m.Timings).Scan(&m.CreatedAt)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return t.readAnswer(ctx, tx)
+		}
 		if err != nil {
 			return fmt.Errorf("insert an answer: %w", err)
-		}
-		if tag.RowsAffected() == 0 {
-			return t.readAnswer(ctx, tx)
 		}
 		if err := retrieve.Keep(ctx, tx, q.TenantID, t.retrieval); err != nil {
 			return err

@@ -332,6 +332,7 @@ func (s *Service) SetOff(ctx context.Context, tenantID, id domain.ID, off bool) 
 func (s *Service) Conflicts(ctx context.Context, tenantID, documentID domain.ID) ([]Edit, error) {
 	var open []Edit
 	err := s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
+		open = nil
 		all, err := edits(ctx, tx, tenantID, documentID)
 		if err != nil {
 			return err

@@ -33,7 +33,7 @@ func TestDesk(t *testing.T) {
 	for name, test := range map[string]func(*desk){
 		"edit": testEdit, "undo": testUndo, "switch": testSwitch, "edits at once": testEditsAtOnce, "edit while read": testEditWhileRead,
 		"resolve": testResolve, "decisions at once": testDecisionsAtOnce, "addition": testAddition, "places": testPlaces, "restore": testRestoreVersion,
-		"cited while stored": testCiteWhileStored, "cancel when taken": testCancelWhenTaken,
+		"cited while stored": testCiteWhileStored, "cancel when taken": testCancelWhenTaken, "upload key": testUploadKey,
 		"look again": testLookAgain, "on again": testOnAgain, "store while deleted": testStoreWhileDeleted,
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -133,3 +133,35 @@ func testStoreWhileDeleted(d *desk) {
 		group.Wait()
 	})
 }
+
+// The same upload under the same key is the first one again, at once and later, for a day. Other bytes under it are refused.
+func testUploadKey(d *desk) {
+	d.tenant = d.db.Tenant(d)
+	send := func(text, key string) (document.Stored, error) {
+		return d.docs.Store(d.Context(), d.tenant, document.Upload{Name: text + ".txt", Format: "text", Content: []byte(text), Key: []byte(key)})
+	}
+	var group sync.WaitGroup
+	stored := make([]document.Stored, 8)
+	for i := range stored {
+		group.Go(func() {
+			var err error
+			stored[i], err = send("keyed", "k")
+			d.must(err)
+		})
+	}
+	group.Wait()
+	for _, s := range stored {
+		if s != stored[0] || s.Duplicate {
+			d.Errorf("stored as %+v and as %+v", stored[0], s)
+		}
+	}
+	_, err := send("other", "k")
+	d.wantCode(err, domain.Conflict)
+	if s, err := send("keyed", "another"); err != nil || !s.Duplicate {
+		d.Errorf("the same bytes under another key: %+v, %v", s, err)
+	}
+	d.db.Exec(d, "update document_files set created_at = created_at - interval '25 hours' where tenant_id = $1", d.tenant)
+	if s, err := send("other", "k"); err != nil || s.Duplicate {
+		d.Errorf("the key a day later: %+v, %v", s, err)
+	}
+}

@@ -260,6 +260,7 @@ func (s *Service) PageText(ctx context.Context, tenantID, id domain.ID, number i
 	p := Page{Number: number}
 	err := s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
 		var lines []int32
+		p.Lines = nil
 		err := tx.QueryRow(ctx, `select start_offset, text, lines from document_pages
 			where tenant_id = $1 and document_id = $2 and page = $3`, tenantID, id, number).Scan(&p.Start, &p.Text, &lines)
 		for ; len(lines) >= lineFields; lines = lines[lineFields:] {

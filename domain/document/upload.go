@@ -7,12 +7,15 @@ import (
 	"fmt"
 	"path"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 
 	"bitb/domain"
+	"bitb/domain/postgres"
+	"bitb/domain/trace"
 )
 
 // Upload is a file that has been checked to be of a format that can be read.
@@ -21,6 +24,7 @@ type Upload struct {
 	Format  string
 	Content []byte
 	By      domain.ID // the member; zero: nobody
+	Key     []byte    // who sends it again under the same one means the same upload; nil: none
 
 	object domain.ID // under which Content is kept outside the database; zero: it is not
 }
@@ -32,7 +36,8 @@ type Stored struct {
 	Duplicate bool // the tenant has this file already, as Name; nothing was stored
 }
 
-// Store keeps an upload and puts it in line, both or neither. The same bytes twice are one document.
+// Store keeps an upload and puts it in line, both or neither. The same bytes twice are one document, and under the same Key within a
+// day no duplicate either, but the first upload once more; other bytes under the same Key are domain.Conflict.
 func (s *Service) Store(ctx context.Context, tenantID domain.ID, up Upload) (Stored, error) {
 	if err := up.check(); err != nil {
 		return Stored{}, err
@@ -50,12 +55,15 @@ const mostStores = 5
 
 func (s *Service) storeNew(ctx context.Context, tenantID domain.ID, up Upload) (Stored, error) {
 	sum := sha256.Sum256(up.Content)
-	stored := Stored{ID: domain.NewID(), Name: CleanName(up.Name)}
+	stored, kept := Stored{ID: domain.NewID(), Name: CleanName(up.Name)}, false
 	undo, err := s.put(ctx, tenantID, &up)
 	if err != nil {
 		return stored, err
 	}
 	err = s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
+		if err := forgetKey(ctx, tx, tenantID, up.Key); err != nil {
+			return err
+		}
 		tag, err := tx.Exec(ctx, `
 			insert into documents (tenant_id, id, name, format, size_bytes, sha256, uploaded_by)
 			values ($1, $2, $3, $4, $5, $6, nullif($7, '00000000-0000-0000-0000-000000000000'::uuid))
@@ -64,20 +72,36 @@ func (s *Service) storeNew(ctx context.Context, tenantID domain.ID, up Upload) (
 		if err != nil {
 			return fmt.Errorf("insert a document: %w", err)
 		}
-		if tag.RowsAffected() == 0 {
-			stored.Duplicate = true
-			return tx.QueryRow(ctx, "select id, name from documents where tenant_id = $1 and sha256 = $2", tenantID, sum[:]).
-				Scan(&stored.ID, &stored.Name)
+		if kept = tag.RowsAffected() > 0; !kept {
+			return tx.QueryRow(ctx, `select d.id, d.name, not exists (select from document_files f
+					where f.tenant_id = $1 and f.document_id = d.id and f.upload_key = $3 and f.sha256 = $2)
+				from documents d where d.tenant_id = $1 and d.sha256 = $2`, tenantID, sum[:], up.Key).
+				Scan(&stored.ID, &stored.Name, &stored.Duplicate)
 		}
 		if err := insertFile(ctx, tx, tenantID, stored.ID, 1, up, sum); err != nil {
 			return err
 		}
 		return s.wake(ctx, tx, tenantID)
 	})
-	if err != nil || stored.Duplicate {
+	if err != nil || !kept {
 		undo()
 	}
 	return stored, err
+}
+
+// keyFor is for how long an upload under the same key is the same.
+const keyFor = 24 * time.Hour
+
+func forgetKey(ctx context.Context, tx pgx.Tx, tenantID domain.ID, key []byte) error {
+	if key == nil {
+		return nil
+	}
+	_, err := tx.Exec(ctx, `update document_files set upload_key = null where tenant_id = $1 and upload_key = $2
+		and created_at < now() - $3::interval`, tenantID, key, keyFor)
+	if err != nil {
+		return fmt.Errorf("forget an upload's key: %w", err)
+	}
+	return nil
 }
 
 // Namesake returns the newest document that bears the name of an upload but other bytes: perhaps the upload is meant to be
@@ -224,15 +248,21 @@ func insertFile(ctx context.Context, tx pgx.Tx, tenantID, id domain.ID, version 
 		content = nil
 	}
 	_, err := tx.Exec(ctx, `
-		insert into document_files (tenant_id, document_id, version, content, object, name, format, size_bytes, sha256, uploaded_by)
+		insert into document_files (tenant_id, document_id, version, content, object, name, format, size_bytes, sha256, uploaded_by, traceparent, upload_key)
 		values ($1, $2, $3, $4, nullif($5, '00000000-0000-0000-0000-000000000000'::uuid), $6, $7, $8, $9,
-			nullif($10, '00000000-0000-0000-0000-000000000000'::uuid))`,
-		tenantID, id, version, content, up.object, CleanName(up.Name), up.Format, len(up.Content), sum[:], up.By)
+			nullif($10, '00000000-0000-0000-0000-000000000000'::uuid), $11, $12)`,
+		tenantID, id, version, content, up.object, CleanName(up.Name), up.Format, len(up.Content), sum[:], up.By, trace.Carry(ctx), up.Key)
+	if postgres.IsUnique(err, "document_files_upload_key") {
+		return ErrKeyTaken
+	}
 	if err != nil {
 		return fmt.Errorf("insert the original: %w", err)
 	}
 	return nil
 }
+
+// ErrKeyTaken says that the Key of an upload came with other bytes before.
+var ErrKeyTaken = domain.NewError(domain.Conflict, "This Idempotency-Key came with another file before. Use a new key for each file.")
 
 // TooLargeMessage says that a file has more than MaxFileBytes.
 const TooLargeMessage = "This file is larger than 25 MB. Split it, or save a smaller copy."

@@ -11,9 +11,11 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -340,4 +342,52 @@ func TestChildFaults(t *testing.T) {
 			}
 		})
 	}
+}
+
+// lostFetch loses the answer to the queue's first hand-out of a job.
+type lostFetch struct{ armed atomic.Bool }
+
+func (f *lostFetch) TraceQueryStart(ctx context.Context, conn *pgx.Conn, q pgx.TraceQueryStartData) context.Context {
+	if strings.Contains(q.SQL, "JobGetAvailable") && f.armed.CompareAndSwap(true, false) {
+		conn.PgConn().Conn().(*faultyConn).lose.Store(true)
+	}
+	return ctx
+}
+
+func (f *lostFetch) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+// A job that the queue handed out and that never arrived is not left with a process that does not know of it.
+func TestJobThatDoesNotArrive(t *testing.T) {
+	t.Parallel()
+	scratch, f := dbtest.New(t), &lostFetch{}
+	db, err := postgres.Open(t.Context(), postgres.Config{URL: scratch.URL, AllowPrivileged: true, MaxConns: 10, Configure: func(c *pgx.ConnConfig) {
+		(&sqlFaults{}).configure(c)
+		c.Tracer = f
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(db.Close)
+	queue, documents, err := start(db, llm.NewHashing())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = queue.Stop(context.Background()) })
+	lost := false
+	for n := 0; n < 20 && !lost; n++ { // what is lost first may be a hand-out of nothing
+		f.armed.Store(true)
+		tenantID := scratch.Tenant(t)
+		id := upload(t, documents, tenantID, "handbook.md", handbook(1))
+		dbtest.Eventually(t, 20*time.Second, "the document to be read, or its job to be lost", func() bool {
+			lost = scratch.Count(t, "select count(*) from river.river_job where state = 'running' and attempted_at < now() - interval '1 second'") > 0
+			return lost || scratch.Count(t, "select count(*) from documents where id = $1 and status = 'ready'", id) == 1
+		})
+	}
+	if !lost {
+		t.Fatal("no hand-out of a job was lost")
+	}
+	scratch.Exec(t, "update river.river_job set attempted_at = attempted_at - interval '1 minute' where state = 'running'")
+	dbtest.Eventually(t, 20*time.Second, "the documents to be read", func() bool {
+		return scratch.Count(t, "select count(*) from documents where status <> 'ready'") == 0
+	})
 }

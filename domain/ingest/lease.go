@@ -4,10 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river/rivertype"
 
 	"bitb/domain"
 )
@@ -104,7 +108,56 @@ func (l *lease) rescue(ctx context.Context) error {
 	if n := tag.RowsAffected(); n > 0 {
 		l.Log.InfoContext(ctx, "took over jobs of a process that died", "jobs", n)
 	}
+	if err := l.putBackMissing(ctx, pool); err != nil {
+		return err
+	}
 	return l.putBackAbandoned(ctx, pool)
+}
+
+// putBackMissing puts the jobs back in line that the queue gave to this process and that never arrived, or whose end was never
+// written down: the connection broke before the answer came. Nobody else would, as this process lives.
+func (l *lease) putBackMissing(ctx context.Context, pool *pgxpool.Pool) error {
+	tag, err := pool.Exec(ctx, `update river.river_job set state = 'available', scheduled_at = now()
+		where state = 'running' and attempted_by[array_upper(attempted_by, 1)] = $1 and attempted_at < now() - $2::interval and id <> all($3)`,
+		l.id, missingAfter, l.working.list())
+	if err != nil {
+		return fmt.Errorf("look for jobs that did not arrive: %w", err)
+	}
+	if n := tag.RowsAffected(); n > 0 {
+		l.Log.InfoContext(ctx, "took up jobs that did not arrive", "jobs", n)
+	}
+	return nil
+}
+
+// working knows the jobs that this process works on.
+type working struct {
+	lock sync.Mutex
+	jobs map[int64]bool
+}
+
+func (w *working) on(ctx context.Context, job *rivertype.JobRow, do func(context.Context) error) error {
+	w.note(job.ID, true)
+	defer w.note(job.ID, false)
+	return do(ctx)
+}
+
+func (w *working) note(id int64, now bool) {
+	w.lock.Lock()
+	defer w.lock.Unlock()
+	if w.jobs == nil {
+		w.jobs = map[int64]bool{}
+	}
+	if now {
+		w.jobs[id] = true
+	} else {
+		delete(w.jobs, id)
+	}
+}
+
+func (w *working) list() []int64 {
+	w.lock.Lock()
+	defer w.lock.Unlock()
+	return append([]int64{}, slices.Collect(maps.Keys(w.jobs))...)
 }
 
 // putBackAbandoned finds turns that were given up, as when the database was gone for long, and puts the documents that they

@@ -3,6 +3,7 @@ package ingest_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -363,4 +364,22 @@ func TestOutageIsWaitedFor(t *testing.T) {
 		}
 	}
 	checkIndex(t, db, tenantID)
+}
+
+// What is put in line has the time of the database, to the microsecond that of the upload's transaction, whatever the clock here says.
+func TestDatedByTheDatabase(t *testing.T) {
+	t.Parallel()
+	db := dbtest.New(t)
+	idle, err := ingest.NewService(ingest.Config{DB: db.DB, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	documents := document.NewService(db.DB, idle)
+	if err := idle.Use(documents); err != nil {
+		t.Fatal(err)
+	}
+	upload(t, documents, db.Tenant(t), "handbook.md", handbook(1))
+	if n := db.Count(t, "select count(*) from river.river_job j join documents d on j.created_at = d.created_at and j.scheduled_at = d.created_at"); n == 0 {
+		t.Error("the turns are dated by the process")
+	}
 }

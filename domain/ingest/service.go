@@ -38,6 +38,7 @@ const (
 	jobTimeout   = reader.Longest + time.Hour
 	rescueAfter  = jobTimeout + 10*time.Minute
 	rescueEvery  = 2 * time.Second
+	missingAfter = 10 * time.Second // a job that the queue gave us, and nothing here works on
 	softStop     = 15 * time.Second
 	jobAttempts  = 25 // of a job, which fails only when the database does
 	mostTries    = 5  // of a document
@@ -46,6 +47,7 @@ const (
 	progressStep = 250 * time.Millisecond // how often progress is written
 	watchStep    = 500 * time.Millisecond // how often a reading looks whether it is still wanted
 	paceFor      = 5 * time.Second        // how long an estimate of the pace is good
+	paceWithin   = 2 * time.Second        // and how long a page waits for one
 )
 
 // Reader turns a file into text and chunks; see reader.Child.
@@ -67,8 +69,8 @@ type Hints interface {
 // Metrics counts stages and ends. reason is "" for a document that is ready.
 type Metrics interface {
 	Stage(stage string, took time.Duration)
-	Ended(reason string, chunks int)
-	Reembedded(chunks int) // of a document that an earlier model had embedded
+	Ended(ctx context.Context, reason string, chunks int) // of a document of the tenant in ctx
+	Reembedded(chunks int)                                // of a document that an earlier model had embedded
 }
 
 // Tenants goes over all tenants; see tenant.Service.
@@ -107,6 +109,7 @@ type Service struct {
 	id        string // of this process among those that work
 	stop      context.CancelFunc
 	running   sync.WaitGroup
+	working   working
 	outage    outage
 	calls     calls
 	atOnce    int // calls of the embedder: as many as there are workers, two at least
@@ -160,6 +163,7 @@ func NewService(c Config) (*Service, error) {
 		JobTimeout: jobTimeout, RescueStuckJobsAfter: rescueAfter, SoftStopTimeout: softStop, MaxAttempts: jobAttempts,
 		RetryPolicy: retryPolicy{}, FetchPollInterval: time.Second, FetchCooldown: 20 * time.Millisecond,
 		CompletedJobRetentionPeriod: time.Hour, SkipUnknownJobCheck: true, PollOnly: c.DB.Pooled(),
+		Middleware: []rivertype.Middleware{river.WorkerMiddlewareFunc(s.working.on), river.JobInsertMiddlewareFunc(dated)},
 	}
 	if c.Workers > 0 {
 		config.Queues = map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: c.Workers}, upkeepKind: {MaxWorkers: 1},
@@ -177,7 +181,25 @@ func NewService(c Config) (*Service, error) {
 type retryPolicy struct{}
 
 func (retryPolicy) NextRetry(j *rivertype.JobRow) time.Time {
-	return time.Now().Add(min(250*time.Millisecond<<min(j.Attempt-1, 7), 30*time.Second))
+	from := time.Now()
+	if j.AttemptedAt != nil { // by the clock of the database, by which it will be looked for
+		from = *j.AttemptedAt
+	}
+	return from.Add(min(250*time.Millisecond<<min(j.Attempt-1, 7), 30*time.Second))
+}
+
+// dated leaves it to the database to date what is inserted: the queue would do so itself, and an instance whose clock is ahead would
+// put documents in a line that nobody looks at until then.
+func dated(ctx context.Context, jobs []*rivertype.JobInsertParams, insert func(context.Context) ([]*rivertype.JobInsertResult, error)) ([]*rivertype.JobInsertResult, error) {
+	for _, j := range jobs {
+		if j.CreatedAt == nil {
+			j.CreatedAt = &time.Time{}
+		}
+		if j.ScheduledAt == nil {
+			j.ScheduledAt = &time.Time{}
+		}
+	}
+	return insert(ctx)
 }
 
 // Use ties the line to the documents it works on.
@@ -246,6 +268,8 @@ func (s *Service) Pace(ctx context.Context) document.Pace {
 		return s.pace
 	}
 	var each float64
+	ctx, cancel := context.WithTimeout(ctx, paceWithin)
+	defer cancel()
 	err := s.DB.QueuePool().QueryRow(ctx, `
 		select coalesce((select avg(took) from (select extract(epoch from finalized_at - attempted_at)::float8 as took from river.river_job
 				where kind = $1 and state = 'completed' and finalized_at - attempted_at > interval '30 ms' order by finalized_at desc limit 50) last), 0),
@@ -258,6 +282,21 @@ func (s *Service) Pace(ctx context.Context) document.Pace {
 	}
 	s.pace.Each, s.paceAt = time.Duration(each*float64(time.Second)), time.Now()
 	return s.pace
+}
+
+// Waiting is how many documents wait to be read, and for how long the one has that waits longest. Of more than a thousand tenants
+// with a line, the thousand are looked at whose turns have waited longest.
+func (s *Service) Waiting(ctx context.Context) (document.Waiting, error) {
+	rows, err := s.DB.QueuePool().Query(ctx, `select (args->>'tenant_id')::uuid from river.river_job
+		where kind = $1 and state in ('available', 'pending', 'running', 'retryable', 'scheduled') group by 1 order by min(created_at) limit 1000`, jobKind)
+	if err != nil {
+		return document.Waiting{}, fmt.Errorf("list who has a line: %w", err)
+	}
+	tenants, err := pgx.CollectRows(rows, pgx.RowTo[domain.ID])
+	if err != nil {
+		return document.Waiting{}, fmt.Errorf("list who has a line: %w", err)
+	}
+	return s.documents.Waiting(ctx, tenants)
 }
 
 // Start works on the line until Stop.

@@ -14,6 +14,7 @@ import (
 	"github.com/sashabaranov/go-openai"
 
 	"bitb/domain"
+	"bitb/domain/trace"
 )
 
 // OpenAI says which model of which OpenAI-compatible server to use.
@@ -162,8 +163,11 @@ func (u *upstream) client(a *attempt) *openai.Client {
 func (u *upstream) do(ctx context.Context, report *Call, call func(context.Context, *attempt) error) error {
 	start := time.Now()
 	report.Kind, report.Model = u.kind, u.Model
+	ctx, end := trace.Start(ctx, u.kind+" "+u.Model)
 	err := u.attempts(ctx, report, call)
 	report.Duration = time.Since(start)
+	report.describe(ctx)
+	end(err)
 	if u.Observer != nil {
 		u.Observer.ModelCall(*report)
 	}

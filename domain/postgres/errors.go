@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 
 	"github.com/jackc/pgx/v5"
@@ -20,6 +21,7 @@ const (
 	queryCanceled       = "57014"
 	lockNotAvailable    = "55P03" // lock_timeout
 	deadlock            = "40P01"
+	serialization       = "40001"
 	adminShutdown       = "57P01"
 	crashShutdown       = "57P02"
 	cannotConnectNow    = "57P03"
@@ -32,6 +34,30 @@ const (
 func IsUnique(err error, constraint string) bool {
 	e, ok := errors.AsType[*pgconn.PgError](err)
 	return ok && e.Code == uniqueViolation && (constraint == "" || e.ConstraintName == constraint)
+}
+
+// undone reports whether the server gave a transaction up for the sake of another: nothing of it remains.
+func undone(err error) bool {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && (e.Code == deadlock || e.Code == serialization)
+}
+
+// unreachable reports whether the server was not there, or the connection to it broke.
+func unreachable(err error) bool {
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return e.Code == adminShutdown || e.Code == crashShutdown || e.Code == cannotConnectNow
+	}
+	_, network := errors.AsType[net.Error](err)
+	_, connect := errors.AsType[*pgconn.ConnectError](err)
+	return network || connect || pgconn.SafeToRetry(err) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
+}
+
+// spoken is toDomain for an error that came while ctx was, or was not, to go on.
+func spoken(ctx context.Context, err error) error {
+	if err != nil && errors.Is(context.Cause(ctx), errSilent) {
+		return unavailable(errSilent)
+	}
+	return toDomain(err)
 }
 
 // IsDeadlock reports whether err comes from two transactions that waited for each other. The other one goes on; this one may try again.
@@ -57,9 +83,7 @@ func toDomain(err error) error {
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return fromState(e, err)
 	}
-	_, network := errors.AsType[net.Error](err)
-	_, connect := errors.AsType[*pgconn.ConnectError](err)
-	if network || connect || errors.Is(err, context.DeadlineExceeded) || pgconn.SafeToRetry(err) {
+	if unreachable(err) || errors.Is(err, context.DeadlineExceeded) {
 		return unavailable(err)
 	}
 	return err
@@ -74,7 +98,7 @@ func fromState(e *pgconn.PgError, err error) error {
 		return &domain.Error{Code: domain.NotFound, Message: "There is nothing here.", Err: err}
 	case diskFull:
 		return &domain.Error{Code: domain.Full, Message: "The storage is full. Nothing was saved.", Err: err}
-	case tooManyConnections, queryCanceled, lockNotAvailable, deadlock, adminShutdown, crashShutdown, cannotConnectNow, readOnlyTransaction:
+	case tooManyConnections, queryCanceled, lockNotAvailable, deadlock, serialization, adminShutdown, crashShutdown, cannotConnectNow, readOnlyTransaction:
 		return unavailable(err)
 	}
 	return err

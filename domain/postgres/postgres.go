@@ -11,9 +11,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/rand/v2"
+	"net"
 	"runtime"
 	"time"
 
+	"github.com/exaring/otelpgx"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -21,7 +24,10 @@ import (
 	"bitb/domain"
 )
 
-const acquireTimeout = 2 * time.Second
+const (
+	acquireTimeout = 2 * time.Second // until a transaction has begun
+	mostTries      = 3               // of a transaction that came to nothing through no fault of its own
+)
 
 // Config says how to connect.
 type Config struct {
@@ -46,15 +52,23 @@ type Config struct {
 	// AsyncCommit has commits return before they are on disk. For what is thrown away in the end.
 	AsyncCommit bool
 
+	// Trace has every statement be a step of the trace that it belongs to, without the values of its parameters.
+	Trace bool
+
+	// Refused is told when the database refuses a statement for the role or the policy; nil: nobody is.
+	Refused func(context.Context)
+
 	// Configure changes how connections are made; nil: not at all. Tests break them with it.
 	Configure func(*pgx.ConnConfig)
 }
 
 // DB is an open database.
 type DB struct {
-	pool   *pgxpool.Pool
-	queue  *pgxpool.Pool
-	pooled bool
+	pool    *pgxpool.Pool
+	queue   *pgxpool.Pool
+	pooled  bool
+	pulse   *pulse
+	refused func(context.Context)
 }
 
 // Open connects, checks that the role cannot look past row-level security, and returns the database. It fails when
@@ -79,17 +93,40 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 		pool.Close()
 		return nil, err
 	}
-	return &DB{pool: pool, queue: queue, pooled: c.Pooled}, nil
+	return &DB{pool: pool, queue: queue, pooled: c.Pooled, pulse: newPulse(pool.Config().ConnConfig, c), refused: c.Refused}, nil
 }
 
 // Close waits for running transactions and closes all connections.
 func (db *DB) Close() {
+	db.pulse.close()
 	db.queue.Close()
 	db.pool.Close()
 }
 
+// PoolStats is how the connections of a pool are used.
+type PoolStats struct {
+	Name             string // "pages" or "queue"
+	Used, Idle, Most int
+	Waits            int64         // for a connection, since the start
+	Waited           time.Duration // in all of them
+}
+
+// Pools tells how connections are used.
+func (db *DB) Pools() []PoolStats {
+	stats := func(name string, p *pgxpool.Pool) PoolStats {
+		s := p.Stat()
+		return PoolStats{Name: name, Used: int(s.AcquiredConns()), Idle: int(s.IdleConns()), Most: int(s.MaxConns()),
+			Waits: s.EmptyAcquireCount(), Waited: s.EmptyAcquireWaitTime()}
+	}
+	return []PoolStats{stats("pages", db.pool), stats("queue", db.queue)}
+}
+
 // Ping reports whether the database answers.
-func (db *DB) Ping(ctx context.Context) error { return toDomain(db.pool.Ping(ctx)) }
+func (db *DB) Ping(ctx context.Context) error {
+	ctx, cancel := db.pulse.during(ctx)
+	defer cancel()
+	return spoken(ctx, db.pool.Ping(ctx))
+}
 
 // QueuePool is for the job queue, which brings its own statements and its own schema. Without a tenant set, row-level
 // security shows it no tenant's rows.
@@ -99,7 +136,8 @@ func (db *DB) QueuePool() *pgxpool.Pool { return db.queue }
 func (db *DB) Pooled() bool { return db.pooled }
 
 // InTenant runs fn in a transaction that sees and writes the rows of one tenant. It commits when fn returns nil.
-// No network call belongs into fn: a slow model must not hold a connection. Driver errors come back as domain errors. A staff
+// No network call belongs into fn: a slow model must not hold a connection. fn may be called again, from the beginning, when its
+// transaction came to nothing: by a deadlock, or as the connection broke before it was to be committed. Driver errors come back as domain errors. A staff
 // member gets into the tenant of their case alone, until it ends, and as bitb_support: what writes fails as domain.Forbidden.
 func (db *DB) InTenant(ctx context.Context, tenant domain.ID, fn func(pgx.Tx) error) error {
 	return db.inTenant(ctx, tenant, pgx.TxOptions{}, fn)
@@ -200,26 +238,93 @@ func SetTenant(ctx context.Context, tx pgx.Tx, tenant domain.ID) error {
 	return nil
 }
 
-func (db *DB) acquire(ctx context.Context) (*pgxpool.Conn, error) {
-	acquire, cancel := context.WithTimeout(ctx, acquireTimeout)
+// in carries out a transaction, and again where that cannot do anything twice. Only a commit whose answer is lost is not known to have
+// come to nothing.
+func (db *DB) in(ctx context.Context, opts pgx.TxOptions, fn func(pgx.Tx) error) error {
+	ctx, cancel := db.pulse.during(ctx)
 	defer cancel()
-	conn, err := db.pool.Acquire(acquire)
-	switch {
-	case err == nil:
-		return conn, nil
-	case ctx.Err() != nil:
-		return nil, ctx.Err()
+	for try := 1; ; try++ {
+		again, err := db.once(ctx, opts, fn)
+		if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == insufficientPrivilege && db.refused != nil {
+			db.refused(ctx)
+		}
+		if !again || try == mostTries || ctx.Err() != nil {
+			return spoken(ctx, err)
+		}
+		sleep(ctx, time.Duration(try)*(5*time.Millisecond+rand.N(20*time.Millisecond)))
 	}
-	return nil, unavailable(fmt.Errorf("acquire a connection: %w", err))
 }
 
-func (db *DB) in(ctx context.Context, opts pgx.TxOptions, fn func(pgx.Tx) error) error {
-	conn, err := db.acquire(ctx)
+// once tries a transaction once. again says that it came to nothing and may do better next time.
+func (db *DB) once(ctx context.Context, opts pgx.TxOptions, fn func(pgx.Tx) error) (again bool, err error) {
+	conn, tx, err := db.begin(ctx, opts)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer conn.Release()
-	return toDomain(pgx.BeginTxFunc(ctx, conn, opts, fn))
+	defer endWith(ctx, conn.Conn().PgConn().Conn())()
+	done := false
+	defer func() {
+		if !done { // fn failed, or panicked
+			_ = tx.Rollback(ctx)
+		}
+	}()
+	if err := fn(tx); err != nil {
+		return undone(err) || conn.Conn().IsClosed() && ctx.Err() == nil, err
+	}
+	done = true
+	err = tx.Commit(ctx)
+	return undone(err), err
+}
+
+// endWith ends what hangs on a connection when the server has fallen silent: whoever uses it has a context of their own. stop may
+// come too late, and the connection have been given back; then the next one who gets it finds it broken.
+func endWith(ctx context.Context, wire net.Conn) (stop func() bool) {
+	return context.AfterFunc(ctx, func() {
+		if errors.Is(context.Cause(ctx), errSilent) {
+			_ = wire.SetDeadline(time.Now())
+		}
+	})
+}
+
+// begin finds a connection that works: after a restart of the server those in the pool are dead, and for a moment there are no others.
+func (db *DB) begin(ctx context.Context, opts pgx.TxOptions) (*pgxpool.Conn, pgx.Tx, error) {
+	acquire, cancel := context.WithTimeout(ctx, acquireTimeout)
+	defer cancel()
+	for {
+		conn, err := db.pool.Acquire(acquire)
+		if err == nil {
+			var tx pgx.Tx
+			if tx, err = conn.BeginTx(acquire, opts); err == nil {
+				return conn, tx, nil
+			}
+			conn.Release()
+		}
+		if !unreachable(err) || acquire.Err() != nil {
+			return nil, nil, err
+		}
+		sleep(acquire, 50*time.Millisecond)
+		if acquire.Err() != nil {
+			return nil, nil, err // which says more than that time is up
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// renew has a connection log in as whoever the address names by now.
+func (c Config) renew(conn *pgx.ConnConfig) {
+	if c.Fresh == nil {
+		return
+	}
+	if now, err := pgx.ParseConfig(c.Fresh()); err == nil {
+		conn.User, conn.Password = now.User, now.Password
+	}
 }
 
 func newPool(ctx context.Context, c Config, become string, maxConns int32, statementTimeout time.Duration) (*pgxpool.Pool, error) {
@@ -240,17 +345,13 @@ func newPool(ctx context.Context, c Config, become string, maxConns int32, state
 			return err
 		}
 	}
+	if c.Trace {
+		config.ConnConfig.Tracer = otelpgx.NewTracer(otelpgx.WithDisableConnectionDetailsInAttributes())
+	}
 	if c.Configure != nil {
 		c.Configure(config.ConnConfig)
 	}
-	if c.Fresh != nil {
-		config.BeforeConnect = func(_ context.Context, conn *pgx.ConnConfig) error {
-			if now, err := pgx.ParseConfig(c.Fresh()); err == nil {
-				conn.User, conn.Password = now.User, now.Password
-			}
-			return nil
-		}
-	}
+	config.BeforeConnect = func(_ context.Context, conn *pgx.ConnConfig) error { c.renew(conn); return nil }
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("open the database pool: %w", err)

@@ -44,8 +44,9 @@ func (o Overview) Pages() int { return max(1, (o.Matching+PageSize-1)/PageSize) 
 
 // Overview returns the tenant's questions as the last run left them.
 func (s *Service) Overview(ctx context.Context, tenantID domain.ID, f Filter) (Overview, error) {
-	o := Overview{Filter: f}
+	var o Overview
 	err := s.DB.Snapshot(ctx, tenantID, func(tx pgx.Tx) error {
+		o = Overview{Filter: f}
 		all, err := list(ctx, tx, tenantID)
 		if err != nil {
 			return err

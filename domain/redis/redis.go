@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/redis/go-redis/extra/redisotel/v9"
 	goredis "github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/logging"
 )
@@ -33,10 +34,18 @@ type Store struct {
 	local  *window
 	hub    hub
 
-	mu     sync.Mutex
-	pause  time.Duration
-	closed atomic.Int64 // unix nanoseconds until which Redis is not asked
+	mu       sync.Mutex
+	pause    time.Duration
+	closed   atomic.Int64 // unix nanoseconds until which Redis is not asked
+	failures atomic.Int64
 }
+
+func init() { goredis.SetLogger(silent{}) }
+
+// silent drops what the library prints; a Store says itself when Redis is away.
+type silent struct{}
+
+func (silent) Printf(context.Context, string, ...any) {}
 
 // Open reads the address and returns at once; Redis need not be there. An address that cannot be read is an error.
 func Open(url string, log *slog.Logger) (*Store, error) {
@@ -62,6 +71,14 @@ func OpenFresh(url func() string, log *slog.Logger) (*Store, error) {
 	}
 	return &Store{client: goredis.NewClient(options), log: log, local: newWindow()}, nil
 }
+
+// Trace has every command be a step of the trace that it belongs to, without keys and values.
+func (s *Store) Trace() error {
+	return redisotel.InstrumentTracing(s.client, redisotel.WithDBStatement(false))
+}
+
+// Failures is how often Redis did not answer, since the start. While it is left alone it is not asked.
+func (s *Store) Failures() int64 { return s.failures.Load() }
 
 // Close ends all connections.
 func (s *Store) Close() error { return s.client.Close() }
@@ -118,6 +135,7 @@ func (s *Store) away(now time.Time, err error) {
 	if s.pause == 0 {
 		s.log.Warn("redis does not answer; going on without it", "error", err)
 	}
+	s.failures.Add(1)
 	s.pause = min(max(firstPause, 2*s.pause), longPause)
 	s.closed.Store(now.Add(s.pause).UnixNano())
 }

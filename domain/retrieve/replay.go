@@ -50,14 +50,14 @@ func (s *Service) Since(ctx context.Context, tenantID domain.ID, then Retrieval)
 	if err != nil {
 		return now, nil, err
 	}
-	changes = changedSettings(then, now)
+	settings := changedSettings(then, now)
 	err = s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
 		found, err := changedPassages(ctx, tx, tenantID, then)
 		if err != nil {
 			return err
 		}
 		added, err := addedDocuments(ctx, tx, tenantID, then, now)
-		changes = append(append(changes, found...), added...)
+		changes = slices.Concat(settings, found, added)
 		return err
 	})
 	if err == nil && len(changes) == 0 && then.IndexVersion != now.IndexVersion {

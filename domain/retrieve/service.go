@@ -276,6 +276,7 @@ func (s *search) find(ctx context.Context) error {
 	s.out.ByWords.Most, s.out.ByVector.Most = most, most
 	s.planVectors()
 	s.found = map[domain.ID]*hit{}
+	s.hits = nil // the transaction may be carried out again
 	var batch pgx.Batch
 	if len(s.words.Rarest) > 0 && s.out.Settings.Search != VectorsOnly {
 		args := []any{s.words.Rarest, s.words.Weights.Sparse(), most}

@@ -44,7 +44,11 @@ func limit(memory int64, seconds, mostSeconds uint64) error {
 		{unix.RLIMIT_CORE, 0, 0},
 		{unix.RLIMIT_NOFILE, 32, 32},
 	} {
-		if err := unix.Setrlimit(l.resource, &unix.Rlimit{Cur: l.cur, Max: l.max}); err != nil {
+		var now unix.Rlimit // who runs the server may have set it lower, and it cannot be raised
+		if err := unix.Getrlimit(l.resource, &now); err != nil {
+			return err
+		}
+		if err := unix.Setrlimit(l.resource, &unix.Rlimit{Cur: min(l.cur, now.Max), Max: min(l.max, now.Max)}); err != nil {
 			return err
 		}
 	}

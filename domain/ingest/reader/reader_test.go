@@ -423,6 +423,29 @@ func TestMemoryLimit(t *testing.T) {
 	}
 }
 
+// Where the server itself may have less than a reader would, files are read within that.
+func TestLowerLimits(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("limits are set on Linux")
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	poor := filepath.Join(t.TempDir(), "poor")
+	script := "#!/bin/sh\nulimit -d 524288\nulimit -n 24\nulimit -t 60\nexec " + self + " \"$@\"\n"
+	if err := os.WriteFile(poor, []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(handbook)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err := (&Child{Executable: poor}).Read(t.Context(), bytes.NewReader(data), "a.pdf", chunk.Options{}, nil); err != nil || len(r.Chunks) == 0 {
+		t.Errorf("%v", err)
+	}
+}
+
 func zipOf(t *testing.T, parts ...string) []byte {
 	t.Helper()
 	var buf bytes.Buffer
