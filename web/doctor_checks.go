@@ -76,8 +76,8 @@ func (d *clinic) settingsChecks() []doctor.Check {
 }
 
 func (d *clinic) settings(context.Context) doctor.Result {
-	if d.configErr != nil {
-		return doctor.All(strings.Split(d.configErr.Error(), "\n"), "", "README.md lists the settings and what they may be.")
+	if err := errors.Join(d.configErr, d.config.checkFor("serve")); err != nil {
+		return doctor.All(strings.Split(err.Error(), "\n"), "", "README.md lists the settings and what they may be.")
 	}
 	return doctor.Pass("All are there and in order; so are the secrets that they need.")
 }

@@ -133,7 +133,7 @@ func TestDoctorWithoutAnything(t *testing.T) {
 func TestDoctorOfSettings(t *testing.T) {
 	live := func(change func(*clinic)) *clinic {
 		d := &clinic{config: Config{Production: true, PublicURL: "https://chat.example.com", DatabaseURL: "postgres://bitb_app:kX2vQ9mmR4tzL7@db.example/bitb",
-			RedisURL: "rediss://:pZ8wN3hhV6sjD1@cache.example", MetricsListen: "127.0.0.1:1", places: map[string]string{"DATABASE_URL": "vault", "REDIS_URL": "files"}}}
+			RedisURL: "rediss://:pZ8wN3hhV6sjD1@cache.example", MetricsListen: "127.0.0.1:1", EncryptionKeys: "b3BlbiBzZXNhbWUgZm9yIGEgdGVzdA", SessionKeys: "YW5vdGhlciBvbmUgZm9yIGEgdGVzdA", TrustedProxy: []string{"10.0.0.0/8"}, places: map[string]string{"DATABASE_URL": "vault", "REDIS_URL": "files"}}}
 		change(d)
 		return d
 	}
@@ -149,6 +149,8 @@ func TestDoctorOfSettings(t *testing.T) {
 		want doctor.Status
 		says string
 	}{
+		{"what serving needs", well.settings(ctx), doctor.Passed, "in order"},
+		{"no session keys", live(func(d *clinic) { d.config.SessionKeys = "" }).settings(ctx), doctor.Failed, "BITB_SESSION_KEYS is not set"},
 		{"production", well.production(ctx), doctor.Passed, "refused"},
 		{"forgotten", live(func(d *clinic) { d.config.Production = false }).production(ctx), doctor.Failed, "BITB_PRODUCTION is off, and https://chat.example.com"},
 		{"secrets", well.defaults(ctx), doctor.Passed, ""},
@@ -230,6 +232,13 @@ func TestDoctorAsksModels(t *testing.T) {
 	}
 	broken.keys.rerank = broken.keys.model
 	broken.config.OpenAIKey, broken.config.RerankURL, broken.config.RerankModel = "wrong", "http://127.0.0.1:1/rerank", "m"
+	for _, one := range []*server{s, broken} {
+		one.config.resolver = &secret.Resolver{}
+		var err error
+		if one.keys, err = one.config.keyrings(one.metrics, slog.New(slog.DiscardHandler)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for name, check := range map[string]func(*server) look{"answering": answeringModel, "embedding": embeddingModel} {
 		if r := check(s)(t.Context()); r.Status != doctor.Passed || !strings.Contains(r.Found, "scripted") {
 			t.Errorf("%s: %+v", name, r)
