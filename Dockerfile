@@ -16,7 +16,7 @@ COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
 # timetzdata puts the time zones into the binary, which has no /usr/share/zoneinfo to look into.
-RUN CGO_ENABLED=0 go build -trimpath -tags timetzdata -ldflags="-s -w" -o /out/bitb ./web
+RUN CGO_ENABLED=0 go build -trimpath -tags timetzdata,grpcnotrace -ldflags="-s -w" -o /out/bitb ./web
 RUN mkdir -m 1777 /out/tmp
 
 FROM pgvector/pgvector:0.8.2-pg17 AS backup

@@ -10,7 +10,7 @@ generated := git ls-files -co --exclude-standard -- '*_templ.go' static ':!stati
 # How long `make fuzz` tries each target.
 FUZZTIME ?= 5s
 
-.PHONY: help run ready test fuzz services services-stop dev build generate generated lint check bench faults image go node
+.PHONY: help run ready test alerts fuzz disaster services services-stop dev build generate generated lint check bench faults image go node
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ ready: build ## beside make run: the readiness check, then a smoke test
 
 test: go ## install what is missing, then run every test, the browser's too
 	@exec $(services) run --tests go test ./...
+
+alerts: go ## cause every fault that is alerted about, the slow ones too
+	@BITB_ALERTS=1 $(services) run --tests go test -count 1 -run 'TestAlerts' -v ./web | grep -v 'SUCCESS$$'
 
 .PHONY: previous switches manifests
 previous: go ## build the release before this one (deploy/previous) and try it on this one's schema
@@ -50,6 +53,9 @@ fuzz: go ## feed chance input to every fuzz target for FUZZTIME each, and stop a
 		done; \
 	done
 
+disaster: build ## back up a demo of its own, delete its whole data directory, restore it, and print what was lost and how long it took
+	@deploy/backup/disaster.sh
+
 services: ## start the private PostgreSQL and Redis and leave them up for bin/bitb
 	@$(services) install && $(services) start && $(services) status
 
@@ -60,8 +66,9 @@ dev: go ## run the demo and reload the browser whenever a page or Go file change
 	@echo 'Open http://127.0.0.1:7331: it shows the dashboard and reloads itself. (Styles and scripts: make generate.)'
 	@exec $(services) run go tool templ generate --watch --proxy=http://127.0.0.1:8080 --cmd='go run ./web demo'
 
+# gRPC comes with the exporter of traces. Its page of its own requests, which nobody opens, has the linker keep 13 MB more.
 build: go ## build bin/bitb
-	@go build -o bin/bitb ./web
+	@go build -tags grpcnotrace -o bin/bitb ./web
 
 generate: go node ## make the Go of the pages, app.css, app.js and widget.js again (needs Node 20)
 	@go tool templ generate -path views -log-level warn

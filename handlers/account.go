@@ -52,6 +52,7 @@ func (s *server) signIn(c echo.Context) error {
 		account, err = s.Tenants.SignIn(ctx, form.Email, c.FormValue("password"))
 	}
 	if e, ok := asError(err, domain.Unauthenticated, domain.RateLimited); ok {
+		s.signInRefused(ctx, "member", e)
 		if wantsJSON(c.Request()) {
 			return e
 		}
@@ -236,6 +237,9 @@ func (s *server) changePassword(c echo.Context) error {
 	account, _ := accountOf(c)
 	epoch, err := s.Tenants.ChangePassword(c.Request().Context(), account, c.FormValue("current"), c.FormValue("password"))
 	if e, ok := asError(err, domain.Invalid); ok {
+		if e.Fields["current"] != "" {
+			s.signInRefused(c.Request().Context(), "member", e)
+		}
 		return s.settingsPage(c, http.StatusUnprocessableEntity, views.SettingsView{PasswordErr: e})
 	}
 	if err != nil {

@@ -46,6 +46,7 @@ type app struct {
 	*httptest.Server
 	db        *dbtest.Database
 	logs      *syncBuffer
+	told      *told
 	tenants   *tenant.Service
 	support   *tenant.Support
 	clock     atomic.Int64 // seconds, of one-time codes
@@ -93,11 +94,16 @@ func (noMetrics) Retrieved(time.Duration)                                   {}
 func (noMetrics) CacheLookup(string, bool)                                  {}
 func (noMetrics) ModelCall(llm.Call)                                        {}
 func (noMetrics) Request(string, string, int, time.Duration)                {}
+func (noMetrics) Panicked()                                                 {}
+func (noMetrics) SignInRefused(string, bool)                                {}
+func (noMetrics) Denied(string)                                             {}
+func (noMetrics) Suspicious(string)                                         {}
+func (noMetrics) KeyUsed(string, string, bool)                              {}
 
 func newApp(t *testing.T) *app {
 	t.Helper()
-	a := &app{db: dbtest.New(t), logs: &syncBuffer{}}
-	log := slog.New(handlers.LogHandler{Handler: slog.NewJSONHandler(a.logs, nil)})
+	a := &app{db: dbtest.New(t), logs: &syncBuffer{}, told: &told{n: map[string]int{}}}
+	log := handlers.NewLog(a.logs, slog.LevelInfo)
 	store, err := redis.Open(dbtest.RedisURL(t), log)
 	if err != nil {
 		t.Fatal(err)
@@ -106,7 +112,7 @@ func newApp(t *testing.T) *app {
 	a.search = retrieve.NewService(retrieve.Config{DB: a.db.DB, Log: log, Embedder: llm.Cached(llm.NewHashing(), store, noMetrics{})})
 	a.tenants = tenant.NewService(a.db.DB, chat.FirstBot)
 	a.clock.Store(1_800_000_000)
-	a.support = tenant.NewSupport(a.db.DB, func() time.Time { return time.Unix(a.clock.Load(), 0) })
+	a.support = tenant.NewSupport(a.db.DB, dbtest.Sealer(t, "encryption"), func() time.Time { return time.Unix(a.clock.Load(), 0) })
 	a.documents = document.NewService(a.db.DB, dbtest.NoQueue)
 	a.chat = chat.NewService(chat.Config{DB: a.db.DB, Log: log, Retrieve: a.search, Model: llm.Extractive{}, Quoter: llm.Extractive{},
 		Cache: store, Metrics: noMetrics{}})
@@ -118,8 +124,8 @@ func newApp(t *testing.T) *app {
 	listener := httptest.NewUnstartedServer(nil)
 	publicURL := "http://" + listener.Listener.Addr().String()
 	handler, err := handlers.New(t.Context(), handlers.Deps{
-		Log: log, PublicURL: publicURL, Static: static, Tenants: a.tenants, Sessions: tenant.NewSessions(a.db.DB), Support: a.support,
-		Documents: a.documents, Retrieve: a.search, Chat: a.chat, Questions: a.questions, Limiter: &countless{Store: store}, Hints: store, Cache: store, Metrics: noMetrics{},
+		Log: log, PublicURL: publicURL, Static: static, Tenants: a.tenants, Sessions: tenant.NewSessions(a.db.DB, dbtest.Sealer(t, "session")), Support: a.support,
+		Documents: a.documents, Retrieve: a.search, Chat: a.chat, Questions: a.questions, Limiter: &countless{Store: store}, Hints: store, Cache: store, Metrics: a.told,
 		Models: views.Models{Answer: llm.Extractive{}.Model(), Embedding: llm.NewHashing().Model(), BuiltIn: true}, TraceDays: 30,
 		Sniff: sniff, Unzip: unzip,
 		Readiness: &a.doctor, RenderPage: a.render, Ready: a.db.Ping, ClientIP: echo.ExtractIPDirect(),

@@ -73,6 +73,7 @@ func fromEcho(h *echo.HTTPError) *domain.Error {
 
 // fail answers with an error, as a page, a JSON object or nothing more, whatever the caller reads. It is Echo's error handler.
 func (s *server) fail(err error, c echo.Context) {
+	s.watch(c, err)
 	if c.Response().Committed {
 		_ = s.problem(c.Request().Context(), err) // only the log can still be told
 		return

@@ -166,7 +166,7 @@ func (s *server) oneTenant(c echo.Context, r route) error {
 	}
 	for _, name := range named {
 		if name != "" && name != tenantOf(c).String() {
-			return domain.NewError(domain.BadRequest, "The tenant is the one you are signed in to. Leave tenant_id out.")
+			return errOtherTenant
 		}
 	}
 	return nil

@@ -41,9 +41,15 @@ type Cache interface {
 	Set(ctx context.Context, key string, value []byte, ttl time.Duration)
 }
 
-// Metrics counts answered requests. route is the pattern from the table, never the address.
+// Metrics counts what happens to requests. route is the pattern from the table, never the address; the other words are few and
+// fixed too.
 type Metrics interface {
 	Request(route, method string, status int, took time.Duration)
+	Panicked()
+	SignInRefused(who string, throttled bool) // who is "member" or "staff"
+	Denied(kind string)                       // see denied.go
+	Suspicious(what string)                   // more than happens by itself
+	KeyUsed(purpose, key string, accepted bool)
 }
 
 // Deps is what the handlers need from the rest of the product.
@@ -76,6 +82,9 @@ type Deps struct {
 	RenderPage func(ctx context.Context, content []byte, page, width int) (picture []byte, mediaType string, err error)
 	// Ready says why the server should get no requests now, as domain.Unavailable; nil when all is well.
 	Ready func(ctx context.Context) error
+	// Secured tells whether a request came over HTTPS. With it plain HTTP is refused, and so is every host but PublicURL's; without it
+	// both are served.
+	Secured func(*http.Request) bool
 	// ClientIP tells who is calling, past the proxies that are trusted.
 	ClientIP echo.IPExtractor
 }
@@ -97,7 +106,7 @@ func New(stop context.Context, d Deps) (http.Handler, error) {
 	s := &server{Deps: d, stop: stop, uploads: make(chan struct{}, 4), renders: make(chan struct{}, 2)}
 	s.sessions, s.staffSessions = newSessions(d, false), newSessions(d, true)
 	e := s.newEcho()
-	return s.around(e), nil
+	return s.around(e)
 }
 
 func (s *server) newEcho() *echo.Echo {
@@ -113,7 +122,7 @@ func (s *server) newEcho() *echo.Echo {
 
 // around is what happens to every request before Echo sees it. The session is loaded outside of Echo, so that an error
 // page sends one cookie, and only where there may be one: files and the widget have none.
-func (s *server) around(e *echo.Echo) http.Handler {
+func (s *server) around(e *echo.Echo) (http.Handler, error) {
 	withSession, reading, forStaff := s.sessions.LoadAndSave(e), s.readSession(e), s.staffSessions.LoadAndSave(e)
 	crossOrigin := http.NewCrossOriginProtection()
 	crossOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -129,14 +138,18 @@ func (s *server) around(e *echo.Echo) http.Handler {
 			withSession.ServeHTTP(w, r)
 		}
 	}))
-	return s.logged(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		secure(w.Header(), s.PublicURL)
+	inside, err := s.overHTTPS(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		secure(w.Header())
+		if strings.HasPrefix(s.PublicURL, "https://") && (s.Secured == nil || s.Secured(r)) {
+			w.Header().Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+		}
 		if cookieless(r.URL.Path) {
 			e.ServeHTTP(w, r)
 			return
 		}
 		dashboard.ServeHTTP(w, r)
 	}))
+	return s.logged(inside), err
 }
 
 func staffPath(path string) bool { return path == "/staff" || strings.HasPrefix(path, "/staff/") }
@@ -147,7 +160,7 @@ func cookieless(path string) bool {
 }
 
 // secure sets the headers that every answer carries. No inline script and no inline style ever runs.
-func secure(h http.Header, publicURL string) {
+func secure(h http.Header) {
 	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "+
 		"connect-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -155,7 +168,4 @@ func secure(h http.Header, publicURL string) {
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
-	if strings.HasPrefix(publicURL, "https://") {
-		h.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
-	}
 }

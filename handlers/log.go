@@ -1,21 +1,39 @@
 package handlers
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"time"
 
 	"bitb/domain"
+	"bitb/domain/trace"
 )
 
-// seen is what is learnt about a request on its way, for the log line at its end.
+// seen is what is learnt about a request on its way, for its log lines.
 type seen struct {
 	id       string
 	route    string
 	identity domain.Identity
+	visitor  domain.ID
+}
+
+// actor is who makes the request; "" while nobody is known.
+func (s *seen) actor() string {
+	switch who := s.identity; {
+	case who.StaffID != domain.ID{}:
+		return "staff:" + who.StaffID.String()
+	case who.UserID != domain.ID{}:
+		return "member:" + who.UserID.String()
+	case s.visitor != domain.ID{}:
+		return "visitor:" + s.visitor.String()
+	}
+	return ""
 }
 
 type seenKey struct{}
@@ -27,22 +45,61 @@ func seenIn(ctx context.Context) *seen {
 	return &seen{}
 }
 
-// LogHandler adds the request id and the tenant of the context to every line.
+// NewLog writes JSON, a line each, with what LogHandler adds.
+func NewLog(w io.Writer, level slog.Level) *slog.Logger {
+	return slog.New(LogHandler{slog.NewJSONHandler(escaper{w}, &slog.HandlerOptions{Level: level})})
+}
+
+// escaper writes JSON in which no character commands a terminal or turns text around. The encoder has escaped what is below
+// the space already; outside of strings there is none of the others.
+type escaper struct{ io.Writer }
+
+func (w escaper) Write(line []byte) (int, error) {
+	if !bytes.ContainsFunc(line, commanding) {
+		return w.Writer.Write(line)
+	}
+	var out bytes.Buffer
+	for _, r := range string(line) {
+		if commanding(r) {
+			fmt.Fprintf(&out, `\u%04x`, r)
+		} else {
+			out.WriteRune(r)
+		}
+	}
+	if _, err := w.Writer.Write(out.Bytes()); err != nil {
+		return 0, err
+	}
+	return len(line), nil
+}
+
+// commanding are DEL, the second set of control characters, and those that change the direction of text.
+func commanding(r rune) bool {
+	return r >= 0x7f && r <= 0x9f || r >= 0x200e && r <= 0x200f || r >= 0x2028 && r <= 0x202e || r >= 0x2066 && r <= 0x2069
+}
+
+// LogHandler adds to every line where it belongs: request, route, tenant, actor, trace and span.
 type LogHandler struct{ slog.Handler }
 
 // Handle writes one line.
 func (h LogHandler) Handle(ctx context.Context, r slog.Record) error {
-	if s, ok := ctx.Value(seenKey{}).(*seen); ok {
-		r.AddAttrs(slog.String("request_id", s.id))
-		if s.identity.TenantID != (domain.ID{}) {
-			r.AddAttrs(slog.String("tenant_id", s.identity.TenantID.String()))
+	add := func(key, value string) {
+		if value != "" {
+			r.AddAttrs(slog.String(key, value))
 		}
-		if s.identity.StaffID != (domain.ID{}) {
-			r.AddAttrs(slog.String("staff_id", s.identity.StaffID.String()))
-		}
-	} else if who, ok := domain.IdentityFrom(ctx); ok {
-		r.AddAttrs(slog.String("tenant_id", who.TenantID.String()))
 	}
+	who, _ := domain.IdentityFrom(ctx)
+	if s, ok := ctx.Value(seenKey{}).(*seen); ok {
+		add("request_id", s.id)
+		add("actor", s.actor())
+		add("route", s.route)
+		who = s.identity
+	}
+	if who.TenantID != (domain.ID{}) {
+		add("tenant_id", who.TenantID.String())
+	}
+	traceID, spanID := trace.IDs(ctx)
+	add("trace_id", traceID)
+	add("span_id", spanID)
 	return h.Handler.Handle(ctx, r)
 }
 
@@ -80,8 +137,9 @@ func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 func (s *server) logged(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
-		about := &seen{id: domain.NewID().String()}
-		ctx := context.WithValue(r.Context(), seenKey{}, about)
+		id := domain.NewID()
+		about := &seen{id: id.String()}
+		ctx := context.WithValue(trace.Begin(r.Context(), id), seenKey{}, about)
 		out := &statusWriter{ResponseWriter: w}
 		out.Header().Set("X-Request-Id", about.id)
 		defer func() {
@@ -89,6 +147,7 @@ func (s *server) logged(next http.Handler) http.Handler {
 				if aborted, ok := p.(error); ok && errors.Is(aborted, http.ErrAbortHandler) {
 					panic(p)
 				}
+				s.Metrics.Panicked()
 				s.Log.ErrorContext(ctx, "panic in a handler", "panic", p, "stack", string(debug.Stack()))
 				if out.status == 0 {
 					http.Error(out, "Something went wrong on our side. The request id is "+about.id+".", http.StatusInternalServerError)
@@ -100,6 +159,15 @@ func (s *server) logged(next http.Handler) http.Handler {
 	})
 }
 
+// knownMethod bounds the words that anybody can make up.
+func knownMethod(m string) string {
+	switch m {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return m
+	}
+	return "other"
+}
+
 func (s *server) finish(ctx context.Context, r *http.Request, about *seen, status int, took time.Duration) {
 	if status == 0 {
 		status = http.StatusOK
@@ -107,12 +175,16 @@ func (s *server) finish(ctx context.Context, r *http.Request, about *seen, statu
 	if about.route == "" {
 		about.route = "unmatched"
 	}
-	if s.Metrics != nil {
-		s.Metrics.Request(about.route, r.Method, status, took)
+	method := knownMethod(r.Method)
+	s.Metrics.Request(about.route, method, status, took)
+	trace.Name(ctx, method+" "+about.route)
+	trace.Set(ctx, "http.route", about.route, "bitb.request_id", about.id, "bitb.actor", about.actor())
+	if about.identity.TenantID != (domain.ID{}) {
+		trace.Set(ctx, "bitb.tenant_id", about.identity.TenantID.String())
 	}
 	level := slog.LevelInfo
 	if about.route == "/healthz" || about.route == "/readyz" || about.route == "/static/*" {
 		level = slog.LevelDebug
 	}
-	s.Log.Log(ctx, level, "request", "method", r.Method, "route", about.route, "status", status, "ms", took.Milliseconds())
+	s.Log.Log(ctx, level, "request", "method", method, "status", status, "ms", took.Milliseconds())
 }

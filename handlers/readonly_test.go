@@ -109,11 +109,14 @@ func TestCasesOnlyRead(t *testing.T) {
 		"tenant.Rename":         asCall(s.Rename, id, "Other"),
 		"tenant.ChangePassword": asCall(s.ChangePassword, m.account, password, password+"x"),
 		"tenant.Erase":          asCall(s.Erase, id),
+		"tenant.Delete":         asCall(s.Delete, m.account, password, "Shop"),
+		"tenant.Invite":         asCall(s.Invite, "Somebody", time.Now()),
 		"tenant.MakeScratch":    asCall(s.MakeScratch, "Scratch"),
 		"tenant.EraseScratch":   asCall(s.EraseScratch, time.Minute),
 		"support.OpenCase":      asCall(u.OpenCase, h.staff, id, tenant.CaseForm{Reason: "The answer about prices", Minutes: 15, Code: h.code()}, tenant.Visit{}),
 		"support.Look":          asCall(u.Look, h.staff, open, tenant.Visit{}), "support.CloseCase": asCall(u.CloseCase, h.staff, open, tenant.Visit{}),
 		"support.Add": asCall(u.Add, "new@support.example", ""), "support.Remove": asCall(u.Remove, h.staff.Email),
+		"support.Reseal":  asCall(u.Reseal),
 		"support.SignIn":  asCall(u.SignIn, h.staff.Email, h.signIn.Password, h.code()),
 		"support.SignOut": asCall(u.SignOut, h.staff, tenant.Visit{}),
 		"support.Audit":   asCall(u.Audit, id, 1), "support.LookingIn": asCall(u.LookingIn, id),
@@ -136,14 +139,18 @@ func TestCasesOnlyRead(t *testing.T) {
 		"retrieve.Settings": asCall(r.Settings, id), "retrieve.Get": asCall(r.Get, id, ids["retrieval"]), "retrieve.Defaults": nil, "retrieve.Reranker": nil,
 		"retrieve.Name": asCall(r.Name, id, []retrieve.Passage{{ChunkID: chunk}}), "retrieve.Explain": asCall(r.Explain, id, retrieve.Query{Text: "bicycle"}, doc, chunk),
 		"retrieve.Since": asCall(r.Since, id, retrieve.Retrieval{Question: "bicycle", Searched: "bicycle"}), "chat.Prompt": asCall(k.Prompt, id, ids["retrieval"]),
+		"document.Waiting":     asCall(d.Waiting, []domain.ID{id}),
 		"document.KeepVectors": asCall(d.KeepVectors, id), // queues what is not lacking here
 		"document.HasOutdated": asCall(d.HasOutdated, id, "m"), "document.NextOutdated": asCall(d.NextOutdated, id, "m"),
 		"questions.Overview": asCall(q.Overview, id, questions.Filter{}), "questions.All": asCall(q.All, id), "questions.Names": asCall(q.Names, id),
 		"questions.Progress": asCall(q.Progress, id), "questions.Notice": asCall(q.Notice, id), "questions.Calibration": asCall(q.Calibration, id),
 		"questions.Follows": nil, "retrieve.State": nil, // statements of a transaction
 		"chat.Standalone": nil, "tenant.Each": asCall(s.Each, func(domain.ID) error { return nil }),
+		"document.KeepOriginalsIn": nil, "document.OriginalOf": asCall(d.OriginalOf, attempt), "document.SweepOriginals": asCall(d.SweepOriginals, time.Now()),
+		"tenant.ByInvitation": nil, "tenant.NeedsInvitation": nil, "tenant.Invited": asCall(s.Invited, "x"), "tenant.Oldest": asCall(s.Oldest),
 		"support.OpenCases": asCall(u.OpenCases, other), "support.Tenants": asCall(u.Tenants, "", 1), "support.Tenant": asCall(u.Tenant, id),
 		"support.Members": asCall(u.Members), "support.Member": asCall(u.Member, h.staff.ID),
+		"support.SealedWith": asCall(u.SealedWith),
 	}
 	then, err := r.Get(t.Context(), id, ids["retrieval"])
 	if err != nil {

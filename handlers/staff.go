@@ -107,6 +107,7 @@ func (s *server) staffSignIn(c echo.Context) error {
 		member, err = s.Support.SignIn(ctx, form.Email, c.FormValue("password"), c.FormValue("code"))
 	}
 	if e, ok := asError(err, domain.Unauthenticated, domain.RateLimited); ok {
+		s.signInRefused(ctx, "staff", e)
 		if wantsJSON(c.Request()) {
 			return e
 		}
@@ -184,6 +185,9 @@ func (s *server) openCase(c echo.Context) error {
 	form := tenant.CaseForm{Reason: text(c.FormValue("reason")), Minutes: wholeNumber(c.FormValue("minutes")), Code: c.FormValue("code")}
 	open, err := s.Support.OpenCase(c.Request().Context(), staffOf(c), id, form, visitOf(c))
 	if e, ok := asError(err, domain.Invalid, domain.RateLimited); ok {
+		if e.Code == domain.RateLimited || e.Fields["code"] != "" {
+			s.signInRefused(c.Request().Context(), "staff", e)
+		}
 		if wantsJSON(c.Request()) {
 			return e
 		}

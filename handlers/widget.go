@@ -52,10 +52,13 @@ func (s *server) guardSite(c echo.Context, r route) error {
 	defer cancel()
 	tenantID, bot, err := s.Chat.ByKey(soon, key)
 	if err != nil {
+		if domain.CodeOf(err) == domain.NotFound {
+			s.Metrics.KeyUsed("bot", "unknown", false)
+		}
 		return err
 	}
 	if origin == "" || (origin != s.PublicURL && !slices.Contains(bot.Origins, origin)) {
-		return domain.NewError(domain.Forbidden, "This site is not on the bot's list of allowed sites. Add it on the Bot page.")
+		return errOrigin
 	}
 	h.Set("Access-Control-Allow-Origin", origin)
 	h.Set("Access-Control-Expose-Headers", "Retry-After")
@@ -66,8 +69,12 @@ func (s *server) guardSite(c echo.Context, r route) error {
 	if r.who == visitor {
 		token, _ := strings.CutPrefix(req.Header.Get("Authorization"), "Bearer ")
 		if about.asker.VisitorID, err = s.Chat.Visitor(soon, tenantID, bot.ID, token); err != nil {
+			if domain.CodeOf(err) == domain.Unauthenticated {
+				s.Metrics.KeyUsed("visitor", "unknown", false)
+			}
 			return err
 		}
+		seenIn(req.Context()).visitor = about.asker.VisitorID
 	}
 	c.Set("site", about)
 	if err := s.limited(c, r.limit, about.asker.VisitorID.String(), r.path); err != nil {

@@ -56,6 +56,11 @@ func (noMetrics) Retrieved(time.Duration)                                   {}
 func (noMetrics) CacheLookup(string, bool)                                  {}
 func (noMetrics) ModelCall(llm.Call)                                        {}
 func (noMetrics) Request(string, string, int, time.Duration)                {}
+func (noMetrics) Panicked()                                                 {}
+func (noMetrics) SignInRefused(string, bool)                                {}
+func (noMetrics) Denied(string)                                             {}
+func (noMetrics) Suspicious(string)                                         {}
+func (noMetrics) KeyUsed(string, string, bool)                              {}
 
 func newDashboard(t *testing.T) *dashboard {
 	t.Helper()
@@ -78,7 +83,7 @@ func newDashboard(t *testing.T) *dashboard {
 	server := httptest.NewUnstartedServer(nil)
 	d.url = "http://" + server.Listener.Addr().String()
 	server.Config.Handler, err = handlers.New(stop, handlers.Deps{
-		Log: log, PublicURL: d.url, Static: static, Tenants: tenants, Sessions: tenant.NewSessions(d.db.DB), Support: tenant.NewSupport(d.db.DB, time.Now),
+		Log: log, PublicURL: d.url, Static: static, Tenants: tenants, Sessions: tenant.NewSessions(d.db.DB, dbtest.Sealer(t, "session")), Support: tenant.NewSupport(d.db.DB, dbtest.Sealer(t, "encryption"), time.Now),
 		Documents: d.documents, Retrieve: search, Questions: d.questions, Limiter: d.hints, Hints: d.hints, Cache: d.hints, Metrics: noMetrics{},
 		Models: views.Models{Answer: "builtin", BuiltIn: true},
 		Chat: chat.NewService(chat.Config{DB: d.db.DB, Log: log, Retrieve: search, Model: llm.Extractive{}, Quoter: llm.Extractive{},

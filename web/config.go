@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,6 +18,9 @@ import (
 	"time"
 
 	"github.com/caarlos0/env/v11"
+
+	"bitb/domain/secret"
+	"bitb/domain/secret/manager"
 )
 
 // Secret is a setting that is never printed.
@@ -36,8 +40,8 @@ func redacted(s Secret) string {
 	return "redacted"
 }
 
-// Config is every setting there is. This file alone reads the environment. Beside each Secret NAME, NAME_FILE names a
-// file that holds it.
+// Config is every setting there is. This file alone reads the environment. A Secret may be a reference to a file or a secret manager,
+// and beside each Secret NAME, NAME_FILE names a file that holds it.
 type Config struct {
 	DatabaseURL Secret `env:"DATABASE_URL"`
 	MigrateURL  Secret `env:"BITB_MIGRATE_DATABASE_URL"` // "": DatabaseURL
@@ -56,6 +60,16 @@ type Config struct {
 	RerankModel string `env:"BITB_RERANK_MODEL"` // set together with it
 	RerankKey   Secret `env:"BITB_RERANK_KEY"`
 
+	EncryptionKeys Secret        `env:"BITB_ENCRYPTION_KEYS"` // of what is stored, with commas between them, the newest first
+	SessionKeys    Secret        `env:"BITB_SESSION_KEYS"`
+	SecretRefresh  time.Duration `env:"BITB_SECRET_REFRESH" envDefault:"5m"` // how often files and secret managers are read again
+
+	ACMEEmail     string `env:"BITB_ACME_EMAIL"`     // set: the server gets certificates for PublicURL's host itself
+	ACMEDirectory string `env:"BITB_ACME_DIRECTORY"` // "": Let's Encrypt
+	TLSCert       string `env:"BITB_TLS_CERT_FILE"`
+	TLSKey        string `env:"BITB_TLS_KEY_FILE"`
+	HTTPListen    string `env:"BITB_HTTP_LISTEN"` // beside a certificate of its own; "": :80, "off": none
+
 	Listen        string     `env:"BITB_LISTEN" envDefault:"127.0.0.1:8080"`
 	MetricsListen string     `env:"BITB_METRICS_LISTEN" envDefault:"127.0.0.1:9464"` // "off": none
 	PublicURL     string     `env:"BITB_PUBLIC_URL"`                                 // "": http:// and Listen
@@ -65,7 +79,23 @@ type Config struct {
 	TraceDays     int        `env:"BITB_TRACE_DAYS" envDefault:"30"` // that an answer can be explained
 	Workers       int        `env:"BITB_WORKERS" envDefault:"2"`     // documents read at once by this process; 0: none
 
-	SignUp string `env:"BITB_SIGN_UP" envDefault:"open"` // or "invited": see invite.go
+	OTLPEndpoint   string  `env:"OTEL_EXPORTER_OTLP_ENDPOINT"`        // of a collector; "": traces are sent nowhere
+	TracesEndpoint string  `env:"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"` // the whole address, instead
+	OTLPProtocol   string  `env:"OTEL_EXPORTER_OTLP_PROTOCOL" envDefault:"http/protobuf"`
+	TracesOff      bool    `env:"OTEL_SDK_DISABLED"`
+	DailyBudget    float64 `env:"BITB_DAILY_BUDGET_USD"` // of model calls, for the alert; 0: none
+	ModelPrices    string  `env:"BITB_MODEL_PRICES"`     // see prices.go
+
+	SignUp            string `env:"BITB_SIGN_UP" envDefault:"open"` // or "invited": see invite.go
+	BackupTo          string `env:"BITB_BACKUP_TO"`                 // a directory, or s3://bucket/prefix
+	BackupKeys        Secret `env:"BITB_BACKUP_KEYS"`               // newest first, separated by commas
+	BackupDatabaseURL Secret `env:"BITB_BACKUP_DATABASE_URL"`       // "": MigrateURL
+	BackupS3Endpoint  string `env:"BITB_BACKUP_S3_ENDPOINT"`        // "": AWS
+	BackupS3Region    string `env:"BITB_BACKUP_S3_REGION"`
+	BackupS3Access    Secret `env:"BITB_BACKUP_S3_ACCESS_KEY"` // "": as AWS's tools find it
+	BackupS3Secret    Secret `env:"BITB_BACKUP_S3_SECRET_KEY"`
+	BackupDaily       int    `env:"BITB_BACKUP_KEEP_DAILY" envDefault:"7"`
+	BackupWeekly      int    `env:"BITB_BACKUP_KEEP_WEEKLY" envDefault:"4"`
 
 	// Of the readiness check, beside those above.
 	PrometheusURL   string `env:"BITB_PROMETHEUS_URL"`    // that watches this deployment
@@ -78,8 +108,9 @@ type Config struct {
 
 	Drain time.Duration `env:"BITB_DRAIN" envDefault:"0s"` // how long a stop leaves /readyz at 503 before nothing new is served
 
-	command string            // that these settings are for
-	places  map[string]string // where each secret comes from
+	command  string            // that these settings are for
+	places   map[string]string // where each secret comes from
+	resolver *secret.Resolver  // and as they are by now
 }
 
 // processName is what the process calls itself in the database's list of connections.
@@ -109,8 +140,24 @@ func loadConfig(getenv func(string) string) (Config, error) {
 
 // loadConfigWithoutRedis does not miss its address.
 func loadConfigWithoutRedis(getenv func(string) string) (Config, error) {
-	var c Config
-	values, errs := environment(getenv)
+	c, errs := readConfig(getenv)
+	if c.PublicURL == "" {
+		c.PublicURL = "http://" + c.Listen
+	}
+	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
+	c.chooseModels()
+	return c, errors.Join(append(errs, c.check()...)...)
+}
+
+// loadBackupConfig misses neither Redis nor a database: when everything is lost, there is none.
+func loadBackupConfig(getenv func(string) string) (Config, error) {
+	c, errs := readConfig(getenv)
+	return c, errors.Join(append(errs, c.checkBackup()...)...)
+}
+
+func readConfig(getenv func(string) string) (c Config, errs []error) {
+	c.resolver = &secret.Resolver{Managers: manager.All(getenv)}
+	values, errs := environment(getenv, c.resolver)
 	c.places = places(getenv)
 	if err := env.ParseWithOptions(&c, env.Options{Environment: values}); err != nil {
 		errs = append(errs, err)
@@ -121,12 +168,24 @@ func loadConfigWithoutRedis(getenv func(string) string) (Config, error) {
 	if c.MigrateURL == "" {
 		c.MigrateURL = c.DatabaseURL
 	}
-	if c.PublicURL == "" {
-		c.PublicURL = "http://" + c.Listen
+	if c.BackupDatabaseURL == "" {
+		c.BackupDatabaseURL = c.MigrateURL
 	}
-	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
-	c.chooseModels()
-	return c, errors.Join(append(errs, c.check()...)...)
+	return c, errs
+}
+
+func (c *Config) checkBackup() []error {
+	var errs []error
+	if c.BackupTo == "" {
+		errs = append(errs, errors.New("BITB_BACKUP_TO is not set: a directory, or s3://bucket/prefix"))
+	}
+	if c.BackupKeys == "" {
+		errs = append(errs, errors.New("BITB_BACKUP_KEYS is not set; `bitb backup key` makes a key"))
+	}
+	if c.BackupDaily < 1 || c.BackupWeekly < 0 {
+		errs = append(errs, errors.New("BITB_BACKUP_KEEP_DAILY must be 1 or more, BITB_BACKUP_KEEP_WEEKLY 0 or more"))
+	}
+	return errs
 }
 
 // publicURL is where people reach the server, for who needs no other setting.
@@ -173,6 +232,9 @@ func (c *Config) check() []error {
 		wrong("a model is chosen, but neither OPENAI_API_KEY nor OPENAI_BASE_URL is set")
 	}
 	errs = append(errs, c.checkRerank()...)
+	errs = append(errs, c.checkSecrets()...)
+	errs = append(errs, c.checkHTTPS()...)
+	errs = append(errs, c.checkTelemetry()...)
 	errs = append(errs, c.checkDoctor()...)
 	if c.SignUp != "open" && c.SignUp != "invited" {
 		wrong("BITB_SIGN_UP must be open or invited")
@@ -258,8 +320,20 @@ func local(address string) bool {
 	return u.Hostname() == "" || u.Hostname() == "localhost" || (ip != nil && ip.IsLoopback())
 }
 
-// environment gathers the variables that Config names, and reads the files of secrets.
-func environment(getenv func(string) string) (map[string]string, []error) {
+// checkFor says what a command in production cannot do without.
+func (c *Config) checkFor(command string) error {
+	if !c.Production {
+		return nil
+	}
+	errs := c.checkKeys(command)
+	if command == "serve" {
+		errs = append(errs, c.checkServing())
+	}
+	return errors.Join(errs...)
+}
+
+// environment gathers the variables that Config names, and finds out what secrets stand for.
+func environment(getenv func(string) string, secrets *secret.Resolver) (map[string]string, []error) {
 	values := map[string]string{}
 	var errs []error
 	t := reflect.TypeFor[Config]()
@@ -268,15 +342,18 @@ func environment(getenv func(string) string) (map[string]string, []error) {
 		if !ok {
 			continue
 		}
-		if v := getenv(name); v != "" {
-			values[name] = v
-		}
-		if file := getenv(name + "_FILE"); file != "" && t.Field(i).Type == reflect.TypeFor[Secret]() {
-			content, err := os.ReadFile(file)
-			if err != nil {
-				errs = append(errs, fmt.Errorf("%s_FILE cannot be read: %w", name, err))
+		v := getenv(name)
+		if t.Field(i).Type == reflect.TypeFor[Secret]() {
+			if file := getenv(name + "_FILE"); file != "" {
+				v = "file:" + file
 			}
-			values[name] = strings.TrimSpace(string(content))
+			var err error
+			if v, err = secrets.Resolve(context.Background(), name, v); err != nil {
+				errs = append(errs, err)
+			}
+		}
+		if v != "" {
+			values[name] = v
 		}
 	}
 	return values, errs

@@ -70,6 +70,7 @@ func (d *clinic) settingsChecks() []doctor.Check {
 		doctor.Check{ID: "settings.production", Name: "Production mode", Run: d.onlyLive("production mode would refuse to serve without HTTPS.", d.production)},
 		doctor.Check{ID: "settings.defaults", Name: "No default secrets", Run: d.defaults},
 		doctor.Check{ID: "settings.demo", Name: "No demo customer", Run: d.onlyLive("`make run` makes the demo customer; its password is in the code.", d.withServer(noDemo))},
+		doctor.Check{ID: "settings.keys", Name: "Keys in use", Run: d.withServer(keysInOrder)},
 		doctor.Check{ID: "settings.manager", Name: "Secrets from a manager", Run: d.onlyLive("its few secrets are files below .local.", d.manager)},
 	)
 }
@@ -133,6 +134,23 @@ func noDemo(s *server) look {
 	}
 }
 
+// keysInOrder finds keys that are used by somebody else, refused, or missing.
+func keysInOrder(s *server) look {
+	return func(ctx context.Context) doctor.Result {
+		all, err := keyStates(ctx, s.config, s.db, s.keys)
+		if err != nil {
+			return doctor.Fail("They cannot be looked at: %v.", err)
+		}
+		var wrong []string
+		for _, k := range all {
+			if k.odd() {
+				wrong = append(wrong, k.Purpose+" key "+k.Fingerprint+": "+k.verdict)
+			}
+		}
+		return doctor.All(wrong, "Those that are used are set, and none was refused.", "`bitb keys list` shows them all; docs/runbooks/rotate-keys.md says what to do.")
+	}
+}
+
 // manager wants every secret that is set to come from where it can be exchanged without a restart, and is read by few.
 func (d *clinic) manager(context.Context) doctor.Result {
 	var plain []string
@@ -180,6 +198,9 @@ func (c Config) secretTexts() (all []string) {
 			}
 		}
 		all = append(all, value)
+		if keys := strings.Split(value, ","); len(keys) > 1 {
+			all = append(all, slices.DeleteFunc(keys, func(key string) bool { return len(key) < 12 })...)
+		}
 	}
 	return all
 }
@@ -336,10 +357,15 @@ func (d *clinic) monitoringChecks() []doctor.Check {
 			"Run one of the collectors of deploy/monitoring and name its health address (docs/monitoring.md).", doctor.Collector(d.config.LogCollectorURL))},
 		doctor.Check{ID: "metrics.served", Name: "Metrics", Run: d.metrics(prometheus)},
 		doctor.Check{ID: "metrics.scraped", Name: "Prometheus reads them", Run: watched(prometheus.Targets)},
-		doctor.Check{ID: "alerts.rules", Name: "Alerts", Run: watched(prometheus.Rules(nil))},
+		doctor.Check{ID: "alerts.rules", Name: "Alerts", Run: watched(prometheus.Rules(alerts))},
 		doctor.Check{ID: "alerts.delivered", Name: "Somebody is told", Run: watched(prometheus.Alertmanager)},
 	)
 }
+
+// alerts are those of deploy/monitoring/rules; a test compares them.
+var alerts = []string{"BitbDown", "BitbErrors", "BitbPanics", "BitbLimiterFallback", "BitbDatabasePoolFull", "BitbQueueOld", "BitbDocumentsFailOfOneTenant",
+	"BitbDocumentsFail", "BitbModelFails", "BitbModelSlow", "BitbUnanswered", "BitbBudgetNearlySpent", "BitbDenials", "BitbPolicyRefused", "BitbSignInGuessing",
+	"BitbKeyMisuse", "BitbBackupOld", "BitbArchiveBehind", "BitbDrillOld"}
 
 // needs makes a check that goes by an address which a laptop need not have.
 func (d *clinic) needs(setting, value, why, do string, check look) look {

@@ -4,17 +4,25 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"bitb/domain"
 	"bitb/domain/chat"
 	"bitb/domain/dbtest"
 	"bitb/domain/doctor"
 	"bitb/domain/llm/llmtest"
+	"bitb/domain/secret"
 	"bitb/domain/tenant"
 )
 
@@ -98,7 +106,7 @@ func TestDoctorWithoutAnything(t *testing.T) {
 	settings := map[string]string{"DATABASE_URL": "postgres://bitb_app:geheimnis-eines-tests@127.0.0.1:1/bitb", "REDIS_URL": "redis://127.0.0.1:1", "BITB_LISTEN": "127.0.0.1:1"}
 	var out bytes.Buffer
 	err := run(t.Context(), []string{"doctor"}, func(name string) string { return settings[name] }, &out)
-	if err != exitCode(1) {
+	if !errors.Is(err, exitCode(1)) {
 		t.Errorf("ended with %v", err)
 	}
 	for _, says := range []string{"✗ Row-level security", "Not looked at: ", "Nothing answers at http://127.0.0.1:1", "✓ Go and libraries"} {
@@ -111,7 +119,7 @@ func TestDoctorWithoutAnything(t *testing.T) {
 	}
 	out.Reset()
 	settings["BITB_TRACE_DAYS"], settings["BITB_PUBLIC_URL"] = "0", "ftp://x"
-	if err := run(t.Context(), []string{"doctor"}, func(name string) string { return settings[name] }, &out); err != exitCode(1) {
+	if err := run(t.Context(), []string{"doctor"}, func(name string) string { return settings[name] }, &out); !errors.Is(err, exitCode(1)) {
 		t.Errorf("with wrong settings it ended with %v", err)
 	}
 	for _, says := range []string{"✗ Settings", "BITB_TRACE_DAYS must be 1 to 3650", "BITB_PUBLIC_URL must be like"} {
@@ -211,6 +219,16 @@ func TestDoctorAsksModels(t *testing.T) {
 	model.Chat.Reply("Yes.")
 	s := &server{config: Config{OpenAIBaseURL: model.URL, OpenAIKey: Secret(model.Key), ChatModel: "scripted", EmbeddingModel: "scripted"}, metrics: newMetrics()}
 	broken := &server{config: s.config, metrics: s.metrics}
+	for _, of := range []struct {
+		s   *server
+		key string
+	}{{s, model.Key}, {broken, "wrong"}} {
+		var err error
+		if of.s.keys.model, err = secret.NewRing(modelKeys, of.key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	broken.keys.rerank = broken.keys.model
 	broken.config.OpenAIKey, broken.config.RerankURL, broken.config.RerankModel = "wrong", "http://127.0.0.1:1/rerank", "m"
 	for name, check := range map[string]func(*server) look{"answering": answeringModel, "embedding": embeddingModel} {
 		if r := check(s)(t.Context()); r.Status != doctor.Passed || !strings.Contains(r.Found, "scripted") {
@@ -245,5 +263,67 @@ func TestDoctorReportIsKept(t *testing.T) {
 	d.last.At = time.Now().Add(-2 * sameFor)
 	if later := d.Report(t.Context(), false); time.Since(later.At) > sameFor {
 		t.Error("an old one is shown")
+	}
+}
+
+// Live, the last backup, the archive and the last drill must be there and young; with dumps alone the archive is the service's.
+func TestDoctorReadsBackups(t *testing.T) {
+	db := dbtest.New(t)
+	d := &clinic{config: Config{Production: true, PublicURL: "https://chat.example.com"}, server: &server{db: db.DB}}
+	statuses := func() (all string) {
+		for _, c := range d.backupChecks() {
+			r := c.Run(t.Context())
+			if all += string(r.Status) + " "; r.Status == doctor.Failed && r.Do == "" {
+				t.Errorf("%s does not say what to do: %+v", c.ID, r)
+			}
+		}
+		return strings.TrimSpace(all)
+	}
+	expect := func(when, want string) {
+		t.Helper()
+		if got := statuses(); got != want {
+			t.Errorf("%s: %s, want %s", when, got, want)
+		}
+	}
+	expect("never made", "failed failed failed")
+	made := func(kind, age string, ok bool) {
+		db.Exec(t, `insert into meta.backups (id, kind, started_at, finished_at, bytes, place, ok) values (gen_random_uuid(), $1, now() - $2::text::interval, now() - $2::text::interval, 1000000, 'x', $3)`, kind, age, ok)
+	}
+	made("base", "1 hour", false)
+	expect("one that failed", "failed failed failed")
+	made("base", "27 hours", true)
+	made("wal", "16 minutes", true)
+	db.Exec(t, "insert into meta.drills (id, started_at, finished_at, ok, rpo_seconds, rto_seconds) values (gen_random_uuid(), now(), now() - interval '36 days', true, 4, 90)")
+	expect("old ones", "failed failed failed")
+	made("base", "2 hours", true)
+	made("wal", "1 minute", true)
+	db.Exec(t, "insert into meta.drills (id, started_at, finished_at, ok, rpo_seconds, rto_seconds) values (gen_random_uuid(), now(), now() - interval '3 days', true, 4, 90)")
+	expect("young ones", "passed passed passed")
+	if r := d.backupChecks()[2].Run(t.Context()); !strings.Contains(r.Found, "lost 4s, took 1m30s") {
+		t.Errorf("the drill: %+v", r)
+	}
+	db.Exec(t, "delete from meta.backups where kind <> 'dump'")
+	made("dump", "1 hour", true)
+	expect("a dump", "passed not_applicable passed")
+}
+
+// The readiness check asks Prometheus for the alerts that there are.
+func TestDoctorKnowsTheAlerts(t *testing.T) {
+	rules, err := filepath.Glob("../deploy/monitoring/rules/*.yml")
+	if err != nil || len(rules) == 0 {
+		t.Skip("there are no rules in this checkout")
+	}
+	var named []string
+	for _, file := range rules {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`(?m)^\s*- alert: (\w+)`).FindAllStringSubmatch(string(content), -1) {
+			named = append(named, m[1])
+		}
+	}
+	if diff := cmp.Diff(slices.Sorted(slices.Values(named)), slices.Sorted(slices.Values(alerts))); diff != "" {
+		t.Errorf("alerts in the rules (-) and in the check (+):\n%s", diff)
 	}
 }

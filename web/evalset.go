@@ -82,8 +82,12 @@ type laboratory struct {
 }
 
 func newLaboratory(ctx context.Context, c Config) (*laboratory, error) {
-	log := slog.New(handlers.LogHandler{Handler: slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: max(c.LogLevel, slog.LevelWarn)})})
+	log := handlers.NewLog(os.Stderr, max(c.LogLevel, slog.LevelWarn))
 	s := &server{config: c, log: log, metrics: newMetrics()}
+	var err error
+	if s.keys, err = c.keyrings(s.metrics, log); err != nil {
+		return nil, err
+	}
 	_, embedder, err := s.newModels()
 	if err != nil {
 		return nil, err

@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 	}
 	if os.Getenv(asProgram) != "" {
 		main()
-		return
+		os.Exit(0)
 	}
 	code := m.Run()
 	if ctx, err := chromium(); err == nil {
@@ -49,14 +49,20 @@ type program struct {
 
 func boot(t testing.TB, command string, settings map[string]string) *program {
 	t.Helper()
+	return bootAt(t, command, settings, "BITB_LISTEN")
+}
+
+// bootAt has the program's plain HTTP on the address of another setting.
+func bootAt(t testing.TB, command string, settings map[string]string, plain string) *program {
+	t.Helper()
 	p := &program{url: "http://" + freeAddress(t), metrics: "http://" + freeAddress(t)}
 	values := map[string]string{
-		"REDIS_URL": dbtest.RedisURL(t), "BITB_LISTEN": strings.TrimPrefix(p.url, "http://"),
-		"BITB_METRICS_LISTEN": strings.TrimPrefix(p.metrics, "http://"), "BITB_LOG_LEVEL": "WARN",
+		"REDIS_URL": dbtest.RedisURL(t), "BITB_METRICS_LISTEN": strings.TrimPrefix(p.metrics, "http://"), "BITB_LOG_LEVEL": "WARN",
 	}
 	for name, value := range settings {
 		values[name] = value
 	}
+	values[plain] = strings.TrimPrefix(p.url, "http://")
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() {

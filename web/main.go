@@ -1,6 +1,6 @@
 // Package main is the one binary of the product: `serve` answers HTTP and reads documents, `work` only reads documents,
 // `migrate` brings the database up to date, `staff` keeps the list of support staff, `demo` does all of that with a sample customer,
-// `eval` measures. It wires the other packages
+// `backup`, `restore` and `drill` are for the day on which all is lost, `eval` measures. It wires the other packages
 // together, reads the environment, and starts and stops things in order; what they do is theirs.
 package main
 
@@ -26,7 +26,12 @@ const usage = `bitb turns documents into a chatbot that cites them.
   bitb migrate          bring the database to the newest schema
   bitb demo             all three with a sample customer and their website
   bitb staff            add, list and remove support staff (docs/support.md)
+  bitb keys new|list|reseal
+                        make keys, see which are used, seal anew what older ones sealed (docs/runbooks/rotate-keys.md)
   bitb invite WHOM      print a link with which one company may sign up, where that is by invitation (docs/go-live.md)
+  bitb backup           make, schedule, list and prune backups (docs/backups.md)
+  bitb restore          bring one back: a data directory to any second, or a dump
+  bitb drill            restore the newest into a cluster of its own, check it and measure what it takes
   bitb doctor [--json]  go through what must be so before customers come, against the running system (docs/go-live.md)
   bitb smoke [--url https://chat.example.com] [--invitation LINK] [--timeout 3m] [--json]
                         try the whole product from outside as a throw-away customer, who is erased again (docs/go-live.md)
@@ -84,8 +89,14 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 		return doctorCommand(ctx, args[1:], getenv, stdout)
 	case "eval":
 		return evaluate(ctx, args[1:], getenv, stdout)
+	case "backup", "restore", "drill":
+		return backupCommand(ctx, args, getenv, stdout)
 	case reader.Argument:
 		return exitStatus(reader.ChildMain())
+	case "keys":
+		if done, err := newKey(args[1:], stdout); done {
+			return err
+		}
 	case "serve", "work", "migrate", "demo", "staff", "invite":
 	case "", "help", "-h", "--help":
 		fmt.Fprint(stdout, usage)
@@ -94,11 +105,12 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 		return fmt.Errorf("there is no command %q; bitb help lists them", command)
 	}
 	c, err := loadConfig(getenv)
-	if err != nil {
+	if err = errors.Join(err, c.checkFor(command)); err != nil {
 		return fmt.Errorf("settings: %w", err)
 	}
 	c.command = command
-	log := slog.New(handlers.LogHandler{Handler: slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: c.LogLevel})})
+	log := handlers.NewLog(os.Stderr, c.LogLevel)
+	slog.SetDefault(log) // what libraries say is a line of JSON too
 	switch command {
 	case "migrate":
 		return migrate(ctx, c)
@@ -106,6 +118,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 		return invite(ctx, c, args[1:], stdout)
 	case "staff":
 		return staff(ctx, c, args[1:], stdout)
+	case "keys":
+		return keys(ctx, c, args[1], stdout)
 	case "demo":
 		return demo(ctx, c, log, stdout)
 	}

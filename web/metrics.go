@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"net/http"
 	"strconv"
 	"time"
@@ -28,6 +29,9 @@ type metrics struct {
 	chunks    prometheus.Counter
 	anew      prometheus.Counter
 	retrieval prometheus.Histogram
+
+	certificate prometheus.Gauge
+	*operations
 }
 
 func newMetrics() *metrics {
@@ -57,9 +61,24 @@ func newMetrics() *metrics {
 		retrieval: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "bitb_retrieval_seconds",
 			Help: "Searches for passages, without the embedding of the question.", Buckets: quick}),
 	}
+	m.operations = newOperations(m.registry)
+	m.certificate = prometheus.NewGauge(prometheus.GaugeOpts{Name: "bitb_certificate_expires_timestamp_seconds", Help: "When the server's own certificate expires; 0: it has none."})
+	m.registry.MustRegister(m.certificate)
 	m.registry.MustRegister(m.requests, m.models, m.first, m.tokens, m.caches, m.answers, m.firstByte, m.documents, m.stages,
 		m.chunks, m.anew, m.retrieval, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.begin()
 	return m
+}
+
+// begin shows at 0 what a rule looks at: a counter that appears with its first event has no increase.
+func (m *metrics) begin() {
+	for _, outcome := range []chat.Outcome{chat.Complete, chat.Fallback, chat.Quoted, chat.Interrupted} {
+		m.answers.WithLabelValues(string(outcome), "false")
+	}
+	m.documents.WithLabelValues("ready", "")
+	for _, reason := range []string{"empty", "encrypted", "corrupt", "too_large", "no_text", "timeout", "memory", "embedding", "internal"} {
+		m.documents.WithLabelValues("failed", reason)
+	}
 }
 
 func (m *metrics) handler() http.Handler {
@@ -79,6 +98,7 @@ func (m *metrics) ModelCall(c llm.Call) {
 	}
 	m.tokens.WithLabelValues(c.Kind, c.Model, "in").Add(float64(c.Usage.In))
 	m.tokens.WithLabelValues(c.Kind, c.Model, "out").Add(float64(c.Usage.Out))
+	m.spent(c)
 }
 
 // CacheLookup is told by llm and chat.
@@ -107,10 +127,11 @@ func (m *metrics) Stage(stage string, took time.Duration) {
 }
 
 // Ended is told by ingest. reason is "" for a document that is ready.
-func (m *metrics) Ended(reason string, chunks int) {
+func (m *metrics) Ended(ctx context.Context, reason string, chunks int) {
 	outcome := "ready"
 	if reason != "" {
 		outcome = "failed"
+		m.failed(ctx)
 	}
 	m.documents.WithLabelValues(outcome, reason).Inc()
 	m.chunks.Add(float64(chunks))

@@ -16,6 +16,7 @@ import (
 
 	"bitb/domain/dbtest"
 	"bitb/domain/llm/llmtest"
+	"bitb/domain/secret"
 )
 
 // Redis may never have been there: people sign in, documents become ready, questions are answered.
@@ -190,7 +191,8 @@ func TestRerankSettingsBelongTogether(t *testing.T) {
 
 func TestProductionRefusesPrivilegedRole(t *testing.T) {
 	db := dbtest.New(t)
-	values := map[string]string{"DATABASE_URL": db.OwnerURL, "REDIS_URL": dbtest.RedisURL(t), "BITB_PRODUCTION": "true", "BITB_PUBLIC_URL": "https://chat.example.com"}
+	values := map[string]string{"DATABASE_URL": db.OwnerURL, "REDIS_URL": dbtest.RedisURL(t), "BITB_PRODUCTION": "true", "BITB_PUBLIC_URL": "https://chat.example.com",
+		"BITB_TRUSTED_PROXIES": "10.0.0.0/8", "BITB_ENCRYPTION_KEYS": secret.NewKey(), "BITB_SESSION_KEYS": secret.NewKey()}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	err := run(ctx, []string{"serve"}, func(name string) string { return values[name] }, io.Discard)
@@ -217,6 +219,11 @@ func signUp(t testing.TB, server string) *http.Client {
 // uploadText sends a file with the plain form.
 func uploadText(t testing.TB, c *http.Client, server, name, content string) {
 	t.Helper()
+	upload(t, c, server, name, content, http.StatusSeeOther)
+}
+
+func upload(t testing.TB, c *http.Client, server, name, content string, status int) {
+	t.Helper()
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
 	part, err := form.CreateFormFile("file", name)
@@ -226,14 +233,18 @@ func uploadText(t testing.TB, c *http.Client, server, name, content string) {
 	_, _ = io.WriteString(part, content)
 	_ = form.Close()
 	r, err := c.Post(server+"/documents", form.FormDataContentType(), &body)
-	if err != nil || r.StatusCode != http.StatusSeeOther {
+	if err != nil || r.StatusCode != status {
 		t.Fatalf("upload: %v %v", r, err)
 	}
 	r.Body.Close()
 }
 
 func ask(t *testing.T, c *http.Client, server string) string {
-	r, err := c.PostForm(server+"/playground/messages", url.Values{"question": {"What does a bicycle cost a day?"}})
+	return askThis(t, c, server, "What does a bicycle cost a day?")
+}
+
+func askThis(t testing.TB, c *http.Client, server, question string) string {
+	r, err := c.PostForm(server+"/playground/messages", url.Values{"question": {question}})
 	if err != nil {
 		t.Error(err)
 		return ""

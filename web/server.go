@@ -7,8 +7,8 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/netip"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -27,6 +27,7 @@ import (
 	"bitb/domain/questions"
 	"bitb/domain/redis"
 	"bitb/domain/retrieve"
+	"bitb/domain/secret"
 	"bitb/domain/tenant"
 	"bitb/handlers"
 	"bitb/views"
@@ -36,6 +37,8 @@ import (
 type server struct {
 	config    Config
 	log       *slog.Logger
+	keys      keyrings
+	authority *http.Client // asks for certificates; nil: the usual one
 	metrics   *metrics
 	models    views.Models
 	redis     *redis.Store
@@ -45,6 +48,7 @@ type server struct {
 	documents *document.Service
 	chat      *chat.Service
 	deps      handlers.Deps
+	tracing   *tracing
 	drain     drain
 	started   atomic.Bool // all that was to be started is
 }
@@ -53,10 +57,22 @@ type server struct {
 func newServer(ctx context.Context, c Config, log *slog.Logger) (*server, error) {
 	s := &server{config: c, log: log, metrics: newMetrics()}
 	var err error
-	if s.redis, err = redis.Open(string(c.RedisURL), log); err != nil {
+	if s.keys, err = c.keyrings(s.metrics, log); err != nil {
 		return nil, err
 	}
-	if s.db, err = postgres.Open(ctx, postgres.Config{URL: string(c.DatabaseURL), AllowPrivileged: !c.Production, Pooled: c.Pooled, Name: c.processName()}); err != nil {
+	if s.tracing, err = newTracing(ctx, c, log); err != nil {
+		return nil, err
+	}
+	if s.redis, err = redis.OpenFresh(c.fresh("REDIS_URL", c.RedisURL), log); err != nil {
+		return nil, err
+	}
+	if s.tracing != nil {
+		if err := s.redis.Trace(); err != nil {
+			return nil, fmt.Errorf("trace redis: %w", err)
+		}
+	}
+	if s.db, err = postgres.Open(ctx, postgres.Config{URL: string(c.DatabaseURL), Fresh: c.fresh("DATABASE_URL", c.DatabaseURL), AllowPrivileged: !c.Production,
+		Pooled: c.Pooled, Name: c.processName(), Trace: s.tracing != nil, Refused: s.refused}); err != nil {
 		return nil, err
 	}
 	answerer, embedder, err := s.newModels()
@@ -83,22 +99,25 @@ func newServer(ctx context.Context, c Config, log *slog.Logger) (*server, error)
 	s.queue.FollowedBy(tests)
 	s.chat = chat.NewService(chat.Config{DB: s.db, Log: log, Retrieve: search, Model: answerer, Quoter: llm.Extractive{Observer: s.metrics},
 		Rewriter: rewriter, Cache: s.redis, Metrics: s.metrics})
+	if err := s.measure(); err != nil {
+		return nil, err
+	}
 	static, err := fs.Sub(bitb.Static, "static")
 	if err != nil {
 		return nil, err
 	}
 	s.deps = handlers.Deps{
-		Log: log, PublicURL: c.PublicURL, Static: static, Tenants: s.tenants, Sessions: tenant.NewSessions(s.db), Support: tenant.NewSupport(s.db, time.Now),
+		Log: log, PublicURL: c.PublicURL, Static: static, Tenants: s.tenants, Sessions: tenant.NewSessions(s.db, s.keys.session), Support: tenant.NewSupport(s.db, s.keys.encryption, time.Now),
 		Documents: s.documents, Retrieve: search, Chat: s.chat, Questions: tests, Limiter: s.redis, Hints: s.redis, Cache: s.redis, Metrics: s.metrics,
 		Models: s.models, TraceDays: s.config.TraceDays, Sniff: sniff, Unzip: unzip, RenderPage: renderPage,
-		Readiness: &clinic{config: c, server: s}, Ready: s.ready, ClientIP: clientIP(c.TrustedProxy),
+		Readiness: &clinic{config: c, server: s}, Ready: s.ready, Secured: c.secured(), ClientIP: clientIP(c.proxies()),
 	}
 	return s, nil
 }
 
 func (s *server) newModels() (llm.Chat, llm.Embedder, error) {
 	c := s.config
-	openAI := llm.OpenAI{BaseURL: c.OpenAIBaseURL, Key: string(c.OpenAIKey), Observer: s.metrics}
+	openAI := llm.OpenAI{BaseURL: c.OpenAIBaseURL, Keys: s.keys.model, Observer: s.metrics}
 	var answerer llm.Chat = llm.Extractive{Observer: s.metrics}
 	var embedder llm.Embedder = llm.NewHashing()
 	var err error
@@ -124,7 +143,7 @@ func (s *server) newReranker() (retrieve.Reranker, error) {
 	if c.RerankURL == "" {
 		return nil, nil
 	}
-	return llm.NewReranker(llm.OpenAI{BaseURL: c.RerankURL, Key: string(c.RerankKey), Model: c.RerankModel, Observer: s.metrics})
+	return llm.NewReranker(llm.OpenAI{BaseURL: c.RerankURL, Keys: s.keys.rerank, Model: c.RerankModel, Observer: s.metrics})
 }
 
 // newRewriter sets up the answering model a second time, with a breaker of its own: one that is too slow for rewriting
@@ -134,7 +153,7 @@ func (s *server) newRewriter() (llm.Chat, error) {
 	if c.ChatModel == builtinModel {
 		return nil, nil
 	}
-	return llm.NewChat(llm.OpenAI{BaseURL: c.OpenAIBaseURL, Key: string(c.OpenAIKey), Model: c.ChatModel, Observer: s.metrics})
+	return llm.NewChat(llm.OpenAI{BaseURL: c.OpenAIBaseURL, Keys: s.keys.model, Model: c.ChatModel, Observer: s.metrics})
 }
 
 // questions embeds questions with the present model and, where a server is set up, with those that it had before.
@@ -143,7 +162,7 @@ func (s *server) questions(current llm.Embedder) *llm.QueryEmbedder {
 	if c.OpenAIKey == "" && c.OpenAIBaseURL == "" {
 		return q
 	}
-	return q.WithFormer(llm.OpenAI{BaseURL: c.OpenAIBaseURL, Key: string(c.OpenAIKey), Observer: s.metrics})
+	return q.WithFormer(llm.OpenAI{BaseURL: c.OpenAIBaseURL, Keys: s.keys.model, Observer: s.metrics})
 }
 
 // newQueue ties the knot: documents are put in line by the queue, and the queue works on documents.
@@ -156,7 +175,7 @@ func (s *server) newQueue(embedder llm.Embedder) error {
 	}
 	s.documents = document.NewService(s.db, s.queue)
 	if c := s.config; c.SupabaseURL != "" {
-		s.documents.KeepOriginalsIn(originals.NewSupabase(c.SupabaseURL, string(c.SupabaseKey)))
+		s.documents.KeepOriginalsIn(originals.NewSupabase(c.SupabaseURL, c.fresh("SUPABASE_SERVICE_ROLE_KEY", c.SupabaseKey)))
 	}
 	return s.queue.Use(s.documents)
 }
@@ -204,10 +223,14 @@ func (s *server) start(ctx context.Context, group *errgroup.Group, web bool) err
 		if err != nil {
 			return err
 		}
-		if err := serve(s.drain.over, group, s.config.Listen, s.drain.gently(handler), "BITB_LISTEN"); err != nil {
+		if err := s.listen(ctx, group, s.tracing.around(s.drain.gently(handler))); err != nil {
 			return err
 		}
+		group.Go(func() error { s.resealHourly(ctx); return nil })
 	}
+	record := secret.NewRecord(s.db, s.keys.all()...)
+	group.Go(func() error { record.Run(ctx, s.log); return nil })
+	group.Go(func() error { s.config.resolver.Run(ctx, s.config.SecretRefresh, s.log); return nil })
 	group.Go(func() error { s.sweep(ctx); return nil })
 	return nil
 }
@@ -224,6 +247,9 @@ func (s *server) close() {
 	s.db.Close()
 	if err := s.redis.Close(); err != nil {
 		s.log.Warn("redis did not close", "error", err)
+	}
+	if err := s.tracing.stop(); err != nil {
+		s.log.Warn("the last traces were not sent", "error", err)
 	}
 }
 
@@ -261,6 +287,28 @@ func (s *server) sweep(ctx context.Context) {
 	}
 }
 
+// resealHourly seals with the newest key what older ones sealed.
+func (s *server) resealHourly(ctx context.Context) {
+	tick := time.NewTicker(time.Hour)
+	defer tick.Stop()
+	for {
+		n, err := reseal(ctx, s.db, s.keys)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			s.log.Error("some secrets in the database cannot be opened with the keys that are set", "error", err)
+		case n > 0:
+			s.log.Info("sealed anew with the newest key", "count", n)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
 // forget removes what explains answers from before a time, tenant by tenant.
 func (s *server) forget(ctx context.Context, before time.Time) error {
 	return s.tenants.Each(ctx, func(id domain.ID) error {
@@ -269,16 +317,12 @@ func (s *server) forget(ctx context.Context, before time.Time) error {
 }
 
 // clientIP takes the address of the connection, or what a trusted proxy says of it. Without a list none is trusted.
-func clientIP(trusted []string) echo.IPExtractor {
+func clientIP(trusted []netip.Prefix) echo.IPExtractor {
 	if len(trusted) == 0 {
 		return echo.ExtractIPDirect()
 	}
 	options := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
-	for _, text := range trusted {
-		prefix, err := netip.ParsePrefix(strings.TrimSpace(text))
-		if err != nil {
-			continue // the settings were checked
-		}
+	for _, prefix := range trusted {
 		addr := prefix.Masked().Addr()
 		options = append(options, echo.TrustIPRange(&net.IPNet{IP: addr.AsSlice(), Mask: net.CIDRMask(prefix.Bits(), addr.BitLen())}))
 	}

@@ -32,7 +32,7 @@ type customer struct {
 	word                     string // stands in the document and nowhere else in the world
 	site                     string // their website
 	began                    bool   // there may be something to erase
-	document, retrievalID    string
+	document                 string
 	bot                      string
 }
 

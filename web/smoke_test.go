@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -97,7 +98,7 @@ func TestSmoke(t *testing.T) {
 		if report.OK || !report.Erased || len(report.Steps) != 1 {
 			t.Errorf("%+v", report)
 		}
-		if err := run(t.Context(), []string{"smoke", "--url", "http://127.0.0.1:1"}, func(string) string { return "" }, &bytes.Buffer{}); err != exitCode(1) {
+		if err := run(t.Context(), []string{"smoke", "--url", "http://127.0.0.1:1"}, func(string) string { return "" }, &bytes.Buffer{}); !errors.Is(err, exitCode(1)) {
 			t.Errorf("ended with %v", err)
 		}
 	})
@@ -115,13 +116,13 @@ func TestSmokeByInvitation(t *testing.T) {
 		t.Fatal(err)
 	}
 	try := func(args ...string) error { return run(t.Context(), append([]string{"smoke"}, args...), getenv, &out) }
-	if err := try(); err != exitCode(1) || !strings.Contains(out.String(), "Sign-up is by invitation here") || !strings.Contains(out.String(), "Nothing of it is left.") {
+	if err := try(); !errors.Is(err, exitCode(1)) || !strings.Contains(out.String(), "Sign-up is by invitation here") || !strings.Contains(out.String(), "Nothing of it is left.") {
 		t.Errorf("without an invitation: %v\n%s", err, &out)
 	}
 	if err := try("--invitation", strings.TrimSpace(link.String())); err != nil {
 		t.Errorf("with one: %v\n%s", err, &out)
 	}
-	if err := try("--invitation", strings.TrimSpace(link.String())); err != exitCode(1) {
+	if err := try("--invitation", strings.TrimSpace(link.String())); !errors.Is(err, exitCode(1)) {
 		t.Errorf("with a used one: %v", err)
 	}
 	for _, wrong := range [][]string{{"invite"}, {"invite", "--days", "0", "x"}, {"invite", "--for", "x"}} {

@@ -29,12 +29,16 @@ func staff(ctx context.Context, c Config, args []string, stdout io.Writer) error
 	if err != nil {
 		return err
 	}
+	rings, err := c.keyrings(nil, nil)
+	if err != nil {
+		return err
+	}
 	db, err := postgres.Open(ctx, postgres.Config{URL: string(c.DatabaseURL), AllowPrivileged: !c.Production, MaxConns: 1, Name: "bitb staff"})
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	support := tenant.NewSupport(db, time.Now)
+	support := tenant.NewSupport(db, rings.encryption, time.Now)
 	switch command {
 	case "add":
 		return addStaff(ctx, support, email, name, c.PublicURL, stdout)

@@ -8,7 +8,7 @@
 #   services.sh env                 shell lines with the addresses
 #   services.sh run COMMAND…        install, start, run COMMAND with the addresses in its environment,
 #                                   and afterwards stop what was not up before
-#   services.sh run --tests COMMAND…  the same with a browser and Tesseract, and the addresses as BITB_TEST_…
+#   services.sh run --tests COMMAND…  the same with a browser, Tesseract and promtool, and the addresses as BITB_TEST_…
 #
 # Everything lives below .local/ on ports of its own, so a server that already runs on 5432 or
 # 6379 is never touched. DATABASE_URL or REDIS_URL in the environment means: use that one, and
@@ -23,7 +23,7 @@ readonly vector_oldest=0.8.2     # older ones have CVE-2026-3172 in parallel HNS
 readonly pg_first_port=55432 redis_first_port=56379
 
 checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
-readonly checkout local_dir=$checkout/.local
+readonly checkout local_dir=${BITB_LOCAL_DIR:-$checkout/.local} # BITB_LOCAL_DIR: another set of both, beside this checkout's
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "services: $*"; exit 1; }
@@ -88,6 +88,7 @@ missing() { # [tests] → one word a line
   if [ "${1:-}" = tests ]; then
     if ! has_browser; then echo browser; fi
     if ! has_tesseract; then echo tesseract; fi
+    if ! command -v promtool >/dev/null; then echo promtool; fi
     if ! command -v pgbouncer >/dev/null; then echo pgbouncer; fi
   fi
 }
@@ -127,6 +128,7 @@ install() {
   case $need in *redis*) install_redis ;; esac
   case $need in *browser*) install_browser ;; esac
   case $need in *tesseract*) apt_get install tesseract-ocr tesseract-ocr-eng ;; esac
+  case $need in *promtool*) install_promtool ;; esac
   case $need in *pgbouncer*) without_start pgbouncer ;; esac
 }
 
@@ -144,8 +146,21 @@ by_hand() { # what is missing, in words
   case $1 in *redis*) list="redis-server $list" ;; esac
   case $1 in *browser*) list="$(browser_package) fonts-droid-fallback $list" ;; esac
   case $1 in *tesseract*) list="tesseract-ocr tesseract-ocr-eng $list" ;; esac
+  case $1 in *promtool*) list="prometheus $list" ;; esac
   case $1 in *pgbouncer*) list="pgbouncer $list" ;; esac
   printf '\n          or:  sudo apt-get install %s' "$list"
+}
+
+# The package brings a server that starts at once and at every boot. Only the tool is taken out of it.
+install_promtool() {
+  local work
+  work=$(mktemp -d)
+  chmod 0755 "$work"
+  # shellcheck disable=SC2016 # for the inner shell
+  quiet bash -c 'cd "$1" && apt-get -qq -o APT::Sandbox::User=root download prometheus && dpkg -x prometheus_*.deb .' - "$work" ||
+    die "could not take promtool out of the package prometheus"
+  command install -m 0755 "$work/usr/bin/promtool" /usr/local/bin/promtool # install alone is a verb of this script
+  rm -rf "$work"
 }
 
 install_postgres() {
@@ -365,6 +380,7 @@ min_wal_size = 80MB
 wal_level = minimal
 max_wal_senders = 0
 logging_collector = off
+include_if_exists 'extra.conf'
 CONF
 }
 
@@ -383,8 +399,9 @@ pg_start() {
     port=$(free_port "$port")
     pg_configure "$port"
     # 9 is the lock: a server that inherits it would hold it for ever.
-    if as_server "$(pg_bin)/pg_ctl" -D "$dir" -l "$dir/server.log" -s -w -t 60 start >/dev/null 2>&1 9>&-; then
+    if as_server "$(pg_bin)/pg_ctl" -D "$dir" -l "$dir/server.log" -s -w -t 600 start >/dev/null 2>&1 9>&-; then
       echo "$port" >"$local_dir/postgres.port"
+      pg_recovered "$port"
       pg_roles "$port"
       return
     fi
@@ -393,6 +410,12 @@ pg_start() {
   done
   tail -n 20 "$dir/server.log" >&2
   die "PostgreSQL did not start after $attempt attempts; its log is $dir/server.log"
+}
+
+# pg_recovered waits until what was restored from a backup takes writes.
+pg_recovered() { # port
+  while [ "$(PGPASSWORD=$(secret "$local_dir/postgres.password") "$(pg_bin)/psql" -X -tA -h 127.0.0.1 -p "$1" -U postgres \
+    -d postgres -c 'select pg_is_in_recovery()' 2>/dev/null)" = t ]; do sleep 0.1; done
 }
 
 # pg_roles makes the login role the product uses and its database; migrations do all the rest.

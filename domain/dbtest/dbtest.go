@@ -23,6 +23,7 @@ import (
 	"bitb"
 	"bitb/domain"
 	"bitb/domain/postgres"
+	"bitb/domain/secret"
 )
 
 // Database is a scratch database.
@@ -69,6 +70,32 @@ func (d *Database) PoliciesAlone() *Database {
 
 // RedisURL is the address of the test Redis. Tests share it: keys begin with a tenant's id, which is never used twice.
 func RedisURL(t testing.TB) string { return setting(t, "BITB_TEST_REDIS_URL", "REDIS_URL") }
+
+// Login is the address with a login of its own, which is bitb_app and no more: what production asks for. With the password it can be
+// changed.
+func (d *Database) Login(t testing.TB) (address, role, password string) {
+	t.Helper()
+	id := strings.ReplaceAll(domain.NewID().String(), "-", "")
+	role, password = "bitb_login_"+id, "p"+id
+	d.Exec(t, fmt.Sprintf("create role %s login password '%s' in role bitb_app", role, password))
+	t.Cleanup(func() { admin(t, d.OwnerURL, "drop role if exists "+role) })
+	u, err := url.Parse(d.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword(role, password)
+	return u.String(), role, password
+}
+
+// Sealer seals with a key that this test alone has.
+func Sealer(t testing.TB, purpose string) *secret.Sealer {
+	t.Helper()
+	s, err := secret.NewSealer(purpose, secret.NewKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
 
 // NoCache is a cache that keeps nothing.
 type NoCache struct{}

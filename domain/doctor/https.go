@@ -29,16 +29,23 @@ func (s Site) client() *http.Client {
 	}
 }
 
-func (s Site) get(ctx context.Context, address string) (*http.Response, error) {
+// reply is an answer without its body, which no check reads.
+type reply struct {
+	code   int
+	status string // "200 OK"
+	header http.Header
+}
+
+func (s Site) get(ctx context.Context, address string) (reply, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return nil, err
+		return reply{}, err
 	}
 	res, err := s.client().Do(req)
 	if err != nil {
-		return nil, err
+		return reply{}, err
 	}
-	return res, res.Body.Close()
+	return reply{res.StatusCode, res.Status, res.Header}, res.Body.Close()
 }
 
 func (s Site) host() string {
@@ -55,10 +62,10 @@ func (s Site) Answers(ctx context.Context) Result {
 	switch {
 	case err != nil:
 		return s.away(err)
-	case res.Header.Get("X-Request-Id") == "":
-		return Fail("Something else answers at %s (%s).", s.URL, res.Status).Doing("See where BITB_PUBLIC_URL and the proxy in front lead.")
-	case res.StatusCode != http.StatusOK:
-		return Fail("The server is not ready: %s.", res.Status).Doing("Its log says why; most often the database does not answer.")
+	case res.header.Get("X-Request-Id") == "":
+		return Fail("Something else answers at %s (%s).", s.URL, res.status).Doing("See where BITB_PUBLIC_URL and the proxy in front lead.")
+	case res.code != http.StatusOK:
+		return Fail("The server is not ready: %s.", res.status).Doing("Its log says why; most often the database does not answer.")
 	}
 	return Pass("Answers, and is ready.")
 }
@@ -77,16 +84,16 @@ func (s Site) Redirect(ctx context.Context) Result {
 	if err != nil {
 		return Pass("Nothing answers to plain HTTP.")
 	}
-	to := res.Header.Get("Location")
+	to := res.header.Get("Location")
 	switch {
-	case res.StatusCode < 300 || res.StatusCode > 399:
-		return Fail("%s answers %s over plain HTTP.", plain, res.Status).Doing("Let the proxy redirect with 308, or let BITB serve HTTPS by itself (docs/https.md).")
+	case res.code < 300 || res.code > 399:
+		return Fail("%s answers %s over plain HTTP.", plain, res.status).Doing("Let the proxy redirect with 308, or let BITB serve HTTPS by itself (docs/https.md).")
 	case !strings.HasPrefix(to, s.URL+"/"):
 		return Fail("Plain HTTP leads to %q.", to).Doing("Let it lead to %s (docs/https.md).", s.URL)
-	case res.StatusCode != http.StatusMovedPermanently && res.StatusCode != http.StatusPermanentRedirect:
-		return Fail("Plain HTTP leads to HTTPS for this time only (%d).", res.StatusCode).Doing("Redirect with 308, which browsers remember.")
+	case res.code != http.StatusMovedPermanently && res.code != http.StatusPermanentRedirect:
+		return Fail("Plain HTTP leads to HTTPS for this time only (%d).", res.code).Doing("Redirect with 308, which browsers remember.")
 	}
-	return Pass("Plain HTTP leads to HTTPS (%d).", res.StatusCode)
+	return Pass("Plain HTTP leads to HTTPS (%d).", res.code)
 }
 
 func bracketed(host string) string {
@@ -104,7 +111,7 @@ func (s Site) HSTS(ctx context.Context) Result {
 	if err != nil {
 		return s.away(err)
 	}
-	header := res.Header.Values("Strict-Transport-Security")
+	header := res.header.Values("Strict-Transport-Security")
 	const do = "The server sends it when BITB_PUBLIC_URL begins with https://. See that the proxy neither drops nor doubles it (docs/https.md)."
 	if len(header) != 1 {
 		return Fail("Strict-Transport-Security is sent %d times.", len(header)).Doing(do)
@@ -177,7 +184,7 @@ func (s Site) Date(ctx context.Context) Result {
 	if err != nil {
 		return s.away(err)
 	}
-	theirs, err := http.ParseTime(res.Header.Get("Date"))
+	theirs, err := http.ParseTime(res.header.Get("Date"))
 	if err != nil {
 		return NA("What answers at %s does not say what time it is.", s.URL)
 	}

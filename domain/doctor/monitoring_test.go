@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -161,7 +162,7 @@ func TestKubernetes(t *testing.T) {
 	if k, err := InKubernetes("", "", ""); k != nil || err != nil {
 		t.Errorf("outside: %v, %v", k, err)
 	}
-	if _, err := InKubernetes("10.0.0.1", "443", t.TempDir()); err != ErrNoAccount {
+	if _, err := InKubernetes("10.0.0.1", "443", t.TempDir()); !errors.Is(err, ErrNoAccount) {
 		t.Errorf("without an account: %v", err)
 	}
 }

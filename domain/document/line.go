@@ -8,8 +8,10 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"bitb/domain"
+	"bitb/domain/postgres"
 )
 
 // The line of a tenant is its documents with the status queued, in the order of queued_at. What works on it (ingest) takes
@@ -258,6 +260,30 @@ func (s *Service) estimate(ctx context.Context, documents []Document) {
 	}
 }
 
+// Waiting is how the lines of several tenants are.
+type Waiting struct {
+	Documents int
+	Longest   time.Duration // that one of them has waited
+}
+
+// Waiting looks at the lines of tenants, one after the other under its policy, all in one round trip.
+func (s *Service) Waiting(ctx context.Context, tenants []domain.ID) (w Waiting, err error) {
+	var batch pgx.Batch
+	for _, id := range tenants {
+		batch.Queue(postgres.SetTenantSQL, id.String()).Exec(func(pgconn.CommandTag) error { return nil })
+		batch.Queue(`select count(*), coalesce(extract(epoch from clock_timestamp() - min(least(queued_at, waits_since)))::float8, 0)
+			from documents where tenant_id = $1 and status = 'queued'`, id).QueryRow(func(row pgx.Row) error {
+			var n int
+			var seconds float64
+			err := row.Scan(&n, &seconds)
+			w.Documents, w.Longest = w.Documents+n, max(w.Longest, time.Duration(seconds*float64(time.Second)))
+			return err
+		})
+	}
+	err = s.db.AsSystem(ctx, func(tx pgx.Tx) error { return tx.SendBatch(ctx, &batch).Close() })
+	return w, err
+}
+
 // ErrNothing says that no document of the tenant is due.
 var ErrNothing = errors.New("nothing is in line")
 
@@ -352,8 +378,10 @@ func takeUp(ctx context.Context, tx pgx.Tx, tenantID domain.ID, jobID int64) (a 
 	if waited != nil {
 		a.WaitsSince = time.Now().Add(-*waited)
 	}
-	err = tx.QueryRow(ctx, "select name, content, object from document_files where tenant_id = $1 and document_id = $2 and version = $3",
-		tenantID, a.DocumentID, a.Version).Scan(&a.Name, &a.Content, &a.object)
+	// A reading that comes long after the upload, as when a document is cut anew, is no part of it.
+	err = tx.QueryRow(ctx, `select name, content, object, case when created_at > now() - interval '1 day' then traceparent else '' end
+		from document_files where tenant_id = $1 and document_id = $2 and version = $3`,
+		tenantID, a.DocumentID, a.Version).Scan(&a.Name, &a.Content, &a.object, &a.Trace)
 	if err != nil {
 		return a, false, fmt.Errorf("read the original: %w", err)
 	}

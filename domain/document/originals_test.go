@@ -20,7 +20,7 @@ func TestOriginalsOutside(t *testing.T) {
 	db, storage := dbtest.New(t), originalstest.New(t)
 	tenant := db.Tenant(t)
 	docs := document.NewService(db.DB, dbtest.NoQueue)
-	docs.KeepOriginalsIn(originals.NewSupabase(storage.URL, storage.Key))
+	docs.KeepOriginalsIn(originals.NewSupabase(storage.URL, func() string { return storage.Key }))
 	up := document.Upload{Name: "prices.txt", Format: "text", Content: []byte("19 euros")}
 	left := func(want int, when string) {
 		t.Helper()

@@ -15,6 +15,7 @@ import (
 
 	"bitb/domain"
 	"bitb/domain/postgres"
+	"bitb/domain/trace"
 )
 
 // Upload is a file that has been checked to be of a format that can be read.
@@ -54,7 +55,7 @@ const mostStores = 5
 
 func (s *Service) storeNew(ctx context.Context, tenantID domain.ID, up Upload) (Stored, error) {
 	sum := sha256.Sum256(up.Content)
-	stored := Stored{ID: domain.NewID(), Name: CleanName(up.Name)}
+	stored, kept := Stored{ID: domain.NewID(), Name: CleanName(up.Name)}, false
 	undo, err := s.put(ctx, tenantID, &up)
 	if err != nil {
 		return stored, err
@@ -71,7 +72,7 @@ func (s *Service) storeNew(ctx context.Context, tenantID domain.ID, up Upload) (
 		if err != nil {
 			return fmt.Errorf("insert a document: %w", err)
 		}
-		if tag.RowsAffected() == 0 {
+		if kept = tag.RowsAffected() > 0; !kept {
 			return tx.QueryRow(ctx, `select d.id, d.name, not exists (select from document_files f
 					where f.tenant_id = $1 and f.document_id = d.id and f.upload_key = $3 and f.sha256 = $2)
 				from documents d where d.tenant_id = $1 and d.sha256 = $2`, tenantID, sum[:], up.Key).
@@ -82,7 +83,7 @@ func (s *Service) storeNew(ctx context.Context, tenantID domain.ID, up Upload) (
 		}
 		return s.wake(ctx, tx, tenantID)
 	})
-	if err != nil || stored.Duplicate {
+	if err != nil || !kept {
 		undo()
 	}
 	return stored, err
@@ -247,10 +248,10 @@ func insertFile(ctx context.Context, tx pgx.Tx, tenantID, id domain.ID, version 
 		content = nil
 	}
 	_, err := tx.Exec(ctx, `
-		insert into document_files (tenant_id, document_id, version, content, object, name, format, size_bytes, sha256, uploaded_by, upload_key)
+		insert into document_files (tenant_id, document_id, version, content, object, name, format, size_bytes, sha256, uploaded_by, traceparent, upload_key)
 		values ($1, $2, $3, $4, nullif($5, '00000000-0000-0000-0000-000000000000'::uuid), $6, $7, $8, $9,
-			nullif($10, '00000000-0000-0000-0000-000000000000'::uuid), $11)`,
-		tenantID, id, version, content, up.object, CleanName(up.Name), up.Format, len(up.Content), sum[:], up.By, up.Key)
+			nullif($10, '00000000-0000-0000-0000-000000000000'::uuid), $11, $12)`,
+		tenantID, id, version, content, up.object, CleanName(up.Name), up.Format, len(up.Content), sum[:], up.By, trace.Carry(ctx), up.Key)
 	if postgres.IsUnique(err, "document_files_upload_key") {
 		return ErrKeyTaken
 	}

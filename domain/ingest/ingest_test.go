@@ -66,7 +66,7 @@ type quiet struct{}
 
 func (quiet) Publish(context.Context, string)                   {}
 func (quiet) Stage(string, time.Duration)                       {}
-func (quiet) Ended(string, int)                                 {}
+func (quiet) Ended(context.Context, string, int)                {}
 func (quiet) Reembedded(int)                                    {}
 func (quiet) Each(context.Context, func(domain.ID) error) error { return nil }
 func (quiet) RetryAfter(int) time.Duration                      { return 0 }

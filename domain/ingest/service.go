@@ -69,8 +69,8 @@ type Hints interface {
 // Metrics counts stages and ends. reason is "" for a document that is ready.
 type Metrics interface {
 	Stage(stage string, took time.Duration)
-	Ended(reason string, chunks int)
-	Reembedded(chunks int) // of a document that an earlier model had embedded
+	Ended(ctx context.Context, reason string, chunks int) // of a document of the tenant in ctx
+	Reembedded(chunks int)                                // of a document that an earlier model had embedded
 }
 
 // Tenants goes over all tenants; see tenant.Service.
@@ -282,6 +282,21 @@ func (s *Service) Pace(ctx context.Context) document.Pace {
 	}
 	s.pace.Each, s.paceAt = time.Duration(each*float64(time.Second)), time.Now()
 	return s.pace
+}
+
+// Waiting is how many documents wait to be read, and for how long the one has that waits longest. Of more than a thousand tenants
+// with a line, the thousand are looked at whose turns have waited longest.
+func (s *Service) Waiting(ctx context.Context) (document.Waiting, error) {
+	rows, err := s.DB.QueuePool().Query(ctx, `select (args->>'tenant_id')::uuid from river.river_job
+		where kind = $1 and state in ('available', 'pending', 'running', 'retryable', 'scheduled') group by 1 order by min(created_at) limit 1000`, jobKind)
+	if err != nil {
+		return document.Waiting{}, fmt.Errorf("list who has a line: %w", err)
+	}
+	tenants, err := pgx.CollectRows(rows, pgx.RowTo[domain.ID])
+	if err != nil {
+		return document.Waiting{}, fmt.Errorf("list who has a line: %w", err)
+	}
+	return s.documents.Waiting(ctx, tenants)
 }
 
 // Start works on the line until Stop.

@@ -20,6 +20,7 @@ import (
 	"bitb/domain/ingest/reader"
 	"bitb/domain/lexical"
 	"bitb/domain/llm"
+	"bitb/domain/trace"
 )
 
 // worker takes turns.
@@ -30,7 +31,7 @@ type worker struct {
 
 // Work reads the tenant's next document, if there is one, and ends the turn with it. An error means that not even that
 // could be written down: the turn is taken again, and finds what this one left.
-func (w *worker) Work(ctx context.Context, j *river.Job[job]) error {
+func (w *worker) Work(ctx context.Context, j *river.Job[job]) (err error) {
 	ctx = domain.WithIdentity(ctx, domain.Identity{TenantID: j.Args.TenantID})
 	complete := func(tx pgx.Tx) error {
 		_, err := river.JobCompleteTx[*riverpgxv5.Driver](ctx, tx, j)
@@ -43,6 +44,9 @@ func (w *worker) Work(ctx context.Context, j *river.Job[job]) error {
 	if err != nil {
 		return fmt.Errorf("take up a document: %w", err)
 	}
+	ctx, end := trace.Start(trace.Resume(ctx, a.Trace), "read a document",
+		"bitb.tenant_id", a.TenantID.String(), "bitb.document_id", a.DocumentID.String())
+	defer func() { end(err) }()
 	w.changed(ctx, a)
 	defer w.changed(context.WithoutCancel(ctx), a)
 	err = w.process(ctx, a, complete)
@@ -103,7 +107,7 @@ func (w *worker) end(ctx context.Context, a document.Attempt, err error, complet
 	if err := w.documents.Fail(ctx, a, f, complete); err != nil {
 		return err
 	}
-	w.Metrics.Ended(f.Code, 0)
+	w.Metrics.Ended(ctx, f.Code, 0)
 	return nil
 }
 
@@ -143,11 +147,15 @@ func (w *worker) process(ctx context.Context, a document.Attempt, complete func(
 	}
 	go w.watch(work, a, cancel)
 	began := time.Now()
-	content, err := w.read(work, a)
+	var content document.Content
+	err := step(work, "read the file", func(ctx context.Context) (err error) {
+		content, err = w.read(ctx, a)
+		return err
+	})
 	if err == nil {
 		w.Metrics.Stage("read", time.Since(began))
 		began = time.Now()
-		err = w.index(work, a, &content)
+		err = step(work, "embed the chunks", func(ctx context.Context) error { return w.index(ctx, a, &content) })
 	}
 	if cause := context.Cause(work); errors.Is(cause, document.ErrSuperseded) {
 		return cause
@@ -157,13 +165,22 @@ func (w *worker) process(ctx context.Context, a document.Attempt, complete func(
 	}
 	w.Metrics.Stage("embed", time.Since(began))
 	began = time.Now()
-	if err := w.documents.Complete(ctx, a, content, complete); err != nil {
+	err = step(ctx, "store the chunks", func(ctx context.Context) error { return w.documents.Complete(ctx, a, content, complete) })
+	if err != nil {
 		return err
 	}
 	w.Metrics.Stage("store", time.Since(began))
-	w.Metrics.Ended("", len(content.Chunks))
+	w.Metrics.Ended(ctx, "", len(content.Chunks))
 	w.Log.InfoContext(ctx, "document ready", "document_id", a.DocumentID, "chunks", len(content.Chunks), "pages", content.Pages)
 	return nil
+}
+
+// step does a part of the work as a step of the trace.
+func step(ctx context.Context, name string, do func(context.Context) error) error {
+	ctx, end := trace.Start(ctx, name)
+	err := do(ctx)
+	end(err)
+	return err
 }
 
 // watch ends the work soon after the document was deleted, cancelled or replaced.

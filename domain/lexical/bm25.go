@@ -7,9 +7,10 @@ import (
 	"strconv"
 )
 
-// The parameters of BM25 (Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009).
+// The parameters of BM25 (Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009). Measured beside what
+// Near adds, 1.4 for k1 is better than 1.2 on most sets and worse on none; weights that were stored with another fit well enough.
 const (
-	k1 = 1.2
+	k1 = 1.4
 	b  = 0.75
 )
 
@@ -36,7 +37,7 @@ func Hash(tenant [16]byte, term string) int32 {
 // Weights is a sparse vector: Hash of a term → weight.
 type Weights map[int32]float32
 
-// DocWeights returns the part of BM25 that a document knows: tf·(k1+1)/(tf + k1·(1-b+b·len/avg)), 0 to 2.2, and the bonus of words
+// DocWeights returns the part of BM25 that a document knows: tf·(k1+1)/(tf + k1·(1-b+b·len/avg)), 0 to k1+1, and the bonus of words
 // in titles. avg is the mean number of terms of the tenant's chunks, from MeanLength.
 func DocWeights(tenant [16]byte, terms Terms, avg float64) Weights {
 	norm := float32(k1 * (1 - b + b*float64(terms.Len())/max(avg, 1)))

@@ -130,7 +130,7 @@ func TestWeigh(t *testing.T) {
 	if _, ok := w.Weights[h("zebra")]; ok {
 		t.Error("a word that no document has is searched for")
 	}
-	if want := (IDF(1100, 0) + IDF(1100, 0) + IDF(1100, 2)) * 2.7; math.Abs(w.Possible-want) > 1e-9 {
+	if want := (IDF(1100, 0) + IDF(1100, 0) + IDF(1100, 2)) * (k1 + 1 + nearShare); math.Abs(w.Possible-want) > 1e-9 {
 		t.Errorf("possible %f, not %f: zebra, err4012 and 4012", w.Possible, want)
 	}
 	big := q.Weigh(1e6, map[int32]int{h("the"): 900000, h("what"): 100000, h("refund"): 20000, h("err"): 30000, h("4012"): 2})
@@ -144,11 +144,11 @@ func TestWeights(t *testing.T) {
 	var tenant [16]byte
 	w := DocWeights(tenant, Terms{Text: strings.Fields("a a b c d e f g")}, 4)
 	h := Hash(tenant, "a")
-	if want := 2 * 2.2 / (2 + 1.2*(0.25+0.75*8/4)); math.Abs(float64(w[h])-want) > 1e-5 {
+	if want := 2 * (k1 + 1) / (2 + k1*(0.25+0.75*8/4)); math.Abs(float64(w[h])-want) > 1e-5 {
 		t.Errorf("weight %f, not %f", w[h], want)
 	}
 	title := DocWeights(tenant, Terms{Text: strings.Fields("a b c d e"), Above: []string{"a"}}, 4)
-	if want := 4*2.2/(4+1.2*(0.25+0.75*8/4)) + 0.5; math.Abs(float64(title[h])-want) > 1e-5 {
+	if want := 4*(k1+1)/(4+k1*(0.25+0.75*8/4)) + 0.5; math.Abs(float64(title[h])-want) > 1e-5 {
 		t.Errorf("weight %f of a word in the title, not %f", title[h], want)
 	}
 	one := Weights{h: 1.5}
@@ -241,6 +241,35 @@ func TestNear(t *testing.T) {
 			t.Errorf("%s: %f, not %f", name, got, c.want*nearShare)
 		}
 		w.Weights[weight("refund")] = 4
+	}
+}
+
+// Words that follow each other as in the question are worth more than the same words elsewhere.
+func TestNearPairs(t *testing.T) {
+	var tenant [16]byte
+	q := ParseQuery(tenant, "opening hours of the library", []Lang{English}).Carry([]string{"And museums?"})
+	df := map[int32]int{}
+	for _, h := range q.Hashes() {
+		df[h] = 1
+	}
+	w := q.Weigh(10, df)
+	weight := func(i int) float64 { return w.Words[i].Weight }
+	for text, want := range map[string]float64{
+		"Library hours, and opening":                   0,
+		"Opening the hours":                            0,
+		"Opening hours":                                (weight(0) + weight(1)) / 2,
+		"Opening hours: opening hours on Monday":       (weight(0) + weight(1)) / 2,
+		"Hours of a library museum":                    (weight(1) + weight(2)) / 2,
+		"The opening hours are those of the libraries": (weight(0)+weight(1))/2 + (weight(2)+weight(3))/2 + (weight(3)+weight(4))/2,
+	} {
+		n := w.Near(tenant)
+		_, got := n.score(text, English)
+		if math.Abs(float64(got)-want) > 1e-6 {
+			t.Errorf("%s: %f, not %f", text, got, want)
+		}
+		if above := n.Score(text, text, English); math.Abs(above-n.Score("", text, English)) > 1e-6 {
+			t.Errorf("%s: counted twice where it is the heading too", text)
+		}
 	}
 }
 

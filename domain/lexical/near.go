@@ -10,12 +10,18 @@ const (
 	nearShare  = 0.5
 )
 
+// pairShare is what two words count, of their mean weight, where a text has one right after the other as the question does, each
+// pair once. Together with k1 it gains .003 to .006 nDCG@10 on five of eight sets and less on the others, with any share from 0.1 to 0.2.
+const pairShare = 0.15
+
 // Near tells how near to each other texts have the words of a question. BM25 takes a text for a bag of words; where those of
 // the question stand together, the answer is more likely to be. Texts are cut into words again for it, so it is for the best few.
 type Near struct {
 	tenant [16]byte
 	places map[int32]int // hash → place in the slices below
 	weight []float32
+	order  []int // of the words in the question, from 1; 0 for those carried over
+	paired []bool
 	counts []int
 	begins beginnings   // of words that are worth stemming
 	known  map[form]int // words that were stemmed before: their place, or -1
@@ -33,8 +39,13 @@ func (w Weighed) Near(tenant [16]byte) *Near {
 		n.places[hash] = len(n.weight)
 		n.weight = append(n.weight, weight)
 	}
-	n.counts = make([]int, len(n.weight))
-	for _, word := range w.Words {
+	n.order, n.counts, n.paired = make([]int, len(n.weight)), make([]int, len(n.weight)), make([]bool, len(w.Words)+1)
+	for i, word := range w.Words {
+		for _, hash := range word.Terms {
+			if !word.Carried {
+				n.order[n.places[hash]] = i + 1
+			}
+		}
 		for _, text := range append([]string{word.Text}, word.Spelled...) {
 			n.begins.add(text)
 			n.begins.add(foldAccents(strings.ToLower(text)))
@@ -43,16 +54,19 @@ func (w Weighed) Near(tenant [16]byte) *Near {
 	return n
 }
 
-// Score returns what to add to BM25: the most weight of different words of the question that stand near each other, in the text or
-// in what stands above it, its title and headings.
+// Score returns what to add to BM25: the most weight of different words of the question that stand near each other, and that of
+// pairs of them, in the text or in what stands above it, its title and headings.
 func (n *Near) Score(above, text string, lang Lang) float64 {
-	return nearShare * max(n.score(above, lang), n.score(text, lang))
+	clear(n.paired)
+	best, pairs := n.score(above, lang)
+	inText, more := n.score(text, lang)
+	return nearShare*float64(max(best, inText)) + pairShare*float64(pairs+more)
 }
 
-func (n *Near) score(text string, lang Lang) float64 {
+func (n *Near) score(text string, lang Lang) (best, pairs float32) {
 	type match struct{ at, word int }
 	var window []match
-	var sum, best float32
+	var sum float32
 	clear(n.counts)
 	n.tokens(text, func(at int, tok token) {
 		word, ok := n.word(tok, lang)
@@ -69,10 +83,23 @@ func (n *Near) score(text string, lang Lang) float64 {
 		if n.counts[word]++; n.counts[word] == 1 {
 			sum += n.weight[word]
 		}
+		if last := len(window) - 1; last >= 0 && window[last].at == at-1 {
+			pairs += n.pair(window[last].word, word)
+		}
 		window = append(window, match{at, word})
 		best = max(best, sum)
 	})
-	return float64(best)
+	return best, pairs
+}
+
+// pair is what two words weigh that follow each other in a text, if they do in the question and were not counted before.
+func (n *Near) pair(a, b int) float32 {
+	first := n.order[a]
+	if first == 0 || n.order[b] != first+1 || n.paired[first] {
+		return 0
+	}
+	n.paired[first] = true
+	return (n.weight[a] + n.weight[b]) / 2
 }
 
 // tokens goes through those of a text that may be a word of the question, with their places. Most are none by how they begin.

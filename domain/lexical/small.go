@@ -6,7 +6,8 @@ import (
 )
 
 // smallText lists the small words of each language: a line each, the code, a colon, the words. In a question they say
-// little, so they weigh little there, and Guess knows a language by them. The lines marked * are the scripts other than
+// little, so they weigh little there, and Guess knows a language by them. Those with which people speak to whoever answers (know,
+// tell, please) are among them, but none that is an abbreviation too (ok, hi). The lines marked * are the scripts other than
 // Latin together: their words cannot be taken for each other.
 //
 //go:embed small.txt

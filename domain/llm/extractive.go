@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"bitb/domain/lexical"
+	"bitb/domain/trace"
 )
 
 // Extractive answers without a model: it quotes the sentences of the passages that have most of the question's words,
@@ -24,9 +25,22 @@ type Extractive struct {
 func (Extractive) Model() string { return "builtin-extractive-v1" }
 
 // Stream implements Chat. It returns ErrNothingFits when no passage has enough of the question's words.
-func (x Extractive) Stream(ctx context.Context, req Request, emit func(string) error) (Result, error) {
+func (x Extractive) Stream(ctx context.Context, req Request, emit func(string) error) (_ Result, err error) {
 	report := Call{Kind: "chat", Model: x.Model(), Outcome: OutcomeOK}
 	start := time.Now()
+	ctx, end := trace.Start(ctx, "chat "+x.Model())
+	defer func() {
+		report.Duration = time.Since(start)
+		report.describe(ctx)
+		if report.Outcome == OutcomeNothingFits {
+			end(nil)
+		} else {
+			end(err)
+		}
+		if x.Observer != nil {
+			x.Observer.ModelCall(report)
+		}
+	}()
 	answer := extract(req)
 	for _, word := range pieces(answer) {
 		if report.FirstToken == 0 {
@@ -38,24 +52,15 @@ func (x Extractive) Stream(ctx context.Context, req Request, emit func(string) e
 		}
 		if err != nil {
 			report.Outcome = OutcomeCancelled
-			x.observe(report, start)
 			return Result{}, fmt.Errorf("chat with %s: %w", x.Model(), err)
 		}
 	}
 	if answer == "" {
 		report.Outcome = OutcomeNothingFits
-		x.observe(report, start)
 		return Result{}, ErrNothingFits
 	}
 	report.Usage = Usage{Out: EstimateTokens(answer), Estimated: true}
-	x.observe(report, start)
 	return Result{Usage: report.Usage, FinishReason: "stop"}, nil
-}
-
-func (x Extractive) observe(report Call, start time.Time) {
-	if report.Duration = time.Since(start); x.Observer != nil {
-		x.Observer.ModelCall(report)
-	}
 }
 
 // pieces cuts an answer for streaming: after each space, and now and then where there are none.

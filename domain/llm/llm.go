@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"bitb/domain/trace"
 )
 
 // Usage counts the tokens of one or more calls.
@@ -97,6 +99,14 @@ type Call struct {
 	FirstToken time.Duration // from the start, chat only; 0 when there was none
 	Retries    int
 	Usage      Usage
+}
+
+// describe notes in the trace what the call was: numbers and names, no words.
+func (c *Call) describe(ctx context.Context) {
+	trace.Set(ctx, "gen_ai.operation.name", c.Kind, "gen_ai.request.model", c.Model, "bitb.outcome", c.Outcome)
+	trace.Count(ctx, "gen_ai.usage.input_tokens", c.Usage.In)
+	trace.Count(ctx, "gen_ai.usage.output_tokens", c.Usage.Out)
+	trace.Count(ctx, "bitb.retries", c.Retries)
 }
 
 // Observer is told of every call and every cache look-up; it must be quick and safe for concurrent use.

@@ -14,18 +14,38 @@ import (
 	"github.com/sashabaranov/go-openai"
 
 	"bitb/domain"
+	"bitb/domain/trace"
 )
 
 // OpenAI says which model of which OpenAI-compatible server to use.
 type OpenAI struct {
 	BaseURL  string // with its version, as https://host/v1; "" means OpenAI's own; of a Reranker the whole address
 	Key      string // "" sends none
+	Keys     Keys   // instead of Key: several that are valid at once
 	Model    string
 	Dims     int          // of an embedding model; 0: known by the model's name, or learnt from the first answer
 	HTTP     *http.Client // nil: our own, which follows the operator's proxy settings; not for addresses a tenant gives
 	Limits   Limits
 	Observer Observer // may be nil
 }
+
+// Keys are what a server may be asked with, the newest first; see secret.Ring. They may change between two calls.
+type Keys interface {
+	All() []string
+	Used(key string, accepted bool)
+}
+
+// oneKey is a key that nobody counts.
+type oneKey string
+
+func (k oneKey) All() []string {
+	if k == "" {
+		return nil
+	}
+	return []string{string(k)}
+}
+
+func (k oneKey) Used(string, bool) {}
 
 // Limits bound one call; a zero field takes its default.
 type Limits struct {
@@ -80,6 +100,9 @@ func newUpstream(c OpenAI, kind string) (*upstream, error) {
 	if c.HTTP == nil {
 		c.HTTP = newHTTPClient()
 	}
+	if c.Keys == nil {
+		c.Keys = oneKey(c.Key)
+	}
 	own := *c.HTTP
 	// A redirected POST would lose its body, or hand the prompt to a host nobody chose.
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -101,6 +124,7 @@ func newHTTPClient() *http.Client {
 // lines of any length and hides the headers of a failure.
 type attempt struct {
 	http       *http.Client
+	key        string // "" sends none
 	retryAfter time.Duration
 	body       *guardedBody // nil until an answer came
 	spoke      bool         // something was emitted: too late for another attempt
@@ -128,7 +152,7 @@ func (a *attempt) Do(req *http.Request) (*http.Response, error) {
 
 // client makes a go-openai client for this attempt; it holds no connections, so that costs nothing.
 func (u *upstream) client(a *attempt) *openai.Client {
-	c := openai.DefaultConfig(u.Key)
+	c := openai.DefaultConfig(a.key)
 	c.BaseURL = u.BaseURL
 	c.HTTPClient = a
 	return openai.NewClientWithConfig(c)
@@ -139,8 +163,11 @@ func (u *upstream) client(a *attempt) *openai.Client {
 func (u *upstream) do(ctx context.Context, report *Call, call func(context.Context, *attempt) error) error {
 	start := time.Now()
 	report.Kind, report.Model = u.kind, u.Model
+	ctx, end := trace.Start(ctx, u.kind+" "+u.Model)
 	err := u.attempts(ctx, report, call)
 	report.Duration = time.Since(start)
+	report.describe(ctx)
+	end(err)
 	if u.Observer != nil {
 		u.Observer.ModelCall(*report)
 	}
@@ -171,9 +198,31 @@ func (u *upstream) try(ctx context.Context, a *attempt, call func(context.Contex
 	if !u.breaker.allow() {
 		return u.failed(OutcomeOpen, domain.Unavailable, sentenceDown, breakerPause, errors.New("not tried, as it failed too often just now"))
 	}
-	f := u.judge(ctx, a, call(ctx, a))
+	f := u.judge(ctx, a, u.withKeys(ctx, a, call))
 	u.breaker.record(f.outcome)
 	return f
+}
+
+// withKeys makes the call with the first key, and where that is refused, with the next one: while keys are exchanged, two are set and
+// one of them may be gone.
+func (u *upstream) withKeys(ctx context.Context, a *attempt, call func(context.Context, *attempt) error) error {
+	keys := u.Keys.All()
+	if len(keys) == 0 {
+		return call(ctx, a)
+	}
+	var err error
+	for _, a.key = range keys {
+		err = call(ctx, a)
+		status := statusOf(err)
+		refused := status == http.StatusUnauthorized
+		if refused || err == nil || status > 0 { // whom nobody answered, nobody accepted
+			u.Keys.Used(a.key, !refused)
+		}
+		if !refused || a.spoke {
+			break
+		}
+	}
+	return err
 }
 
 // backoff is short, because a person waits: two retries take less than a second unless the server asks for more.

@@ -142,8 +142,8 @@ func (u *upstream) redact(err error) string {
 	if e, ok := errors.AsType[*openai.RequestError](err); ok {
 		text = e.HTTPStatus + " " + sentenceIn(e.Body)
 	}
-	if u.Key != "" {
-		text = strings.ReplaceAll(text, u.Key, "[redacted]")
+	for _, key := range u.Keys.All() {
+		text = strings.ReplaceAll(text, key, "[redacted]")
 	}
 	text = secret.ReplaceAllString(text, "[redacted]")
 	text = strings.Join(strings.Fields(text), " ")

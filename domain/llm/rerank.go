@@ -157,8 +157,8 @@ func (r *reranker) post(ctx context.Context, a *attempt, body map[string]any) (r
 		return ranked{}, err
 	}
 	req.Header.Set("Content-Type", "application/json")
-	if r.Key != "" {
-		req.Header.Set("Authorization", "Bearer "+r.Key)
+	if a.key != "" {
+		req.Header.Set("Authorization", "Bearer "+a.key)
 	}
 	resp, err := a.Do(req)
 	if err != nil {

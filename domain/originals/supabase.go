@@ -27,13 +27,14 @@ const (
 // Supabase is the storage of a Supabase project. An object's name begins with its tenant. What does not succeed is
 // domain.Unavailable, and the cause has no key in it.
 type Supabase struct {
-	base, key string
-	client    *http.Client
+	base   string
+	key    func() string
+	client *http.Client
 }
 
 // NewSupabase returns the storage of the project at address (SUPABASE_URL), reached with its service role key, which passes all
 // policies there: it never leaves the server.
-func NewSupabase(address, key string) *Supabase {
+func NewSupabase(address string, key func() string) *Supabase {
 	return &Supabase{base: strings.TrimRight(address, "/") + "/storage/v1", key: key, client: &http.Client{Timeout: timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}} // the key goes nowhere else
 }
@@ -135,8 +136,9 @@ func (s *Supabase) do(ctx context.Context, method, path, contentType string, bod
 	if err != nil {
 		return nil, s.failed(errors.New("the address of the storage cannot be read"))
 	}
-	request.Header.Set("Authorization", "Bearer "+s.key)
-	request.Header.Set("apikey", s.key)
+	key := s.key()
+	request.Header.Set("Authorization", "Bearer "+key)
+	request.Header.Set("apikey", key)
 	if contentType != "" {
 		request.Header.Set("Content-Type", contentType)
 	}
@@ -155,7 +157,7 @@ func (s *Supabase) do(ctx context.Context, method, path, contentType string, bod
 	if response.StatusCode/100 == 2 {
 		return answer, nil
 	}
-	said := strings.ReplaceAll(string(answer[:min(len(answer), 300)]), s.key, "redacted")
+	said := strings.ReplaceAll(string(answer[:min(len(answer), 300)]), key, "redacted")
 	err = fmt.Errorf("%s: status %d: %s", method, response.StatusCode, said)
 	// Storage says of a missing object 404, or 400 with a code of 404 in the body.
 	if method == http.MethodGet && (response.StatusCode == http.StatusNotFound || strings.Contains(said, `"404"`)) {

@@ -37,7 +37,7 @@ begin
 end $$;
 
 -- auth: what comes before a tenant is known. search: the lexical index and its one definer function. river: the job
--- queue's own tables. meta: which migrations ran.
+-- queue's own tables. meta: which migrations ran, which backups were made.
 do $$
 declare s text;
 begin
@@ -51,5 +51,5 @@ grant create, usage on schema public to bitb_owner;
 grant usage on schema public to bitb_app, bitb_support, bitb_system, bitb_search;
 grant usage on schema search to bitb_app, bitb_support;
 grant create, usage on schema search to bitb_search;
-grant usage on schema auth to bitb_system;
+grant usage on schema auth, meta to bitb_system;
 grant usage on schema river, meta to bitb_app;

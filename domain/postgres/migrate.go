@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
@@ -39,14 +40,11 @@ func Migrate(ctx context.Context, url string, files fs.FS) error {
 	if err != nil {
 		return errors.New("the database address for migrations cannot be read")
 	}
-	alone, err := lock(ctx, config.ConnConfig)
+	alone, err := bootstrap(ctx, config.ConnConfig)
 	if err != nil {
 		return err
 	}
 	defer alone.Close(ctx)
-	if _, err := alone.Exec(ctx, bootstrapSQL); err != nil {
-		return fmt.Errorf("make roles, schemas and the vector extension: %w", err)
-	}
 	config.MaxConns = 4
 	config.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
 		_, err := c.Exec(ctx, pathOfVectors+"; set lock_timeout = '"+lockTimeout+"'; set role bitb_owner")
@@ -113,6 +111,44 @@ func lock(ctx context.Context, config *pgx.ConnConfig) (*pgx.Conn, error) {
 	return conn, nil
 }
 
+// Prepare makes roles, schemas and the vector extension in an empty database, and nothing else: a dump brings the tables.
+func Prepare(ctx context.Context, url string) error {
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		return errors.New("the database address cannot be read")
+	}
+	conn, err := bootstrap(ctx, config)
+	if err != nil {
+		return err
+	}
+	return conn.Close(ctx)
+}
+
+// bootstrap makes what the migrations stand on, and returns the connection that keeps others waiting.
+func bootstrap(ctx context.Context, config *pgx.ConnConfig) (*pgx.Conn, error) {
+	alone, err := lock(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := alone.Exec(ctx, bootstrapSQL); err != nil {
+		alone.Close(ctx)
+		return nil, fmt.Errorf("make roles, schemas and the vector extension: %w", err)
+	}
+	return alone, nil
+}
+
+// SchemaVersion is the number of the newest migration that ran; 0 where none did. It needs a role that may read schema meta.
+func SchemaVersion(ctx context.Context, conn *pgx.Conn) (version int64, err error) {
+	err = conn.QueryRow(ctx, "select coalesce(max(version_id), 0) from meta.goose_db_version where is_applied").Scan(&version)
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok && (e.Code == "42P01" || e.Code == "3F000") { // no such table, no such schema
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read the schema's version: %w", err)
+	}
+	return version, nil
+}
+
 func migrateQueue(ctx context.Context, pool *pgxpool.Pool) error {
 	migrator, err := rivermigrate.New(riverpgxv5.New(pool), &rivermigrate.Config{Schema: QueueSchema})
 	if err != nil {
@@ -152,22 +188,29 @@ var reviewed = []string{
 	// What comes before a tenant is known is looked up across tenants, by bitb_system, which has no grant elsewhere.
 	"R10 policy is not the one canonical expression auth.bot_keys.system",
 	"R10 policy is not the one canonical expression auth.invitations.system",
+	"R10 policy is not the one canonical expression auth.keys.system",
 	"R10 policy is not the one canonical expression auth.logins.system",
 	"R10 policy is not the one canonical expression auth.scratch_tenants.system",
+	"R10 policy is not the one canonical expression auth.sealed.system",
 	"R10 policy is not the one canonical expression auth.sessions.system",
 	"R10 policy is not the one canonical expression auth.staff.system",
 	"R10 policy is not the one canonical expression auth.staff_cases.system",
 	"R10 policy is not the one canonical expression auth.tenants.system",
 	"R14 always-true policy auth.bot_keys.system",
 	"R14 always-true policy auth.invitations.system",
+	"R14 always-true policy auth.keys.system",
 	"R14 always-true policy auth.logins.system",
 	"R14 always-true policy auth.scratch_tenants.system",
+	"R14 always-true policy auth.sealed.system",
 	"R14 always-true policy auth.sessions.system",
 	"R14 always-true policy auth.staff.system",
 	"R14 always-true policy auth.staff_cases.system",
 	"R14 always-true policy auth.tenants.system",
-	// A session is looked up before anybody is known, an invitation is to a tenant that is not there yet, and staff belong to none.
+	// A session is looked up before anybody is known, an invitation is to a tenant that is not there yet, staff belong to none, and neither
+	// do the keys and certificates of the deployment.
 	"R07 no tenant_id column auth.invitations",
+	"R07 no tenant_id column auth.keys",
+	"R07 no tenant_id column auth.sealed",
 	"R07 no tenant_id column auth.sessions",
 	"R07 no tenant_id column auth.staff",
 	// The two definer functions, and the policies that let their owner read a table each. A function's first condition is the

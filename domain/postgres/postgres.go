@@ -16,6 +16,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/exaring/otelpgx"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -31,6 +32,9 @@ const (
 // Config says how to connect.
 type Config struct {
 	URL string // logs in as bitb_app, or as a role that may become it
+
+	// Fresh is the address as it is by now, nil where it never changes: new connections take its user and password.
+	Fresh func() string
 
 	// AllowPrivileged lets a superuser or an owner log in and become bitb_app at once. For development: such a session
 	// could take its rights back, so in production Open refuses it.
@@ -48,16 +52,23 @@ type Config struct {
 	// AsyncCommit has commits return before they are on disk. For what is thrown away in the end.
 	AsyncCommit bool
 
+	// Trace has every statement be a step of the trace that it belongs to, without the values of its parameters.
+	Trace bool
+
+	// Refused is told when the database refuses a statement for the role or the policy; nil: nobody is.
+	Refused func(context.Context)
+
 	// Configure changes how connections are made; nil: not at all. Tests break them with it.
 	Configure func(*pgx.ConnConfig)
 }
 
 // DB is an open database.
 type DB struct {
-	pool   *pgxpool.Pool
-	queue  *pgxpool.Pool
-	pooled bool
-	pulse  *pulse
+	pool    *pgxpool.Pool
+	queue   *pgxpool.Pool
+	pooled  bool
+	pulse   *pulse
+	refused func(context.Context)
 }
 
 // Open connects, checks that the role cannot look past row-level security, and returns the database. It fails when
@@ -82,7 +93,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 		pool.Close()
 		return nil, err
 	}
-	return &DB{pool: pool, queue: queue, pooled: c.Pooled, pulse: newPulse(pool.Config().ConnConfig, c.Pooled)}, nil
+	return &DB{pool: pool, queue: queue, pooled: c.Pooled, pulse: newPulse(pool.Config().ConnConfig, c), refused: c.Refused}, nil
 }
 
 // Close waits for running transactions and closes all connections.
@@ -90,6 +101,24 @@ func (db *DB) Close() {
 	db.pulse.close()
 	db.queue.Close()
 	db.pool.Close()
+}
+
+// PoolStats is how the connections of a pool are used.
+type PoolStats struct {
+	Name             string // "pages" or "queue"
+	Used, Idle, Most int
+	Waits            int64         // for a connection, since the start
+	Waited           time.Duration // in all of them
+}
+
+// Pools tells how connections are used.
+func (db *DB) Pools() []PoolStats {
+	stats := func(name string, p *pgxpool.Pool) PoolStats {
+		s := p.Stat()
+		return PoolStats{Name: name, Used: int(s.AcquiredConns()), Idle: int(s.IdleConns()), Most: int(s.MaxConns()),
+			Waits: s.EmptyAcquireCount(), Waited: s.EmptyAcquireWaitTime()}
+	}
+	return []PoolStats{stats("pages", db.pool), stats("queue", db.queue)}
 }
 
 // Ping reports whether the database answers.
@@ -216,6 +245,9 @@ func (db *DB) in(ctx context.Context, opts pgx.TxOptions, fn func(pgx.Tx) error)
 	defer cancel()
 	for try := 1; ; try++ {
 		again, err := db.once(ctx, opts, fn)
+		if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == insufficientPrivilege && db.refused != nil {
+			db.refused(ctx)
+		}
 		if !again || try == mostTries || ctx.Err() != nil {
 			return spoken(ctx, err)
 		}
@@ -285,6 +317,16 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
+// renew has a connection log in as whoever the address names by now.
+func (c Config) renew(conn *pgx.ConnConfig) {
+	if c.Fresh == nil {
+		return
+	}
+	if now, err := pgx.ParseConfig(c.Fresh()); err == nil {
+		conn.User, conn.Password = now.User, now.Password
+	}
+}
+
 func newPool(ctx context.Context, c Config, become string, maxConns int32, statementTimeout time.Duration) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(c.URL)
 	if err != nil {
@@ -303,9 +345,13 @@ func newPool(ctx context.Context, c Config, become string, maxConns int32, state
 			return err
 		}
 	}
+	if c.Trace {
+		config.ConnConfig.Tracer = otelpgx.NewTracer(otelpgx.WithDisableConnectionDetailsInAttributes())
+	}
 	if c.Configure != nil {
 		c.Configure(config.ConnConfig)
 	}
+	config.BeforeConnect = func(_ context.Context, conn *pgx.ConnConfig) error { c.renew(conn); return nil }
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("open the database pool: %w", err)

@@ -23,6 +23,7 @@ var errSilent = errors.New("the database has not answered for some seconds, not 
 // pulse knows whether the server answers.
 type pulse struct {
 	config *pgx.ConnConfig
+	renew  func(*pgx.ConnConfig)
 	after  time.Duration // so long it may be silent
 	stop   context.CancelFunc
 	ended  chan struct{}
@@ -32,11 +33,11 @@ type pulse struct {
 	fail  context.CancelCauseFunc
 }
 
-func newPulse(config *pgx.ConnConfig, pooled bool) *pulse {
+func newPulse(config *pgx.ConnConfig, c Config) *pulse {
 	ctx, stop := context.WithCancel(context.Background())
-	p := &pulse{config: config.Copy(), after: silentAfter, stop: stop, ended: make(chan struct{})}
+	p := &pulse{config: config.Copy(), renew: c.renew, after: silentAfter, stop: stop, ended: make(chan struct{})}
 	p.config.Tracer = nil // two lines a second would tell nobody anything
-	if pooled {
+	if c.Pooled {
 		p.after = silentPooled
 	}
 	p.answered()
@@ -95,6 +96,7 @@ func (p *pulse) beat(ctx context.Context, conn *pgx.Conn) (*pgx.Conn, error) {
 	defer cancel()
 	var err error
 	if conn == nil {
+		p.renew(p.config)
 		if conn, err = pgx.ConnectConfig(ctx, p.config); err != nil {
 			return nil, err
 		}

@@ -47,7 +47,7 @@ func (quiet) Publish(context.Context, string)                    {}
 func (quiet) Stage(string, time.Duration)                        {}
 func (quiet) ModelCall(llm.Call)                                 {}
 func (quiet) Reembedded(int)                                     {}
-func (quiet) Ended(string, int)                                  {}
+func (quiet) Ended(context.Context, string, int)                 {}
 func (quiet) CacheLookup(string, bool)                           {}
 func (quiet) Get(context.Context, string) ([]byte, bool)         { return nil, false }
 func (quiet) Set(context.Context, string, []byte, time.Duration) {}

@@ -13,8 +13,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/redis/go-redis/extra/redisotel/v9"
 	goredis "github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 )
+
+// What goes wrong is told by the calls that it goes wrong in. The library's own lines are no JSON.
+func init() { logging.Disable() }
 
 const (
 	callTimeout = 50 * time.Millisecond // a frozen Redis is worse than one that is down
@@ -29,14 +34,27 @@ type Store struct {
 	local  *window
 	hub    hub
 
-	mu     sync.Mutex
-	pause  time.Duration
-	closed atomic.Int64 // unix nanoseconds until which Redis is not asked
+	mu       sync.Mutex
+	pause    time.Duration
+	closed   atomic.Int64 // unix nanoseconds until which Redis is not asked
+	failures atomic.Int64
 }
+
+func init() { goredis.SetLogger(silent{}) }
+
+// silent drops what the library prints; a Store says itself when Redis is away.
+type silent struct{}
+
+func (silent) Printf(context.Context, string, ...any) {}
 
 // Open reads the address and returns at once; Redis need not be there. An address that cannot be read is an error.
 func Open(url string, log *slog.Logger) (*Store, error) {
-	options, err := goredis.ParseURL(url)
+	return OpenFresh(func() string { return url }, log)
+}
+
+// OpenFresh is Open with an address whose user and password may change: new connections take them as they are then.
+func OpenFresh(url func() string, log *slog.Logger) (*Store, error) {
+	options, err := goredis.ParseURL(url())
 	if err != nil {
 		return nil, errors.New("REDIS_URL cannot be read as a Redis address") // the cause would print the password
 	}
@@ -44,8 +62,23 @@ func Open(url string, log *slog.Logger) (*Store, error) {
 	options.ReadTimeout, options.WriteTimeout, options.PoolTimeout = callTimeout, callTimeout, callTimeout
 	options.MaxRetries = -1
 	options.ContextTimeoutEnabled = true
+	user, password := options.Username, options.Password
+	options.CredentialsProvider = func() (string, string) {
+		if now, err := goredis.ParseURL(url()); err == nil {
+			return now.Username, now.Password
+		}
+		return user, password
+	}
 	return &Store{client: goredis.NewClient(options), log: log, local: newWindow()}, nil
 }
+
+// Trace has every command be a step of the trace that it belongs to, without keys and values.
+func (s *Store) Trace() error {
+	return redisotel.InstrumentTracing(s.client, redisotel.WithDBStatement(false))
+}
+
+// Failures is how often Redis did not answer, since the start. While it is left alone it is not asked.
+func (s *Store) Failures() int64 { return s.failures.Load() }
 
 // Close ends all connections.
 func (s *Store) Close() error { return s.client.Close() }
@@ -102,6 +135,7 @@ func (s *Store) away(now time.Time, err error) {
 	if s.pause == 0 {
 		s.log.Warn("redis does not answer; going on without it", "error", err)
 	}
+	s.failures.Add(1)
 	s.pause = min(max(firstPause, 2*s.pause), longPause)
 	s.closed.Store(now.Add(s.pause).UnixNano())
 }

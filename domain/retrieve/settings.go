@@ -39,7 +39,7 @@ const (
 const MaxLimit = 8
 
 // Default thresholds, which differ as the scores of the models do. Measured on questions that the documents do answer, the one of
-// the built-in model refuses one in a hundred at most, and the one of meaning (with MiniLM) two; of questions about something else
+// the built-in model and the one of meaning (with MiniLM) refuse two in a hundred at most; of questions about something else
 // altogether, one in seven to all of them, by the set. No re-ranking model was at hand to measure with: what such models think
 // irrelevant they score in the hundredths, so the default only keeps that out, and a tenant's own questions have to say more.
 const (

@@ -8,31 +8,50 @@ import (
 
 	"bitb/domain"
 	"bitb/domain/postgres"
+	"bitb/domain/secret"
 )
 
-// Sessions keeps the session library's records in Postgres, so that losing Redis signs nobody out. Tokens arrive hashed.
+// Sessions keeps the session library's records in Postgres, so that losing Redis signs nobody out. Tokens arrive hashed. The session
+// keys make a record's name from that hash and seal what is in it: who can read the table, or write into it, has no session.
 // It has the methods of that library's store, with and without a context.
-type Sessions struct{ db *postgres.DB }
+type Sessions struct {
+	db   *postgres.DB
+	keys *secret.Sealer
+}
 
 // NewSessions returns the session store over db.
-func NewSessions(db *postgres.DB) *Sessions { return &Sessions{db: db} }
+func NewSessions(db *postgres.DB, keys *secret.Sealer) *Sessions {
+	return &Sessions{db: db, keys: keys}
+}
+
+const sessionName = "session "
 
 // FindCtx returns the data of a session that has not expired.
 func (s *Sessions) FindCtx(ctx context.Context, token string) (data []byte, found bool, err error) {
+	var name string
+	var sealed []byte
 	err = s.db.AsSystem(ctx, func(tx pgx.Tx) error {
-		return tx.QueryRow(ctx, "select data from auth.sessions where token_hash = $1 and expires_at > now()", token).Scan(&data)
+		return tx.QueryRow(ctx, `select token_hash, data from auth.sessions where token_hash = any($1) and expires_at > now()
+			order by array_position($1, token_hash) limit 1`, s.keys.Names(token)).Scan(&name, &sealed)
 	})
 	if domain.CodeOf(err) == domain.NotFound {
 		return nil, false, nil
 	}
-	return data, err == nil, err
+	if err != nil {
+		return nil, false, err
+	}
+	data, _, err = s.keys.Open(sealed, sessionName+name)
+	return data, err == nil, nil // what cannot be opened is no session; the keys count it
 }
 
-// CommitCtx writes a session.
+// CommitCtx writes a session, under the newest key and no other.
 func (s *Sessions) CommitCtx(ctx context.Context, token string, data []byte, expires time.Time) error {
+	names := s.keys.Names(token)
+	sealed := s.keys.Seal(data, sessionName+names[0])
 	return s.db.AsSystem(ctx, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, `insert into auth.sessions (token_hash, data, expires_at) values ($1, $2, $3)
-			on conflict (token_hash) do update set data = excluded.data, expires_at = excluded.expires_at`, token, data, expires)
+		_, err := tx.Exec(ctx, `with older as (delete from auth.sessions where token_hash = any($4))
+			insert into auth.sessions (token_hash, data, expires_at) values ($1, $2, $3)
+			on conflict (token_hash) do update set data = excluded.data, expires_at = excluded.expires_at`, names[0], sealed, expires, names[1:])
 		return err
 	})
 }
@@ -40,7 +59,7 @@ func (s *Sessions) CommitCtx(ctx context.Context, token string, data []byte, exp
 // DeleteCtx ends a session.
 func (s *Sessions) DeleteCtx(ctx context.Context, token string) error {
 	return s.db.AsSystem(ctx, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, "delete from auth.sessions where token_hash = $1", token)
+		_, err := tx.Exec(ctx, "delete from auth.sessions where token_hash = any($1)", s.keys.Names(token))
 		return err
 	})
 }
@@ -65,3 +84,27 @@ func (s *Sessions) Commit(token string, data []byte, expires time.Time) error {
 
 // Delete is DeleteCtx for the library's older interface.
 func (s *Sessions) Delete(token string) error { return s.DeleteCtx(context.Background(), token) }
+
+// SealedWith counts the sessions by the fingerprint of the key that sealed them.
+func (s *Sessions) SealedWith(ctx context.Context) (map[string]int, error) {
+	return countSealed(ctx, s.db, "select data from auth.sessions where expires_at > now()")
+}
+
+// countSealed counts the values of a statement's one column by the key that sealed them. Their heads are enough.
+func countSealed(ctx context.Context, db *postgres.DB, sql string) (map[string]int, error) {
+	counts := map[string]int{}
+	err := db.AsSystem(ctx, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, "select substr(v, 1, 16), count(*) from ("+sql+") as t (v) group by 1")
+		if err != nil {
+			return err
+		}
+		var head []byte
+		var n int
+		_, err = pgx.ForEachRow(rows, []any{&head, &n}, func() error {
+			counts[secret.SealedWith(head)] += n
+			return nil
+		})
+		return err
+	})
+	return counts, err
+}

@@ -11,17 +11,21 @@ import (
 
 	"bitb/domain"
 	"bitb/domain/postgres"
+	"bitb/domain/secret"
 )
 
 // Support is what staff do: they sign in, see how tenants fare, and open cases to look into one. It shows members who looked at
 // what.
 type Support struct {
-	db  *postgres.DB
-	now func() time.Time // what one-time codes count from; all else counts from the database's clock
+	db   *postgres.DB
+	keys *secret.Sealer   // of the secrets of one-time codes
+	now  func() time.Time // what one-time codes count from; all else counts from the database's clock
 }
 
 // NewSupport returns the service over db. now is time.Now but in tests.
-func NewSupport(db *postgres.DB, now func() time.Time) *Support { return &Support{db: db, now: now} }
+func NewSupport(db *postgres.DB, keys *secret.Sealer, now func() time.Time) *Support {
+	return &Support{db: db, keys: keys, now: now}
+}
 
 // StaffMember works for BITB and belongs to no tenant.
 type StaffMember struct {
@@ -55,16 +59,16 @@ func (s *Support) Add(ctx context.Context, email, name string) (StaffMember, Cre
 	if err := wrong.err(); err != nil {
 		return m, Credentials{}, err
 	}
-	secret := make([]byte, codeSecretBytes)
-	_, _ = rand.Read(secret) // never fails: crypto/rand ends the process instead
-	c := Credentials{Password: newPassword(), Secret: secretText(secret), URI: secretURI(m.Email, secret)}
+	code := make([]byte, codeSecretBytes)
+	_, _ = rand.Read(code) // never fails: crypto/rand ends the process instead
+	c := Credentials{Password: newPassword(), Secret: secretText(code), URI: secretURI(m.Email, code)}
 	hash, err := hashPassword(ctx, c.Password)
 	if err != nil {
 		return m, Credentials{}, err
 	}
 	err = s.db.AsSystem(ctx, func(tx pgx.Tx) error {
 		return tx.QueryRow(ctx, `insert into auth.staff (id, email, name, password_hash, totp_secret) values ($1, $2, $3, $4, $5) returning created_at`,
-			m.ID, m.Email, m.Name, hash, secret).Scan(&m.CreatedAt)
+			m.ID, m.Email, m.Name, hash, s.keys.Seal(code, totpOf(m.ID))).Scan(&m.CreatedAt)
 	})
 	if postgres.IsUnique(err, "staff_email_key") {
 		return m, Credentials{}, domain.InvalidField("email", "There is a staff member with this address already. Remove them first to give them a new password and secret.")
@@ -183,13 +187,13 @@ const (
 // once are counted one by one.
 func (s *Support) useCode(ctx context.Context, id domain.ID, code string) (ok bool, err error) {
 	err = s.db.AsSystem(ctx, func(tx pgx.Tx) error {
-		var secret []byte
+		var sealed []byte
 		var last int64
 		var wrong int
 		var wait float64 // seconds
 		err := tx.QueryRow(ctx, `select totp_secret, totp_step, wrong_codes,
 				coalesce(extract(epoch from wrong_at + make_interval(secs => $2) - now()), 0)::float8
-			from auth.staff where id = $1 for update`, id, codePause.Seconds()).Scan(&secret, &last, &wrong, &wait)
+			from auth.staff where id = $1 for update`, id, codePause.Seconds()).Scan(&sealed, &last, &wrong, &wait)
 		if err != nil {
 			return err
 		}
@@ -201,13 +205,62 @@ func (s *Support) useCode(ctx context.Context, id domain.ID, code string) (ok bo
 			return &domain.Error{Code: domain.RateLimited, RetryAfter: pause,
 				Message: fmt.Sprintf("Too many codes were wrong. Try again in %d minutes.", int(pause.Minutes())+1)}
 		}
+		secret, current, err := s.keys.Open(sealed, totpOf(id))
+		if err != nil {
+			return fmt.Errorf("open a staff member's secret: %w", err)
+		}
 		step := stepOf(secret, code, s.now(), last)
 		if ok = step > 0; ok {
-			_, err = tx.Exec(ctx, "update auth.staff set totp_step = $2, wrong_codes = 0, wrong_at = null where id = $1", id, step)
+			if !current {
+				sealed = s.keys.Seal(secret, totpOf(id))
+			}
+			_, err = tx.Exec(ctx, "update auth.staff set totp_step = $2, totp_secret = $3, wrong_codes = 0, wrong_at = null where id = $1", id, step, sealed)
 		} else {
 			_, err = tx.Exec(ctx, "update auth.staff set wrong_codes = $2, wrong_at = now() where id = $1", id, wrong+1)
 		}
 		return err
 	})
 	return ok, err
+}
+
+// totpOf is what a secret of one-time codes is sealed about, so that it opens in the row of its staff member alone.
+func totpOf(id domain.ID) string { return "staff totp " + id.String() }
+
+// Reseal seals the secrets of one-time codes anew that an older key sealed, and returns how many. A row that somebody holds is left
+// for the next time.
+func (s *Support) Reseal(ctx context.Context) (n int, err error) {
+	err = s.db.AsSystem(ctx, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, "select id, totp_secret from auth.staff order by id for update skip locked")
+		if err != nil {
+			return err
+		}
+		type row struct {
+			ID     domain.ID
+			Sealed []byte
+		}
+		all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[row])
+		if err != nil {
+			return err
+		}
+		for _, r := range all {
+			secret, current, err := s.keys.Open(r.Sealed, totpOf(r.ID))
+			if err != nil {
+				return fmt.Errorf("open the secret of staff member %s: %w", r.ID, err)
+			}
+			if current {
+				continue
+			}
+			if _, err := tx.Exec(ctx, "update auth.staff set totp_secret = $2 where id = $1", r.ID, s.keys.Seal(secret, totpOf(r.ID))); err != nil {
+				return err
+			}
+			n++
+		}
+		return nil
+	})
+	return n, err
+}
+
+// SealedWith counts the secrets of one-time codes by the fingerprint of the key that sealed them.
+func (s *Support) SealedWith(ctx context.Context) (map[string]int, error) {
+	return countSealed(ctx, s.db, "select totp_secret from auth.staff")
 }

@@ -3,6 +3,7 @@ package tenant_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,6 +15,7 @@ import (
 
 	"bitb/domain"
 	"bitb/domain/dbtest"
+	"bitb/domain/secret"
 	"bitb/domain/tenant"
 )
 
@@ -29,7 +31,7 @@ type desk struct {
 func newDesk(t *testing.T) *desk {
 	t.Helper()
 	d := &desk{db: dbtest.New(t), now: time.Unix(1_800_000_000, 0)}
-	d.Support = tenant.NewSupport(d.db.DB, func() time.Time { return d.now })
+	d.Support = tenant.NewSupport(d.db.DB, dbtest.Sealer(t, "encryption"), func() time.Time { return d.now })
 	var err error
 	if d.member, d.signIn, err = d.Add(t.Context(), " Ada@Support.Example ", "Ada"); err != nil {
 		t.Fatal(err)
@@ -82,6 +84,54 @@ func TestStaffSignIn(t *testing.T) {
 	}
 	if n := d.db.Count(t, "select count(*) from auth.staff where password_hash not like '$argon2id$%' or position($1 in password_hash) > 0", d.signIn.Password); n != 0 {
 		t.Error("the password is kept in clear")
+	}
+}
+
+// Secrets of one-time codes are sealed, each to its own row, and go on to the newest key: with a sign-in, or all at once.
+func TestCodeSecretsAreSealed(t *testing.T) {
+	d := &desk{db: dbtest.New(t), now: time.Unix(1_800_000_000, 0)}
+	older, newer := secret.NewKey(), secret.NewKey()
+	support := func(keys string) *tenant.Support {
+		sealer, err := secret.NewSealer("encryption", keys)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tenant.NewSupport(d.db.DB, sealer, func() time.Time { return d.now })
+	}
+	var err error
+	if d.member, d.signIn, err = support("").Add(t.Context(), "ada@support.example", "Ada"); err != nil {
+		t.Fatal(err)
+	}
+	signIn := func(s *tenant.Support) error {
+		_, err := s.SignIn(t.Context(), d.member.Email, d.signIn.Password, d.code())
+		return err
+	}
+	clear := d.db.Count(t, "select length(totp_secret) from auth.staff")
+	if err := signIn(support(older)); !errors.Is(err, secret.ErrUnknownKey) {
+		t.Errorf("what is not sealed was taken: %v", err)
+	}
+	if n, err := support(older + ",plain").Reseal(t.Context()); n != 1 || err != nil {
+		t.Errorf("%d sealed, %v", n, err)
+	}
+	if n := d.db.Count(t, "select length(totp_secret) from auth.staff"); n <= clear {
+		t.Errorf("%d bytes: it is not sealed", n)
+	}
+	for i, s := range []*tenant.Support{support(older), support(newer + "," + older), support(newer)} {
+		if err := signIn(s); err != nil {
+			t.Errorf("step %d: %v", i, err)
+		}
+	}
+	counts, err := support(newer).SealedWith(t.Context())
+	if want := map[string]int{secret.Fingerprint(newer): 1}; err != nil || !maps.Equal(counts, want) {
+		t.Errorf("secrets by key: %v %v, want %v", counts, err, want)
+	}
+	_, other, err := support(newer).Add(t.Context(), "bob@support.example", "Bob")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.db.Exec(t, "update auth.staff a set totp_secret = b.totp_secret from auth.staff b where a.id <> b.id")
+	if _, err := support(newer).SignIn(t.Context(), d.member.Email, d.signIn.Password, tenant.Code(other.Secret, d.now)); err == nil {
+		t.Error("a secret opened in the row of another")
 	}
 }
 

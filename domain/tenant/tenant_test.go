@@ -3,6 +3,7 @@ package tenant_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 
 	"bitb/domain"
 	"bitb/domain/dbtest"
+	"bitb/domain/secret"
 	"bitb/domain/tenant"
 )
 
@@ -297,7 +299,7 @@ func TestChangePasswordEndsSessions(t *testing.T) {
 
 func TestSessions(t *testing.T) {
 	db := dbtest.New(t)
-	s := tenant.NewSessions(db.DB)
+	s := tenant.NewSessions(db.DB, dbtest.Sealer(t, "session"))
 	if err := s.CommitCtx(t.Context(), "live", []byte("a"), time.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
@@ -323,6 +325,70 @@ func TestSessions(t *testing.T) {
 	}
 	if _, found, _ := s.FindCtx(t.Context(), "live"); found {
 		t.Error("a deleted session was found")
+	}
+}
+
+// Neither who reads the table of sessions nor who writes into it has one: a row made from a cookie of one's own is not found, and
+// what stands in one session does not open in another.
+func TestSessionsNeedTheKey(t *testing.T) {
+	db := dbtest.New(t)
+	s := tenant.NewSessions(db.DB, dbtest.Sealer(t, "session"))
+	later := time.Now().Add(time.Hour)
+	for token, data := range map[string]string{"mine": "user 1", "theirs": "user 2"} {
+		if err := s.CommitCtx(t.Context(), token, []byte(data), later); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := db.Count(t, "select count(*) from auth.sessions where token_hash in ('mine', 'theirs') or position('user' in encode(data, 'escape')) > 0"); n != 0 {
+		t.Errorf("%d sessions show what they are", n)
+	}
+	db.Exec(t, "insert into auth.sessions (token_hash, data, expires_at) values ('made up', 'user 2', $1)", later)
+	db.Exec(t, "update auth.sessions a set data = b.data from auth.sessions b where a.token_hash <> b.token_hash and a.token_hash <> 'made up' and b.token_hash <> 'made up'")
+	for _, token := range []string{"made up", "mine", "theirs"} {
+		if data, found, err := s.FindCtx(t.Context(), token); found || err != nil || data != nil {
+			t.Errorf("%s: %q %v %v", token, data, found, err)
+		}
+	}
+}
+
+// Through a whole exchange of the keys, by processes that are a step apart, nobody is signed out; and a session that is used leaves
+// the older key behind.
+func TestSessionsOutliveTheirKey(t *testing.T) {
+	db := dbtest.New(t)
+	older, newer := secret.NewKey(), secret.NewKey()
+	var steps []*tenant.Sessions
+	for _, keys := range []string{"", "plain," + older, older + ",plain", older, older + "," + newer, newer + "," + older, newer} {
+		sealer, err := secret.NewSealer("session", keys)
+		if err != nil {
+			t.Fatal(err)
+		}
+		steps = append(steps, tenant.NewSessions(db.DB, sealer))
+	}
+	commit := func(s *tenant.Sessions) {
+		if err := s.CommitCtx(t.Context(), "token", []byte("user 1"), time.Now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	commit(steps[0])
+	for i := range steps {
+		for _, s := range []*tenant.Sessions{steps[i], steps[max(0, i-1)], steps[i]} {
+			if data, found, err := s.FindCtx(t.Context(), "token"); string(data) != "user 1" || !found || err != nil {
+				t.Fatalf("step %d: %q %v %v", i, data, found, err)
+			}
+			commit(s)
+		}
+	}
+	last := steps[len(steps)-1]
+	counts, err := last.SealedWith(t.Context())
+	if want := map[string]int{secret.Fingerprint(newer): 1}; err != nil || !maps.Equal(counts, want) {
+		t.Errorf("sessions by key: %v %v, want %v", counts, err, want)
+	}
+	commit(steps[4])
+	if err := steps[5].DeleteCtx(t.Context(), "token"); err != nil {
+		t.Fatal(err)
+	}
+	if n := db.Count(t, "select count(*) from auth.sessions"); n != 0 {
+		t.Errorf("%d sessions are left after signing out", n)
 	}
 }
 

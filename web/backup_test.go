@@ -1,0 +1,105 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"bitb/domain/backup"
+	"bitb/domain/dbtest"
+)
+
+// command runs the program with settings and returns what it prints.
+func command(t *testing.T, settings map[string]string, args ...string) (string, error) {
+	t.Helper()
+	var out bytes.Buffer
+	err := run(t.Context(), args, func(name string) string { return settings[name] }, &out)
+	return out.String(), err
+}
+
+// A backup is made and listed, and the drill brings it back and asks the product a question in it.
+func TestBackupAndDrill(t *testing.T) {
+	if found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb"); len(found) == 0 {
+		t.Skip("no PostgreSQL server is installed on this machine")
+	}
+	db := dbtest.New(t)
+	tenant := db.Tenant(t)
+	db.Document(t, tenant, "Prices", "A day ticket for the ferry costs twelve euros and forty cents.")
+	key, err := command(t, nil, "backup", "key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings := map[string]string{
+		"DATABASE_URL": db.URL, "BITB_MIGRATE_DATABASE_URL": db.OwnerURL, "REDIS_URL": dbtest.RedisURL(t),
+		"BITB_BACKUP_TO": t.TempDir(), "BITB_BACKUP_KEYS": strings.Split(key, "\n")[0],
+	}
+	if out, err := command(t, settings, "backup", "list"); err != nil || !strings.Contains(out, "There is no backup") {
+		t.Errorf("listed %q, %v", out, err)
+	}
+	if out, err := command(t, settings, "backup", "dump"); err != nil || !strings.Contains(out, "sealed for age1") {
+		t.Fatalf("made %q, %v", out, err)
+	}
+	if out, err := command(t, settings, "backup", "list"); err != nil || strings.Count(out, "\n") != 2 || !strings.Contains(out, "dump") {
+		t.Errorf("listed %q, %v", out, err)
+	}
+	if out, err := command(t, settings, "drill"); err != nil || !strings.Contains(out, "drill      passed") {
+		t.Errorf("the drill says %q, %v", out, err)
+	}
+	if _, err := command(t, settings, "restore", "--dump"); err == nil || !strings.Contains(err.Error(), "nothing is restored over what is there") {
+		t.Errorf("restored over a database that is in use: %v", err)
+	}
+	if _, err := command(t, settings, "restore", "--into", t.TempDir()); err == nil || !strings.Contains(err.Error(), "there is no backup") {
+		t.Errorf("restored a base that there is not: %v", err)
+	}
+	db.Exec(t, "update search.lexemes set terms = '{1}'") // a question finds nothing any more
+	db.Exec(t, "delete from chunk_embeddings")
+	settings["DATABASE_URL"] = "postgres://bitb_app@nowhere.invalid/bitb" // the copy is tried and no other database
+	c, err := loadConfig(func(name string) string { return settings[name] })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := (backupOptions{config: c}).smokeRestored(t.Context(), db.URL); err == nil || !strings.Contains(err.Error(), "is not found by its own words") {
+		t.Errorf("a smoke test whose search finds nothing: %v", err)
+	}
+}
+
+func TestBackupSettings(t *testing.T) {
+	aKey, _, err := backup.NewKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, c := range map[string]struct {
+		settings map[string]string
+		args     []string
+	}{
+		"BITB_BACKUP_TO is not set":          {map[string]string{"BITB_BACKUP_KEYS": "x", "DATABASE_URL": "postgres://nowhere.invalid/x"}, []string{"backup", "list"}},
+		"`bitb backup key` makes a key":      {map[string]string{"BITB_BACKUP_TO": "x"}, []string{"restore", "--into", "x"}},
+		"key 1 is none":                      {map[string]string{"BITB_BACKUP_TO": "x", "BITB_BACKUP_KEYS": "secret"}, []string{"backup", "list"}},
+		"BITB_BACKUP_KEEP_DAILY must be 1":   {map[string]string{"BITB_BACKUP_TO": "x", "BITB_BACKUP_KEYS": "x", "BITB_BACKUP_KEEP_DAILY": "0"}, []string{"drill"}},
+		"BITB_BACKUP_S3_ENDPOINT must be":    {map[string]string{"BITB_BACKUP_TO": "s3://b", "BITB_BACKUP_KEYS": aKey, "BITB_BACKUP_S3_ENDPOINT": "ftp://x"}, []string{"backup", "list"}},
+		"say where to":                       {map[string]string{"BITB_BACKUP_TO": "x", "BITB_BACKUP_KEYS": aKey}, []string{"restore", "--to", "2026-03-01T12:00:00Z"}},
+		"is not a time with a zone":          {map[string]string{"BITB_BACKUP_TO": "x", "BITB_BACKUP_KEYS": aKey}, []string{"restore", "--into", "x", "--to", "2026-03-01 12:00"}},
+		"there is no backup \"incremental\"": {map[string]string{"BITB_BACKUP_TO": "x", "BITB_BACKUP_KEYS": aKey}, []string{"backup", "incremental"}},
+		"--every needs":                      {map[string]string{"BITB_BACKUP_TO": "x", "BITB_BACKUP_KEYS": aKey}, []string{"backup", "dump", "--every", "1s"}},
+	} {
+		c.settings["BITB_PRODUCTION"] = "true" // no services of this checkout
+		if _, err := command(t, c.settings, c.args...); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%v: %v, want %q", c.args, err, want)
+		}
+	}
+	if entries, _ := os.ReadDir("x"); entries != nil {
+		t.Error("something was made")
+	}
+}
+
+func TestParseMoment(t *testing.T) {
+	want := time.Date(2026, 3, 1, 11, 0, 0, 0, time.UTC)
+	for _, s := range []string{"2026-03-01T12:00:00+01:00", "2026-03-01 11:00:00Z", "2026-03-01 11:00Z", "2026-03-01T11:00:00.000Z"} {
+		if got, err := parseMoment(s); err != nil || !got.Equal(want) {
+			t.Errorf("%s is %s, %v", s, got, err)
+		}
+	}
+}
