@@ -360,23 +360,23 @@ var GaveUp = Failure{Code: "internal", Title: "Reading stopped",
 
 func takeUp(ctx context.Context, tx pgx.Tx, tenantID domain.ID, jobID int64) (a Attempt, found bool, err error) {
 	a.TenantID = tenantID
-	var since *time.Time
+	var waited *time.Duration // by the clock of the database, which began to count
 	err = tx.QueryRow(ctx, `
 		with next as materialized ( -- a sub-select might be run more than once, and take one each time
 			select id from documents where tenant_id = $1 and status = 'queued' and due_at <= clock_timestamp()
 			order by queued_at, id limit 1 for no key update skip locked)
 		update documents d set status = 'reading', attempt = d.attempt + 1, job_id = $2, progress_done = 0, progress_total = 0, updated_at = now()
 		from next where d.tenant_id = $1 and d.id = next.id
-		returning d.id, d.attempt, d.version, d.tries, d.waits_since, d.edit_revision`, tenantID, jobID).
-		Scan(&a.DocumentID, &a.Number, &a.Version, &a.Tries, &since, &a.revision)
+		returning d.id, d.attempt, d.version, d.tries, clock_timestamp() - d.waits_since, d.edit_revision`, tenantID, jobID).
+		Scan(&a.DocumentID, &a.Number, &a.Version, &a.Tries, &waited, &a.revision)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return a, false, nil
 	}
 	if err != nil {
 		return a, false, fmt.Errorf("take up a document: %w", err)
 	}
-	if since != nil {
-		a.WaitsSince = *since
+	if waited != nil {
+		a.WaitsSince = time.Now().Add(-*waited)
 	}
 	// A reading that comes long after the upload, as when a document is cut anew, is no part of it.
 	err = tx.QueryRow(ctx, `select name, content, object, case when created_at > now() - interval '1 day' then traceparent else '' end

@@ -31,7 +31,7 @@ type Attempt struct {
 	Cutting    Cutting
 	Edits      []Edit    // to find again in the text; a reading that does not know the newest starts anew
 	Tries      int       // that failed before
-	WaitsSince time.Time // when it began to wait for something else than its turn; zero: it does not
+	WaitsSince time.Time // when, by the clock here, it began to wait for something else than its turn; zero: it does not
 	Trace      string    // of the upload; see trace.Resume
 
 	revision int
