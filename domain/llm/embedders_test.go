@@ -35,9 +35,9 @@ func TestEmbeddersByName(t *testing.T) {
 		}
 		asked = len(srv.Embed.Requests())
 	}
-	embed("new-model", "opening hours", false, 1)
+	embed("new-model", "opening hours", false, 2) // and once more to be sure of its dimensions
 	embed("new-model", "opening hours", false, 0)
-	embed("old-model", "opening hours", false, 1) // not the other model's vector
+	embed("old-model", "opening hours", false, 2) // not the other model's vector
 	embed("old-model", "opening hours", false, 0)
 	embed(llm.NewHashing().Model(), "opening hours", false, 0)
 	srv.FailNext(llmtest.Status(404))

@@ -94,6 +94,9 @@ func (e *openAIEmbedder) embedBatch(ctx context.Context, texts []string) ([][]fl
 		if vectors, err = e.check(resp.Data, len(texts)); err != nil {
 			return err
 		}
+		if err := e.learn(own, a, texts[0], len(vectors[0])); err != nil {
+			return err
+		}
 		report.Usage = embedUsage(resp.Usage, texts)
 		return nil
 	})
@@ -145,10 +148,26 @@ func (e *openAIEmbedder) check(data []openai.Embedding, n int) ([][]float32, err
 		}
 		vectors[d.Index] = d.Embedding
 	}
-	if e.dims.CompareAndSwap(0, int64(dims)) || e.Dims() == dims {
-		return vectors, nil
+	return vectors, nil
+}
+
+// learn takes the dimensions of a model that nobody knows for right when it says so twice: after a first answer that is wrong, all
+// right ones would be refused.
+func (e *openAIEmbedder) learn(ctx context.Context, a *attempt, text string, dims int) error {
+	if e.Dims() == 0 {
+		again, err := e.client(a).CreateEmbeddings(ctx, e.request([]string{text}))
+		if err != nil {
+			return err
+		}
+		if len(again.Data) != 1 || len(again.Data[0].Embedding) != dims {
+			return fmt.Errorf("%w: %d dimensions, and others when asked again", ErrVectors, dims)
+		}
+		e.dims.CompareAndSwap(0, int64(dims))
 	}
-	return nil, fmt.Errorf("%w: %d dimensions instead of %d", ErrVectors, dims, e.Dims())
+	if e.Dims() != dims {
+		return fmt.Errorf("%w: %d dimensions instead of %d", ErrVectors, dims, e.Dims())
+	}
+	return nil
 }
 
 // normalise brings v to unit length in place; false when it has no direction.

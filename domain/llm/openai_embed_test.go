@@ -1,6 +1,7 @@
 package llm_test
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -45,8 +46,22 @@ func TestEmbedBatches(t *testing.T) {
 				t.Fatalf("vector %d is another text's", i)
 			}
 		}
-		if usage != (llm.Usage{In: 210}) || e.Dims() != 8 || len(srv.Embed.Requests()) != 3 || len(seen.calls) != 3 {
+		if usage != (llm.Usage{In: 210}) || e.Dims() != 8 || len(srv.Embed.Requests()) != 4 || len(seen.calls) != 3 {
 			t.Errorf("usage %+v, dims %d, %d requests", usage, e.Dims(), len(srv.Embed.Requests()))
+		}
+	})
+}
+
+// A first answer of wrong dimensions is refused, and what is right afterwards is not.
+func TestEmbedLearnsDimensions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv, e, _ := embedder(t, llm.OpenAI{})
+		srv.FailNext(llmtest.WrongDims())
+		if _, _, err := e.Embed(t.Context(), numbered(3)); !errors.Is(err, llm.ErrVectors) || e.Dims() != 0 {
+			t.Errorf("a wrong first answer: %v, %d dimensions", err, e.Dims())
+		}
+		if v, _, err := e.Embed(t.Context(), numbered(3)); err != nil || len(v) != 3 || e.Dims() != 8 {
+			t.Errorf("a right answer then: %v, %d dimensions", err, e.Dims())
 		}
 	})
 }
