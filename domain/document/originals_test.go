@@ -29,6 +29,9 @@ func TestOriginalsOutside(t *testing.T) {
 		}
 	}
 
+	if err := docs.SweepOriginals(t.Context(), time.Now()); err != nil {
+		t.Errorf("before anything is kept: %v", err)
+	}
 	storage.Down(true)
 	if _, err := docs.Store(t.Context(), tenant, up); domain.CodeOf(err) != domain.Unavailable {
 		t.Errorf("without storage: %v", err)

@@ -112,6 +112,9 @@ func (s *Supabase) list(ctx context.Context, prefix string, visit func(entry) er
 	for offset := 0; ; offset += page {
 		body, _ := json.Marshal(map[string]any{"prefix": prefix, "limit": page, "offset": offset, "sortBy": map[string]string{"column": "name", "order": "asc"}})
 		answer, err := s.do(ctx, http.MethodPost, "/object/list/"+bucket, "application/json", body)
+		if strings.Contains(string(answer), "Bucket not found") { // nothing was put yet
+			return nil
+		}
 		if err != nil {
 			return err
 		}
