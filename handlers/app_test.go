@@ -125,7 +125,7 @@ func newApp(t *testing.T) *app {
 	publicURL := "http://" + listener.Listener.Addr().String()
 	handler, err := handlers.New(t.Context(), handlers.Deps{
 		Log: log, PublicURL: publicURL, Static: static, Tenants: a.tenants, Sessions: tenant.NewSessions(a.db.DB, dbtest.Sealer(t, "session")), Support: a.support,
-		Documents: a.documents, Retrieve: a.search, Chat: a.chat, Questions: a.questions, Limiter: &countless{Store: store}, Hints: store, Cache: store, Metrics: a.told,
+		Documents: a.documents, Retrieve: a.search, Chat: a.chat, Questions: a.questions, Limiter: &countless{Store: store, t: t}, Hints: store, Cache: store, Metrics: a.told,
 		Models: views.Models{Answer: llm.Extractive{}.Model(), Embedding: llm.NewHashing().Model(), BuiltIn: true}, TraceDays: 30,
 		Sniff: sniff, Unzip: unzip,
 		Readiness: &a.doctor, RenderPage: a.render, Ready: a.db.Ping, ClientIP: echo.ExtractIPDirect(),
@@ -194,9 +194,14 @@ func (a *app) logged() string {
 // countless lets everything through but what a test wants to be counted: all come from one address.
 type countless struct {
 	*redis.Store
+	t      *testing.T
+	limits sync.Map // by key: what is counted together must have one limit
 }
 
 func (c *countless) Allow(ctx context.Context, key string, l redis.Limit) time.Duration {
+	if other, known := c.limits.LoadOrStore(key, l); known && other != l {
+		c.t.Errorf("%s is counted for %v and for %v", key, other, l)
+	}
 	if strings.HasPrefix(key, "signin:") || strings.HasPrefix(key, "bot:") || strings.Contains(key, ":visitor:") {
 		return c.Store.Allow(ctx, key, l)
 	}

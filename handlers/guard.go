@@ -70,7 +70,7 @@ func (s *server) guard(r route) echo.HandlerFunc {
 		if r.who != anyone {
 			c.Response().Header().Set("Cache-Control", "no-store")
 		}
-		if err := s.limited(c, r.limit, "", r.path); err != nil {
+		if err := s.limited(c, r.limit, "", r.method+" "+r.path); err != nil {
 			return err
 		}
 		if r.who == inCase {

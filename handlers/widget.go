@@ -77,7 +77,7 @@ func (s *server) guardSite(c echo.Context, r route) error {
 		seenIn(req.Context()).visitor = about.asker.VisitorID
 	}
 	c.Set("site", about)
-	if err := s.limited(c, r.limit, about.asker.VisitorID.String(), r.path); err != nil {
+	if err := s.limited(c, r.limit, about.asker.VisitorID.String(), r.method+" "+r.path); err != nil {
 		return err
 	}
 	return r.handle(s, c)
