@@ -12,7 +12,7 @@ if ! git cat-file -e "$commit^{commit}" 2>/dev/null; then
 fi
 if [ ! -x "$binary" ]; then
   tree=$(mktemp -d)
-  trap 'git worktree remove --force "$tree" 2>/dev/null; rm -rf "$tree"' EXIT
+  trap 'git worktree remove --force "$tree" 2>/dev/null || rm -rf "$tree"' EXIT
   git worktree add --quiet --detach "$tree" "$commit"
   mkdir -p "${binary%/*}"
   go build -C "$tree" -o "$binary" ./web
