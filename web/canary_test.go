@@ -43,9 +43,10 @@ func canaries(t *testing.T, db *dbtest.Database) (settings map[string]string, hi
 	hidden = append(hidden, fromFile, second, password)
 	settings["OPENAI_API_KEY"], settings["OPENAI_API_KEY_FILE"], settings["OPENAI_BASE_URL"] = "", file, spiteful.URL+"/v1"
 	settings["BITB_RERANK_URL"], settings["BITB_RERANK_MODEL"], settings["BITB_EMBEDDING_MODEL"] = spiteful.URL+"/rerank", "m", builtinModel
-	settings["REDIS_URL"] = "redis://user:" + second[:20] + "@" + strings.TrimPrefix(dbtest.RedisURL(t), "redis://")
+	cache := strings.NewReplacer("/", "a", "+", "b", "=", "c").Replace(second[:20]) // an address takes these for its own
+	settings["REDIS_URL"] = "redis://user:" + cache + "@" + strings.TrimPrefix(dbtest.RedisURL(t), "redis://")
 	settings["BITB_MIGRATE_DATABASE_URL"] = "postgres://owner:" + password + "@127.0.0.1:1/bitb"
-	hidden = append(hidden, second[:20])
+	hidden = append(hidden, cache)
 	for name := range (Config{}).secrets() {
 		if v := settings[name]; v != "" && !strings.Contains(v, "://") {
 			hidden = append(hidden, v)
