@@ -552,11 +552,15 @@ func TestHostile(t *testing.T) {
 			})
 		}
 	})
-	runtime.GC()
-	runtime.ReadMemStats(&after)
-	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 5<<20 {
-		t.Errorf("this process grew by %d bytes", grown)
+	grown := int64(0)
+	for range 5 { // what ends late, as a finalizer does, is not held for ever
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		if grown = int64(after.HeapAlloc) - int64(before.HeapAlloc); grown <= 5<<20 {
+			return
+		}
 	}
+	t.Errorf("this process grew by %d bytes", grown)
 }
 
 func readHostile(t *testing.T, path string, reasons []string, text bool) {
