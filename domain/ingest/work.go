@@ -117,11 +117,11 @@ func failureOf(err error, try int) (f document.Failure, ended bool) {
 		return document.Failure{Code: string(e.Reason), Title: e.Title(), Message: e.Message(), Page: e.Page}, true
 	}
 	var silent *silentError
-	if errors.As(err, &silent) && silent.original {
-		return document.Failure{Code: "internal", Title: "Reading stopped",
-			Message: "The storage of original files did not answer for a long time. Try again later."}, true
-	}
 	if errors.As(err, &silent) {
+		if silent.original {
+			return document.Failure{Code: "internal", Title: "Reading stopped",
+				Message: "The storage of original files did not answer for a long time. Try again later."}, true
+		}
 		return document.Failure{Code: "embedding", Title: "Embedding stopped",
 			Message: "The embedding service did not answer for a long time. Your file is fine; try again later."}, true
 	}

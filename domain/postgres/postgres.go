@@ -137,8 +137,9 @@ func (db *DB) Pooled() bool { return db.pooled }
 
 // InTenant runs fn in a transaction that sees and writes the rows of one tenant. It commits when fn returns nil.
 // No network call belongs into fn: a slow model must not hold a connection. fn may be called again, from the beginning, when its
-// transaction came to nothing: by a deadlock, or as the connection broke before it was to be committed. Driver errors come back as domain errors. A staff
-// member gets into the tenant of their case alone, until it ends, and as bitb_support: what writes fails as domain.Forbidden.
+// transaction came to nothing: by a deadlock, or as the connection broke before it was to be committed. Driver errors come back as
+// domain errors. A staff member gets into the tenant of their case alone, until it ends, and as bitb_support: what writes fails as
+// domain.Forbidden.
 func (db *DB) InTenant(ctx context.Context, tenant domain.ID, fn func(pgx.Tx) error) error {
 	return db.inTenant(ctx, tenant, pgx.TxOptions{}, fn)
 }
