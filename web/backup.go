@@ -372,13 +372,15 @@ func smokeFailure(r smokeReport) error {
 }
 
 // onACopy are the settings for a server on a restored copy, which must touch nothing but that: not the database that a secret manager
-// names by now, nor Redis, nor the originals that lie elsewhere, of which the copy knows older ones and would sweep away the newer.
+// names by now, nor Redis, nor the originals that lie elsewhere, of which the copy knows older ones and would sweep away the newer. What
+// happens on it is in no trace of the real one.
 func (c Config) onACopy(databaseURL, listen string) Config {
 	c.DatabaseURL, c.Pooled, c.Production = Secret(databaseURL), false, false
 	c.RedisURL = "redis://127.0.0.1:1/0" // nobody is there
 	c.SupabaseURL, c.SupabaseKey = "", ""
 	c.resolver = &secret.Resolver{} // forgets what it read: what is set here stays
 	c.ACMEEmail, c.TLSCert, c.TLSKey = "", "", ""
+	c.OTLPEndpoint, c.TracesEndpoint = "", ""
 	c.SignUp = "open" // for the customer who tries it
 	c.Listen, c.PublicURL, c.MetricsListen, c.Workers, c.Drain = listen, "http://"+listen, "off", 1, 0
 	c.chooseModels()

@@ -103,3 +103,12 @@ func TestParseMoment(t *testing.T) {
 		}
 	}
 }
+
+// A server on a restored copy reaches nothing of the real one's: not its cache, its originals, its certificates or its traces.
+func TestCopyIsAlone(t *testing.T) {
+	c := Config{RedisURL: "redis://real", SupabaseURL: "https://real", SupabaseKey: "k", ACMEEmail: "a@example.com", TLSCert: "c", TLSKey: "k",
+		OTLPEndpoint: "http://real", TracesEndpoint: "http://real/v1/traces"}.onACopy("postgres://copy", "127.0.0.1:9")
+	if c.DatabaseURL != "postgres://copy" || c.RedisURL == "redis://real" || c.SupabaseURL != "" || c.SupabaseKey != "" || c.ownTLS() || c.traces() != "" {
+		t.Errorf("the copy's settings are %+v", c)
+	}
+}
