@@ -40,13 +40,6 @@ type Store struct {
 	failures atomic.Int64
 }
 
-func init() { goredis.SetLogger(silent{}) }
-
-// silent drops what the library prints; a Store says itself when Redis is away.
-type silent struct{}
-
-func (silent) Printf(context.Context, string, ...any) {}
-
 // Open reads the address and returns at once; Redis need not be there. An address that cannot be read is an error.
 func Open(url string, log *slog.Logger) (*Store, error) {
 	return OpenFresh(func() string { return url }, log)
