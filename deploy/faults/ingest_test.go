@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"bitb/domain"
+	"bitb/domain/ingest/reader"
 	"bitb/domain/llm/llmtest"
 )
 
@@ -42,13 +43,16 @@ func killed(r *run) {
 	w.note("chats: %s", l.sum(func(a *act) bool { return a.kind == chatting }))
 }
 
-// parsers lists the running parsers of an instance.
+// parsers lists the running parsers of an instance. What was started and has not become one yet is none: stopped then, it holds up its
+// starter, which waits for it in the kernel.
 func (a *app) parsers() (pids []int) {
 	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", a.Process.Pid))
 	for _, file := range tasks {
 		text, _ := os.ReadFile(file)
 		for _, field := range strings.Fields(string(text)) {
-			if pid, err := strconv.Atoi(field); err == nil {
+			pid, err := strconv.Atoi(field)
+			args, _ := os.ReadFile("/proc/" + field + "/cmdline")
+			if err == nil && bytes.Contains(args, []byte(reader.Argument)) {
 				pids = append(pids, pid)
 			}
 		}
