@@ -85,7 +85,7 @@ type Manifest struct {
 
 	Source
 	// Of a base: where it lies in the log.
-	System   string `json:"system,omitempty"` // the cluster's own number, so that two clusters can share a place
+	System   string `json:"system,omitempty"` // the cluster's own number: the log of no other one follows it
 	Timeline int32  `json:"timeline,omitempty"`
 	StartLSN string `json:"start_lsn,omitempty"`
 	EndLSN   string `json:"end_lsn,omitempty"`

@@ -13,6 +13,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -32,7 +33,7 @@ func (c *cluster) data() string { return filepath.Join(c.dir, "data") }
 // url is for a role and a database; whoever can reach the socket may be anybody.
 func (c *cluster) url(role, database string) string {
 	q := url.Values{"host": {c.dir}, "port": {strconv.Itoa(c.port)}, "user": {role}}
-	return "postgres:///" + database + "?" + q.Encode()
+	return "postgres:///" + url.PathEscape(database) + "?" + q.Encode()
 }
 
 // newCluster makes the directory. PostgreSQL refuses to run as root, so root's belongs to the user that its packages make.
@@ -89,7 +90,7 @@ func (c *cluster) run(ctx context.Context, program string, args ...string) error
 	defer os.Remove(said.Name())
 	defer said.Close()
 	cmd := exec.CommandContext(ctx, path, args...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = c.dir, said, said
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = c.dir, bare(os.Environ()), said, said
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: serverUser()}
 	if err := cmd.Run(); err != nil {
 		text, _ := os.ReadFile(said.Name())
@@ -97,6 +98,18 @@ func (c *cluster) run(ctx context.Context, program string, args ...string) error
 		return fmt.Errorf("%s: %w: %s", program, err, lastLines(string(bytes.TrimSpace(text))+"\n"+string(log)))
 	}
 	return nil
+}
+
+// bare leaves of an environment what programs need to run. A restored copy runs what is in it, and whoever wrote that must not read the keys of
+// this process there; nor must a variable such as PGPORT lead to another cluster.
+func bare(environment []string) (left []string) {
+	for _, variable := range environment {
+		switch name, _, _ := strings.Cut(variable, "="); name {
+		case "PATH", "HOME", "TMPDIR", "TZ", "LANG", "LC_ALL", "LD_LIBRARY_PATH":
+			left = append(left, variable)
+		}
+	}
+	return left
 }
 
 // init makes an empty cluster, for a dump.
@@ -128,6 +141,9 @@ func (c *cluster) start(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := c.forgetSettings(); err != nil {
+		return err
+	}
 	if who := serverUser(); who != nil {
 		if err := chownAll(c.dir, int(who.Uid), int(who.Gid)); err != nil {
 			return err
@@ -138,6 +154,17 @@ func (c *cluster) start(ctx context.Context) error {
 		return err
 	}
 	return c.awaitRecovery(ctx)
+}
+
+// forgetSettings leaves of what ALTER SYSTEM set in the real cluster nothing but the recovery: it would go before drillConf, archiving too.
+func (c *cluster) forgetSettings() error {
+	auto := filepath.Join(c.data(), autoConf)
+	content, err := os.ReadFile(auto)
+	if err != nil {
+		return err
+	}
+	recovery, _ := splitSettings(string(content))
+	return os.WriteFile(auto, []byte(strings.Join(append(recovery, ""), "\n")), 0o600)
 }
 
 func (c *cluster) awaitRecovery(ctx context.Context) error {

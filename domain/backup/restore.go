@@ -2,7 +2,6 @@ package backup
 
 import (
 	"archive/tar"
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -170,17 +169,12 @@ func unpackOne(root *os.Root, h *tar.Header, content io.Reader) error {
 
 // writeRecovery has PostgreSQL recover at its next start. What an earlier restore wrote into the same file is taken out.
 func writeRecovery(dir string, timeline int32, to time.Time) error {
-	auto := filepath.Join(dir, "postgresql.auto.conf")
+	auto := filepath.Join(dir, autoConf)
 	before, err := os.ReadFile(auto)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	var lines []string
-	for text := bufio.NewScanner(strings.NewReader(string(before))); text.Scan(); {
-		if line := text.Text(); !strings.HasPrefix(line, "recovery_") && !strings.HasPrefix(line, "restore_command") {
-			lines = append(lines, line)
-		}
-	}
+	_, lines := splitSettings(string(before))
 	lines = append(lines, fmt.Sprintf("restore_command = 'cp \"%s/%%f\" \"%%p\"'", walFolder),
 		fmt.Sprintf("recovery_end_command = 'rm -rf %s'", walFolder), fmt.Sprintf("recovery_target_timeline = '%d'", timeline))
 	if !to.IsZero() {
@@ -190,6 +184,22 @@ func writeRecovery(dir string, timeline int32, to time.Time) error {
 		return err
 	}
 	return os.WriteFile(filepath.Join(dir, "recovery.signal"), nil, 0o600)
+}
+
+// autoConf is where ALTER SYSTEM writes. It goes before every other file of settings.
+const autoConf = "postgresql.auto.conf"
+
+// splitSettings tells what writeRecovery wrote from what else is set in autoConf.
+func splitSettings(content string) (recovery, others []string) {
+	for line := range strings.Lines(content) {
+		line = strings.TrimRight(line, "\r\n")
+		if strings.HasPrefix(line, "recovery_") || strings.HasPrefix(line, "restore_command") {
+			recovery = append(recovery, line)
+		} else {
+			others = append(others, line)
+		}
+	}
+	return recovery, others
 }
 
 // giveToOwner lets root restore for the user that PostgreSQL runs as: the owner of dir or of the directory that it will lie in,

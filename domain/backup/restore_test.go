@@ -318,10 +318,19 @@ func TestDrill(t *testing.T) {
 	if st, err := Last(t.Context(), db); err != nil || st != (Status{}) {
 		t.Errorf("before anything: %+v, %v", st, err)
 	}
+	// What is set in the cluster itself goes before every file.
+	mustExec(t, s.SourceURL, "alter system set archive_mode = on")
+	mustExec(t, s.SourceURL, "alter system set archive_command = 'false'")
+	t.Cleanup(func() {
+		if err := execute(context.Background(), s.SourceURL, "alter system reset all"); err != nil {
+			t.Error(err)
+		}
+	})
 	m, err := s.Take(t.Context(), Base)
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Setenv("BITB_CANARY", "a key of this process")
 	var dir string
 	d, err := s.Drill(t.Context(), Trial{Smoke: func(ctx context.Context, url string) error {
 		config, err := pgx.ParseConfig(url)
@@ -329,6 +338,13 @@ func TestDrill(t *testing.T) {
 			return err
 		}
 		dir = config.Host
+		if mode := one[string](t, url, "show archive_mode"); mode != "off" {
+			t.Errorf("the copy archives: %s", mode)
+		}
+		super := strings.Replace(url, "user=bitb_app", "user="+m.Superuser, 1)
+		if environment := environmentOf(t, super); !strings.Contains(environment, "PATH=") || strings.Contains(environment, "BITB_CANARY") {
+			t.Errorf("what runs in the copy has the environment %s", environment)
+		}
 		return execute(ctx, url, "select count(*) from documents")
 	}})
 	if err != nil || !d.OK || d.Rows["public.documents"] != 60 || d.RTO <= 0 || d.RPO > time.Minute {
@@ -348,6 +364,13 @@ func TestDrill(t *testing.T) {
 	if after, err := Last(t.Context(), db); err != nil || !after.Drill.FinishedAt.Equal(st.Drill.FinishedAt) {
 		t.Errorf("a failed drill counts as good: %+v, %v", after, err)
 	}
+}
+
+// environmentOf is that of the server at an address, as what runs in it has it.
+func environmentOf(t *testing.T, url string) string {
+	t.Helper()
+	mustExec(t, url, "create table environment (variable text); copy environment from program 'env'")
+	return one[string](t, url, "select string_agg(variable, e'\\n') from environment")
 }
 
 func TestCompareRows(t *testing.T) {
