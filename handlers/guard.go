@@ -259,7 +259,7 @@ func besidePages(r *http.Request) bool {
 func refreshes(r *http.Request) bool { return r.Header.Get("X-Refresh") != "" }
 
 // readSession loads the session and never writes it back. A request that takes long would write it as it was at its
-// beginning, and bring back what was taken out of it in the meantime: a confirmation, or all of it by a sign-out.
+// beginning, and bring back what was taken out of it in the meantime: a confirmation.
 func (s *server) readSession(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Add("Vary", "Cookie")
