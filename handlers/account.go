@@ -31,22 +31,38 @@ func (s *server) signInPage(c echo.Context) error {
 	return render(c, http.StatusOK, views.SignIn(views.SignInForm{Next: c.QueryParam("next"), Deleted: c.QueryParam("deleted") != "", ByInvitation: s.Tenants.NeedsInvitation()}))
 }
 
-// Five wrong passwords in a quarter of an hour for one address from one place, and a hundred for one address from
-// everywhere: an attacker alone cannot lock somebody out from where they usually sign in.
+// Five wrong passwords in a quarter of an hour for one address from one place, and a hundred for one address from all places but those
+// from where that account was signed in to lately: however many places an attacker has, nobody is locked out from where they usually are.
 var (
 	signInHere       = redis.Limit{Events: 5, Per: 15 * time.Minute}
 	signInEverywhere = redis.Limit{Events: 100, Per: 15 * time.Minute}
 )
 
+const usualFor = 30 * 24 * time.Hour
+
+// throttleSignIn counts a try to sign in with an e-mail address, or refuses it after too many. worked is called when it was the right one.
+// Anything may come as an address, of any length: hashed, none makes a key that is long, or another's.
+func (s *server) throttleSignIn(c echo.Context, who, email string) (worked func(), err error) {
+	ctx := c.Request().Context()
+	everywhere := "signin:" + who + ":" + hash([]byte(strings.ToLower(strings.TrimSpace(email))))
+	here := everywhere + ":" + placeOf(c)
+	usual := "usual:" + hash([]byte(here))
+	if err = s.count(c, here, signInHere); err == nil {
+		if _, known := s.Cache.Get(ctx, usual); !known {
+			err = s.count(c, everywhere, signInEverywhere)
+		}
+	}
+	return func() {
+		s.Limiter.Forget(ctx, here)
+		s.Limiter.Forget(ctx, everywhere)
+		s.Cache.Set(ctx, usual, []byte{1}, usualFor)
+	}, err
+}
+
 func (s *server) signIn(c echo.Context) error {
 	ctx := c.Request().Context()
 	form := views.SignInForm{Email: text(c.FormValue("email")), Next: c.FormValue("next"), ByInvitation: s.Tenants.NeedsInvitation()}
-	address := strings.ToLower(strings.TrimSpace(form.Email))
-	here, everywhere := "signin:"+address+":"+c.RealIP(), "signin:"+address
-	err := s.count(c, here, signInHere)
-	if err == nil {
-		err = s.count(c, everywhere, signInEverywhere)
-	}
+	worked, err := s.throttleSignIn(c, "member", form.Email)
 	var account tenant.Account
 	if err == nil {
 		account, err = s.Tenants.SignIn(ctx, form.Email, c.FormValue("password"))
@@ -63,8 +79,7 @@ func (s *server) signIn(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	s.Limiter.Forget(ctx, here)
-	s.Limiter.Forget(ctx, everywhere)
+	worked()
 	if err := s.beginSession(c, account, account.Epoch); err != nil {
 		return err
 	}

@@ -202,6 +202,9 @@ func (c *countless) Allow(ctx context.Context, key string, l redis.Limit) time.D
 	if other, known := c.limits.LoadOrStore(key, l); known && other != l {
 		c.t.Errorf("%s is counted for %v and for %v", key, other, l)
 	}
+	if len(key) > 200 {
+		c.t.Errorf("a key of %d bytes: somebody chooses how much is kept", len(key))
+	}
 	if strings.HasPrefix(key, "signin:") || strings.HasPrefix(key, "bot:") || strings.Contains(key, ":visitor:") {
 		return c.Store.Allow(ctx, key, l)
 	}

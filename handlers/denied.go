@@ -58,7 +58,7 @@ func (s *server) watch(c echo.Context, err error) {
 	s.Metrics.Denied(kind)
 	actor := about.actor()
 	if actor == "" {
-		actor = "address:" + c.RealIP()
+		actor = "address:" + placeOf(c)
 	}
 	if s.Limiter.Allow(ctx, "denied:"+actor, manyDenied) > 0 {
 		s.Metrics.Suspicious("denials")

@@ -5,14 +5,21 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/labstack/echo/v4"
+
 	"bitb/domain"
 	"bitb/domain/dbtest"
+	"bitb/domain/redis"
+	"bitb/handlers"
 )
 
 func TestUploadRefuses(t *testing.T) {
@@ -203,7 +210,49 @@ func TestSignInIsThrottled(t *testing.T) {
 		t.Errorf("refused with %v %.200s", r.Header, r.body)
 	}
 	other := a.owner(t, "Elsewhere")
+	for range 6 { // an address that would be that of the other account with its place
+		a.nobody(t).post(t, "/signin", url.Values{"email": {other.account.User.Email + ":127.0.0.1"}, "password": {"wrong"}})
+	}
+	want(t, "no address", a.nobody(t).post(t, "/signin", url.Values{"email": {strings.Repeat("x", 100_000)}, "password": {"wrong"}}), http.StatusUnauthorized)
 	want(t, "another account", a.nobody(t).post(t, "/signin", url.Values{"email": {other.account.User.Email}, "password": {password}}), http.StatusSeeOther)
+}
+
+// Somebody who tries from everywhere keeps people out of an account, but not from where they usually sign in to it.
+func TestSignInFromWhereOneUsuallyIs(t *testing.T) {
+	a := newApp(t)
+	m := a.owner(t, "Harbour Loop")
+	elsewhere := a.nobody(t)
+	elsewhere.Transport = &http.Transport{DialContext: (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}).DialContext}
+	try := func(who *member) response {
+		return who.post(t, "/signin", url.Values{"email": {m.account.User.Email}, "password": {password}})
+	}
+	want(t, "from here", try(m), http.StatusSeeOther)
+	attacker, err := redis.Open(dbtest.RedisURL(t), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer attacker.Close()
+	key, limit := handlers.SignInEverywhere(m.account.User.Email)
+	for range limit.Events {
+		attacker.Allow(t.Context(), key, limit)
+	}
+	want(t, "from elsewhere, meanwhile", try(elsewhere), http.StatusTooManyRequests)
+	want(t, "from here, meanwhile", try(m), http.StatusSeeOther)
+	want(t, "from elsewhere, after that", try(elsewhere), http.StatusSeeOther)
+}
+
+// Whoever has an IPv6 network has all its addresses, and is counted once.
+func TestPlaces(t *testing.T) {
+	for address, want := range map[string]string{"203.0.113.9:1": "203.0.113.9", "[::ffff:203.0.113.9]:1": "203.0.113.9", "[2001:db8:1:2::1]:1": "2001:db8:1:2::/64",
+		"[2001:db8:1:2:ffff:ffff:ffff:ffff]:1": "2001:db8:1:2::/64", "[2001:db8:1:3::1]:1": "2001:db8:1:3::/64", "[fe80::1%eth0]:1": "fe80::/64", "@": ""} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.RemoteAddr = address
+		e := echo.New()
+		e.IPExtractor = echo.ExtractIPDirect()
+		if got := handlers.PlaceOf(e.NewContext(r, httptest.NewRecorder())); got != want {
+			t.Errorf("%s is counted as %q, want %q", address, got, want)
+		}
+	}
 }
 
 // A token from before the sign-in is worth nothing after it, one from before a sign-out nothing after that.

@@ -1,6 +1,10 @@
 package handlers
 
-import "github.com/labstack/echo/v4"
+import (
+	"github.com/labstack/echo/v4"
+
+	"bitb/domain/redis"
+)
 
 // Route is a line of the table as the test sees it.
 type Route struct {
@@ -19,3 +23,11 @@ func Table() []Route {
 
 // EchoRoutes is what Echo answers to.
 func EchoRoutes() []*echo.Route { return (&server{}).newEcho().Routes() }
+
+// PlaceOf is where a request comes from, as that is counted.
+var PlaceOf = placeOf
+
+// SignInEverywhere is what tries for a member's address from all places are counted by.
+func SignInEverywhere(email string) (key string, l redis.Limit) {
+	return "signin:member:" + hash([]byte(email)), signInEverywhere
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -180,7 +181,7 @@ func (s *server) limited(c echo.Context, l limit, id, name string) error {
 	account, _ := accountOf(c)
 	switch l.by {
 	case "ip":
-		id = c.RealIP()
+		id = placeOf(c)
 	case "member":
 		id = account.User.ID.String()
 	case "tenant":
@@ -189,6 +190,19 @@ func (s *server) limited(c echo.Context, l limit, id, name string) error {
 		id = staffOf(c).ID.String()
 	}
 	return s.count(c, name+":"+l.by+":"+id, l.Limit)
+}
+
+// placeOf is where a request comes from, as that is counted: the address, of IPv6 its network, as each caller has all addresses of one.
+func placeOf(c echo.Context) string {
+	address, err := netip.ParseAddr(c.RealIP())
+	if err != nil {
+		return c.RealIP()
+	}
+	if address = address.Unmap(); address.Is4() {
+		return address.String()
+	}
+	network, _ := address.Prefix(64) // fails beyond 128
+	return network.String()
 }
 
 func (s *server) count(c echo.Context, key string, l redis.Limit) error {

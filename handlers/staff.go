@@ -96,12 +96,7 @@ func (s *server) staffSignInPage(c echo.Context) error {
 func (s *server) staffSignIn(c echo.Context) error {
 	ctx := c.Request().Context()
 	form := views.SignInForm{Email: text(c.FormValue("email"))}
-	address := strings.ToLower(strings.TrimSpace(form.Email))
-	here, everywhere := "signin:staff:"+address+":"+c.RealIP(), "signin:staff:"+address
-	err := s.count(c, here, signInHere)
-	if err == nil {
-		err = s.count(c, everywhere, signInEverywhere)
-	}
+	worked, err := s.throttleSignIn(c, "staff", form.Email)
 	var member tenant.StaffMember
 	if err == nil {
 		member, err = s.Support.SignIn(ctx, form.Email, c.FormValue("password"), c.FormValue("code"))
@@ -118,8 +113,7 @@ func (s *server) staffSignIn(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	s.Limiter.Forget(ctx, here)
-	s.Limiter.Forget(ctx, everywhere)
+	worked()
 	if err := s.staffSessions.RenewToken(ctx); err != nil {
 		return fmt.Errorf("renew the session: %w", err)
 	}
