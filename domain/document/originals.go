@@ -23,7 +23,8 @@ type Originals interface {
 // KeepOriginalsIn has new uploads kept there instead of in the database. What is in the database already stays.
 func (s *Service) KeepOriginalsIn(place Originals) { s.originals = place }
 
-// put keeps an upload's bytes before the transaction that stores the rest, and returns what takes them away again where that fails.
+// put keeps an upload's bytes before the transaction that stores the rest, and returns what takes them away again where they turn out not to
+// be wanted. After an error that is not known, as the answer to a commit may be lost: SweepOriginals looks later whether there is a row.
 func (s *Service) put(ctx context.Context, tenantID domain.ID, up *Upload) (undo func(), err error) {
 	if s.originals == nil {
 		return func() {}, nil

@@ -3,6 +3,9 @@ package document_test
 import (
 	"bytes"
 	"context"
+	"io"
+	"net"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,6 +16,7 @@ import (
 	"bitb/domain/document"
 	"bitb/domain/originals"
 	"bitb/domain/originals/originalstest"
+	"bitb/domain/postgres"
 )
 
 // Originals that are kept outside the database come and go with their documents, and nothing is left of what failed.
@@ -95,4 +99,64 @@ func TestOriginalsOutside(t *testing.T) {
 		t.Error(err)
 	}
 	left(0, "after deleting")
+}
+
+// lostAnswers loses, once it is told to, the answer to a commit that was carried out.
+type lostAnswers struct{ lose atomic.Bool }
+
+// deaf is a connection whose answers may be lost.
+type deaf struct {
+	net.Conn
+	lost atomic.Bool
+}
+
+func (d *deaf) Read(b []byte) (int, error) {
+	n, err := d.Conn.Read(b)
+	if d.lost.Load() {
+		return 0, io.ErrUnexpectedEOF
+	}
+	return n, err
+}
+
+func (l *lostAnswers) TraceQueryStart(ctx context.Context, conn *pgx.Conn, q pgx.TraceQueryStartData) context.Context {
+	if q.SQL == "commit" && l.lose.CompareAndSwap(true, false) {
+		conn.PgConn().Conn().(*deaf).lost.Store(true)
+	}
+	return ctx
+}
+
+func (l *lostAnswers) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+func (l *lostAnswers) configure(c *pgx.ConnConfig) {
+	c.Tracer = l
+	dial := c.DialFunc
+	c.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		return &deaf{Conn: conn}, err
+	}
+}
+
+// The database took an upload, and the answer to that is lost: whoever uploads again is told that it is there, so its original must be.
+func TestOriginalOutlivesALostAnswer(t *testing.T) {
+	scratch, storage, answers := dbtest.New(t), originalstest.New(t), &lostAnswers{}
+	tenant := scratch.Tenant(t)
+	db, err := postgres.Open(t.Context(), postgres.Config{URL: scratch.URL, AllowPrivileged: true, MaxConns: 2, Configure: answers.configure})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	docs := document.NewService(db, dbtest.NoQueue)
+	docs.KeepOriginalsIn(originals.NewSupabase(storage.URL, func() string { return storage.Key }))
+	up := document.Upload{Name: "prices.txt", Format: "text", Content: []byte("19 euros")}
+	answers.lose.Store(true)
+	if _, err := docs.Store(t.Context(), tenant, up); err == nil || answers.lose.Load() {
+		t.Fatalf("no answer was lost: %v", err)
+	}
+	again, err := docs.Store(t.Context(), tenant, up)
+	if err != nil || !again.Duplicate {
+		t.Fatalf("uploaded again: %+v, %v", again, err)
+	}
+	if _, content, err := docs.Original(t.Context(), tenant, again.ID, 0); err != nil || !bytes.Equal(content, up.Content) {
+		t.Errorf("read back %q, %v", content, err)
+	}
 }

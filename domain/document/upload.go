@@ -83,7 +83,7 @@ func (s *Service) storeNew(ctx context.Context, tenantID domain.ID, up Upload) (
 		}
 		return s.wake(ctx, tx, tenantID)
 	})
-	if err != nil || !kept {
+	if err == nil && !kept {
 		undo()
 	}
 	return stored, err
@@ -160,7 +160,7 @@ func (s *Service) StoreVersion(ctx context.Context, tenantID, id domain.ID, up U
 		}
 		return s.queueVersion(ctx, tx, tenantID, id, version)
 	})
-	if err != nil || stored.Duplicate {
+	if err == nil && stored.Duplicate {
 		undo()
 	}
 	return stored, err
