@@ -147,6 +147,7 @@ func TestCasesOnlyRead(t *testing.T) {
 		"questions.Follows": nil, "retrieve.State": nil, // statements of a transaction
 		"chat.Standalone": nil, "tenant.Each": asCall(s.Each, func(domain.ID) error { return nil }),
 		"document.KeepOriginalsIn": nil, "document.OriginalOf": asCall(d.OriginalOf, attempt), "document.SweepOriginals": asCall(d.SweepOriginals, time.Now()),
+		"document.EraseOriginals": asCall(d.EraseOriginals, id), "tenant.AfterErasing": nil,
 		"tenant.ByInvitation": nil, "tenant.NeedsInvitation": nil, "tenant.Invited": asCall(s.Invited, "x"), "tenant.Oldest": asCall(s.Oldest),
 		"support.OpenCases": asCall(u.OpenCases, other), "support.Tenants": asCall(u.Tenants, "", 1), "support.Tenant": asCall(u.Tenant, id),
 		"support.Members": asCall(u.Members), "support.Member": asCall(u.Member, h.staff.ID),

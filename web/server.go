@@ -83,6 +83,7 @@ func newServer(ctx context.Context, c Config, log *slog.Logger) (*server, error)
 	if c.SignUp == "invited" {
 		s.tenants.ByInvitation()
 	}
+	s.tenants.AfterErasing(s.forgetErased)
 	if err := s.newQueue(embedder); err != nil {
 		return nil, err
 	}
@@ -314,6 +315,16 @@ func (s *server) forget(ctx context.Context, before time.Time) error {
 	return s.tenants.Each(ctx, func(id domain.ID) error {
 		return errors.Join(s.deps.Retrieve.Forget(ctx, id, before), s.documents.ForgetRevisions(ctx, id, before))
 	})
+}
+
+// forgetErased removes what is left of an erased tenant outside the database. What cannot be removed now goes by itself: from the cache
+// within a day, and originals with the daily sweep.
+func (s *server) forgetErased(ctx context.Context, tenantID domain.ID) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	if err := errors.Join(s.redis.DeleteNaming(ctx, tenantID.String()), s.documents.EraseOriginals(ctx, tenantID)); err != nil {
+		s.log.WarnContext(ctx, "what an erased tenant left outside the database is there a while longer", "erased", tenantID, "error", err)
+	}
 }
 
 // clientIP takes the address of the connection, or what a trusted proxy says of it. Without a list none is trusted.

@@ -13,6 +13,9 @@ import (
 	"testing"
 	"time"
 
+	goredis "github.com/redis/go-redis/v9"
+
+	"bitb/domain"
 	"bitb/domain/dbtest"
 )
 
@@ -36,6 +39,34 @@ func TestSmoke(t *testing.T) {
 			t.Errorf("%v: %s", err, &out)
 		}
 		nothingLeft(t)
+	})
+	t.Run("what was cached goes too", func(t *testing.T) {
+		options, err := goredis.ParseURL(dbtest.RedisURL(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		client := goredis.NewClient(options)
+		defer client.Close()
+		var customer domain.ID
+		naming := func() int {
+			keys, err := client.Keys(t.Context(), "*"+customer.String()+"*").Result()
+			if err != nil {
+				t.Error(err)
+			}
+			return len(keys)
+		}
+		cached := 0
+		report := smoke(t.Context(), server.url, func(s smokeStep) {
+			if s.Name == "Ask there as a visitor" {
+				if err := db.Super(t).QueryRow(t.Context(), "select id from tenants").Scan(&customer); err != nil {
+					t.Error(err)
+				}
+				cached = naming()
+			}
+		})
+		if left := naming(); !report.OK || cached == 0 || left != 0 {
+			t.Errorf("of %d keys %d are left: %+v", cached, left, report)
+		}
 	})
 	t.Run("for a person", func(t *testing.T) {
 		var out bytes.Buffer

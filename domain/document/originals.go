@@ -63,6 +63,14 @@ func objectsOf(ctx context.Context, tx pgx.Tx, tenantID, documentID domain.ID) (
 // unwantedAfter is for how long an object without a row may be that of an upload which is just being stored.
 const unwantedAfter = time.Hour
 
+// EraseOriginals removes what is kept outside the database of a tenant that was erased.
+func (s *Service) EraseOriginals(ctx context.Context, tenantID domain.ID) error {
+	if s.originals == nil {
+		return nil
+	}
+	return s.sweepTenant(ctx, tenantID, func(originals.Object) bool { return true })
+}
+
 // SweepOriginals removes what is kept outside the database and belongs to nothing: of uploads that broke off, of documents and
 // tenants that were deleted while the place did not answer.
 func (s *Service) SweepOriginals(ctx context.Context, now time.Time) error {
@@ -70,22 +78,27 @@ func (s *Service) SweepOriginals(ctx context.Context, now time.Time) error {
 		return nil
 	}
 	return s.originals.Tenants(ctx, func(tenantID domain.ID) error {
-		kept, err := s.originals.List(ctx, tenantID)
-		if err != nil {
-			return err
-		}
-		var old []domain.ID
-		for _, o := range kept {
-			if now.Sub(o.Made) > unwantedAfter {
-				old = append(old, o.ID)
-			}
-		}
-		unwanted, err := s.unwanted(ctx, tenantID, old)
-		if err != nil {
-			return err
-		}
-		return s.originals.Delete(ctx, tenantID, unwanted...)
+		return s.sweepTenant(ctx, tenantID, func(o originals.Object) bool { return now.Sub(o.Made) > unwantedAfter })
 	})
+}
+
+// sweepTenant removes those of a tenant's objects that have no row and may go.
+func (s *Service) sweepTenant(ctx context.Context, tenantID domain.ID, may func(originals.Object) bool) error {
+	kept, err := s.originals.List(ctx, tenantID)
+	if err != nil {
+		return err
+	}
+	var looked []domain.ID
+	for _, o := range kept {
+		if may(o) {
+			looked = append(looked, o.ID)
+		}
+	}
+	unwanted, err := s.unwanted(ctx, tenantID, looked)
+	if err != nil {
+		return err
+	}
+	return s.originals.Delete(ctx, tenantID, unwanted...)
 }
 
 func (s *Service) unwanted(ctx context.Context, tenantID domain.ID, objects []domain.ID) (unwanted []domain.ID, err error) {

@@ -159,4 +159,17 @@ func TestOriginalOutlivesALostAnswer(t *testing.T) {
 	if _, content, err := docs.Original(t.Context(), tenant, again.ID, 0); err != nil || !bytes.Equal(content, up.Content) {
 		t.Errorf("read back %q, %v", content, err)
 	}
+	if err := docs.EraseOriginals(t.Context(), tenant); err != nil {
+		t.Error(err)
+	}
+	if n := len(storage.Names()); n != 1 {
+		t.Errorf("%d originals are kept of a tenant that is there", n)
+	}
+	scratch.Exec(t, "delete from tenants where id = $1", tenant)
+	if err := docs.EraseOriginals(t.Context(), tenant); err != nil {
+		t.Error(err)
+	}
+	if names := storage.Names(); len(names) != 0 {
+		t.Errorf("left of an erased tenant: %v", names)
+	}
 }

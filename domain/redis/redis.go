@@ -95,6 +95,22 @@ func (s *Store) Set(ctx context.Context, key string, value []byte, ttl time.Dura
 	_ = s.try(ctx, func(ctx context.Context) error { return s.client.Set(ctx, key, value, ttl).Err() })
 }
 
+// DeleteNaming removes every key with a word in it, such as a tenant's id. It looks through all keys.
+func (s *Store) DeleteNaming(ctx context.Context, word string) error {
+	for next := uint64(0); ; {
+		err := s.try(ctx, func(ctx context.Context) (err error) {
+			var keys []string
+			if keys, next, err = s.client.Scan(ctx, next, "*"+word+"*", 1000).Result(); err != nil || len(keys) == 0 {
+				return err
+			}
+			return s.client.Unlink(ctx, keys...).Err()
+		})
+		if err != nil || next == 0 {
+			return err
+		}
+	}
+}
+
 var errAway = errors.New("redis is away")
 
 // try asks Redis within the time-out. After a failure it is left alone for a while that grows from one to ten seconds, so

@@ -45,6 +45,30 @@ func TestCache(t *testing.T) {
 	}
 }
 
+// What names a tenant goes, wherever in its key, and nothing else.
+func TestDeleteNaming(t *testing.T) {
+	s := open(t, dbtest.RedisURL(t))
+	id, other := domain.NewID().String(), domain.NewID().String()
+	keys := []string{"answer:" + id + ":x", "upload:" + id + ":y", "of " + id}
+	for _, key := range append(keys, other) {
+		s.Set(t.Context(), key, []byte("value"), time.Minute)
+	}
+	if err := s.DeleteNaming(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range keys {
+		if _, found := s.Get(t.Context(), key); found {
+			t.Errorf("%s is still there", key)
+		}
+	}
+	if _, found := s.Get(t.Context(), other); !found {
+		t.Error("another's is gone")
+	}
+	if err := open(t, "redis://127.0.0.1:1").DeleteNaming(t.Context(), id); err == nil {
+		t.Error("deleted where nobody is")
+	}
+}
+
 // The limit refuses alike with Redis, without Redis and with one that hangs.
 func TestLimit(t *testing.T) {
 	for name, url := range map[string]string{

@@ -77,17 +77,21 @@ func (s *Service) eraseListed(ctx context.Context, which string, age time.Durati
 		return 0, fmt.Errorf("find scratch tenants: %w", err)
 	}
 	for _, id := range left {
-		// Another process may have erased it just now.
-		if err := s.Erase(ctx, id); err != nil && domain.CodeOf(err) != domain.NotFound {
-			return n, err
+		// Another process may have erased it just now. One that cannot be erased keeps none of the others.
+		if one := s.Erase(ctx, id); one != nil && domain.CodeOf(one) != domain.NotFound {
+			err = errors.Join(err, fmt.Errorf("%s: %w", id, one))
+			continue
 		}
 		n++
 	}
-	return n, nil
+	return n, err
 }
 
-// Erase removes a tenant with everything that belongs to it, for good. What is only cached is not found any more, as it is
-// under the tenant's id. It may meet a reader of the tenant's documents, and comes again when that is through.
+// AfterErasing has do called with each tenant that was erased, for what is kept of tenants outside the database.
+func (s *Service) AfterErasing(do func(ctx context.Context, tenantID domain.ID)) { s.afterErasing = do }
+
+// Erase removes a tenant with everything that belongs to it, for good. It may meet a reader of the tenant's documents, and comes again
+// when that is through.
 func (s *Service) Erase(ctx context.Context, tenantID domain.ID) error {
 	var err error
 	for range eraseTries {
@@ -98,6 +102,9 @@ func (s *Service) Erase(ctx context.Context, tenantID domain.ID) error {
 	}
 	if err != nil {
 		return fmt.Errorf("erase a tenant: %w", err)
+	}
+	if s.afterErasing != nil {
+		s.afterErasing(context.WithoutCancel(ctx), tenantID)
 	}
 	return nil
 }

@@ -20,6 +20,8 @@ type Service struct {
 	db       *postgres.DB
 	firstBot FirstBot
 	invited  bool // nobody signs up without an invitation
+
+	afterErasing func(ctx context.Context, tenantID domain.ID) // may be nil
 }
 
 // NewService returns the service over db.

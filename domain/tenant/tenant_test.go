@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -217,7 +218,7 @@ func TestDeleteIsFinishedLater(t *testing.T) {
 		t.Fatal(err)
 	}
 	db.Exec(t, "create function die() returns trigger language plpgsql as $$ begin raise 'the process was killed'; end $$")
-	db.Exec(t, "create trigger die before delete on tenants for each row execute function die()")
+	db.Exec(t, "create trigger die before delete on tenants for each row when (old.name = 'Harbour Loop') execute function die()")
 	if err := s.Delete(t.Context(), a, password, "Harbour Loop"); err == nil {
 		t.Fatal("erased")
 	}
@@ -226,6 +227,20 @@ func TestDeleteIsFinishedLater(t *testing.T) {
 	}
 	if now, err := s.Account(t.Context(), a.Tenant.ID, a.User.ID); err != nil || now.Epoch == a.Epoch {
 		t.Errorf("sessions go on: %+v, %v", now, err)
+	}
+	// One that cannot be erased keeps none of the others.
+	other, err := s.MakeScratch(t.Context(), "bitb eval")
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.Exec(t, "update auth.scratch_tenants set made_at = '-infinity' where tenant_id = $1", other)
+	var told []domain.ID
+	s.AfterErasing(func(_ context.Context, id domain.ID) { told = append(told, id) })
+	if n, err := s.EraseScratch(t.Context(), tenant.LeftAfter); n != 1 || err == nil || !strings.Contains(err.Error(), a.Tenant.ID.String()) {
+		t.Errorf("%d erased, %v", n, err)
+	}
+	if !slices.Equal(told, []domain.ID{other}) {
+		t.Errorf("told to have been erased: %v, want %v alone", told, other)
 	}
 	db.Exec(t, "drop trigger die on tenants")
 	if n, err := s.EraseScratch(t.Context(), tenant.LeftAfter); n != 1 || err != nil {
