@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
@@ -184,4 +185,30 @@ func TestNearGoes(t *testing.T) {
 		t.Fatal(err)
 	}
 	have(b)
+}
+
+// A vector that joins an index which is made just then, while its tenant is erased, leaves no table behind.
+func TestNearMadeWhileErasing(t *testing.T) {
+	db := dbtest.New(t).PoliciesAlone()
+	a, _ := seed(t, db)
+	erased := make(chan error, 1)
+	err := db.InTenant(t.Context(), a, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(t.Context(), "update chunk_embeddings set near = true where tenant_id = $1", a); err != nil {
+			return err
+		}
+		go func() { erased <- tenant.NewService(db.DB, nil).Erase(t.Context(), a) }()
+		dbtest.Eventually(t, 10*time.Second, "the erasing to meet the vector", func() bool {
+			return db.Count(t, "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'") > 0
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := <-erased; err != nil {
+		t.Fatal(err)
+	}
+	if tables := nearTables(t, db)[a]; len(tables) > 0 {
+		t.Errorf("%v is left", tables)
+	}
 }
