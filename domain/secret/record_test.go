@@ -90,7 +90,24 @@ func TestStore(t *testing.T) {
 	if string(data) != "PRIVATE KEY" || !found || err != nil {
 		t.Errorf("the older key is still needed: %q %v %v", data, found, err)
 	}
+	// Sealing anew what was read a moment ago brings nothing back that was replaced or deleted since.
+	var was []byte
+	if err := db.Super(t).QueryRow(t.Context(), "select data from auth.sealed where name = 'cert'").Scan(&was); err != nil {
+		t.Fatal(err)
+	}
+	if err := after.Put(t.Context(), "cert", []byte("RENEWED")); err != nil {
+		t.Fatal(err)
+	}
+	if err := after.Resealed(t.Context(), "cert", was, []byte("PRIVATE KEY")); err != nil {
+		t.Fatal(err)
+	}
+	if data, _, err := after.Get(t.Context(), "cert"); string(data) != "RENEWED" {
+		t.Errorf("an older one came back: %q %v", data, err)
+	}
 	if err := after.Delete(t.Context(), "cert"); err != nil {
+		t.Fatal(err)
+	}
+	if err := after.Resealed(t.Context(), "cert", was, []byte("PRIVATE KEY")); err != nil {
 		t.Fatal(err)
 	}
 	if _, found, _ := after.Get(t.Context(), "cert"); found {

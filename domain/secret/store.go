@@ -38,9 +38,18 @@ func (s *Store) Get(ctx context.Context, name string) (data []byte, found bool, 
 	}
 	data, current, err := s.sealer.Open(sealed, sealedName+name)
 	if err == nil && !current {
-		err = s.Put(ctx, name, data)
+		err = s.reseal(ctx, name, sealed, data)
 	}
 	return data, err == nil, err
+}
+
+// reseal seals data anew where it is still as it was read: another process may have put something newer there, or deleted it.
+func (s *Store) reseal(ctx context.Context, name string, was, data []byte) error {
+	sealed := s.sealer.Seal(data, sealedName+name)
+	return s.db.AsSystem(ctx, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, "update auth.sealed set data = $3, updated_at = now() where name = $1 and data = $2", name, was, sealed)
+		return err
+	})
 }
 
 // Put keeps data under a name, and ends a lease of it.
@@ -79,7 +88,7 @@ func (s *Store) Reseal(ctx context.Context) (n int, err error) {
 	for name, sealed := range all {
 		data, current, openErr := s.sealer.Open(sealed, sealedName+name)
 		if openErr == nil && !current {
-			openErr = s.Put(ctx, name, data)
+			openErr = s.reseal(ctx, name, sealed, data)
 			n++
 		}
 		if openErr != nil {

@@ -3,6 +3,7 @@ package tenant
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -227,9 +228,11 @@ func (s *Support) useCode(ctx context.Context, id domain.ID, code string) (ok bo
 func totpOf(id domain.ID) string { return "staff totp " + id.String() }
 
 // Reseal seals the secrets of one-time codes anew that an older key sealed, and returns how many. A row that somebody holds is left
-// for the next time.
+// for the next time. One that no key opens keeps none of the others.
 func (s *Support) Reseal(ctx context.Context) (n int, err error) {
+	var lost []error
 	err = s.db.AsSystem(ctx, func(tx pgx.Tx) error {
+		n, lost = 0, nil
 		rows, err := tx.Query(ctx, "select id, totp_secret from auth.staff order by id for update skip locked")
 		if err != nil {
 			return err
@@ -245,9 +248,9 @@ func (s *Support) Reseal(ctx context.Context) (n int, err error) {
 		for _, r := range all {
 			secret, current, err := s.keys.Open(r.Sealed, totpOf(r.ID))
 			if err != nil {
-				return fmt.Errorf("open the secret of staff member %s: %w", r.ID, err)
+				lost = append(lost, fmt.Errorf("open the secret of staff member %s: %w", r.ID, err))
 			}
-			if current {
+			if err != nil || current {
 				continue
 			}
 			if _, err := tx.Exec(ctx, "update auth.staff set totp_secret = $2 where id = $1", r.ID, s.keys.Seal(secret, totpOf(r.ID))); err != nil {
@@ -257,7 +260,7 @@ func (s *Support) Reseal(ctx context.Context) (n int, err error) {
 		}
 		return nil
 	})
-	return n, err
+	return n, errors.Join(append(lost, err)...)
 }
 
 // SealedWith counts the secrets of one-time codes by the fingerprint of the key that sealed them.

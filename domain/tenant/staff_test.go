@@ -125,12 +125,24 @@ func TestCodeSecretsAreSealed(t *testing.T) {
 	if want := map[string]int{secret.Fingerprint(newer): 1}; err != nil || !maps.Equal(counts, want) {
 		t.Errorf("secrets by key: %v %v, want %v", counts, err, want)
 	}
-	_, other, err := support(newer).Add(t.Context(), "bob@support.example", "Bob")
+	// One whose key is lost keeps none of the others.
+	if _, _, err := support(secret.NewKey()).Add(t.Context(), "eve@support.example", "Eve"); err != nil {
+		t.Fatal(err)
+	}
+	newest := secret.NewKey()
+	if n, err := support(newest + "," + newer).Reseal(t.Context()); n != 1 || !errors.Is(err, secret.ErrUnknownKey) {
+		t.Errorf("%d sealed anew, %v", n, err)
+	}
+	if counts, err := support(newest).SealedWith(t.Context()); err != nil || counts[secret.Fingerprint(newest)] != 1 {
+		t.Errorf("secrets by key: %v %v", counts, err)
+	}
+	d.db.Exec(t, "delete from auth.staff where name = 'Eve'")
+	_, other, err := support(newest).Add(t.Context(), "bob@support.example", "Bob")
 	if err != nil {
 		t.Fatal(err)
 	}
 	d.db.Exec(t, "update auth.staff a set totp_secret = b.totp_secret from auth.staff b where a.id <> b.id")
-	if _, err := support(newer).SignIn(t.Context(), d.member.Email, d.signIn.Password, tenant.Code(other.Secret, d.now)); err == nil {
+	if _, err := support(newest).SignIn(t.Context(), d.member.Email, d.signIn.Password, tenant.Code(other.Secret, d.now)); err == nil {
 		t.Error("a secret opened in the row of another")
 	}
 }
