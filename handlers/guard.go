@@ -155,7 +155,7 @@ func (s *server) signInFirst(c echo.Context, to string, err error) error {
 	return err
 }
 
-// oneTenant refuses a request that names a tenant other than the session's. Nothing reads these names; whoever sends one
+// oneTenant refuses a request that names a tenant other than that of the session or the bot. Nothing reads these names; whoever sends one
 // believes that something does.
 func (s *server) oneTenant(c echo.Context, r route) error {
 	named := []string{c.Request().Header.Get("X-Tenant-Id"), c.QueryParam("tenant_id")}

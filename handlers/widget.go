@@ -80,6 +80,9 @@ func (s *server) guardSite(c echo.Context, r route) error {
 	if err := s.limited(c, r.limit, about.asker.VisitorID.String(), r.method+" "+r.path); err != nil {
 		return err
 	}
+	if err := s.oneTenant(c, r); err != nil {
+		return err
+	}
 	return r.handle(s, c)
 }
 

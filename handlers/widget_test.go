@@ -113,6 +113,12 @@ func TestWidgetRefuses(t *testing.T) {
 		want(t, "a token "+name, m.question(t, token, domain.NewID(), "Hello?"), http.StatusUnauthorized)
 		want(t, "a token "+name, m.site(t, http.MethodGet, "/messages", "", "Authorization", token), http.StatusUnauthorized)
 	}
+	for name, r := range map[string]response{
+		"the query": m.site(t, http.MethodGet, "?tenant_id="+other.account.Tenant.ID.String(), ""),
+		"a header":  m.site(t, http.MethodGet, "/messages", "", "Authorization", bearer, "X-Tenant-Id", other.account.Tenant.ID.String()),
+	} {
+		want(t, "another tenant in "+name, r, http.StatusBadRequest)
+	}
 	unknown := *m
 	unknown.bot.Key = domain.NewID()
 	want(t, "an unknown bot", unknown.site(t, http.MethodGet, "", ""), http.StatusNotFound)
