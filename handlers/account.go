@@ -272,6 +272,9 @@ func (s *server) deleteTenant(c echo.Context) error {
 	account, _ := accountOf(c)
 	err := s.Tenants.Delete(ctx, account, c.FormValue("password"), text(c.FormValue("name")))
 	if e, ok := asError(err, domain.Invalid); ok {
+		if e.Fields["password"] != "" {
+			s.signInRefused(ctx, "member", e)
+		}
 		if wantsJSON(c.Request()) {
 			return e
 		}

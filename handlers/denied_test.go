@@ -64,6 +64,8 @@ func TestDenialsAreCounted(t *testing.T) {
 		"no case":     {do: func() { s.get(t, "/staff/cases/"+id) }, want: map[string]int{"denied case": 1}},
 		"password": {do: func() { a.nobody(t).post(t, "/signin", url.Values{"email": {id + "@example.com"}, "password": {"x"}}) },
 			want: map[string]int{"sign-in member": 1}},
+		"deletion": {do: func() { m.post(t, "/settings/delete", url.Values{"name": {"Shop"}, "password": {"x"}}) },
+			want: map[string]int{"sign-in member": 1}},
 	} {
 		c.do()
 		if got := a.told.since(); !maps.Equal(got, c.want) {
