@@ -47,6 +47,15 @@ func (s *Service) SignUp(ctx context.Context, form SignUp) (Account, error) {
 	if err := wrong.err(); err != nil {
 		return Account{}, err
 	}
+	if s.invited { // before the work that a password is; it is used up below
+		invited, err := s.Invited(ctx, form.Invitation)
+		if err == nil && !invited {
+			err = ErrNotInvited
+		}
+		if err != nil {
+			return Account{}, err
+		}
+	}
 	smoke := fromSmoke(form.Email)
 	if smoke {
 		if err := s.eraseSmoke(ctx); err != nil {

@@ -158,6 +158,16 @@ func TestInvitations(t *testing.T) {
 			t.Errorf("with %q: %v", wrong, err)
 		}
 	}
+	// Whoever has none is sent away before their password costs anything.
+	release := tenant.HoldHashing()
+	soon, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	form := signUp("owner@example.com")
+	form.Invitation = "invite_x"
+	if _, err := s.SignUp(soon, form); !errors.Is(err, tenant.ErrNotInvited) {
+		t.Errorf("with a wrong one, while others hash: %v", err)
+	}
+	release()
 	if err := with("not an address", token); domain.CodeOf(err) != domain.Invalid {
 		t.Errorf("with a wrong address: %v", err)
 	}
