@@ -225,9 +225,7 @@ func (c *Config) check() []error {
 	} else if c.Production && u.Scheme != "https" {
 		wrong("BITB_PUBLIC_URL must begin with https:// in production")
 	}
-	if c.Production && strings.Contains(string(c.DatabaseURL), "sslmode=disable") && !local(string(c.DatabaseURL)) {
-		wrong("DATABASE_URL turns encryption off for a database on another machine")
-	}
+	errs = append(errs, c.checkDatabase()...)
 	if (c.ChatModel != builtinModel || c.EmbeddingModel != builtinModel) && c.OpenAIKey == "" && c.OpenAIBaseURL == "" {
 		wrong("a model is chosen, but neither OPENAI_API_KEY nor OPENAI_BASE_URL is set")
 	}
@@ -255,6 +253,28 @@ func (c *Config) check() []error {
 		wrong("BITB_DRAIN must be 0s to 5m")
 	}
 	return errs
+}
+
+// checkDatabase says what is wrong with the database's address in production. PostgreSQL's libraries know other ways to name a machine than
+// what stands behind the @; there nothing here would look.
+func (c *Config) checkDatabase() []error {
+	if !c.Production || c.DatabaseURL == "" {
+		return nil
+	}
+	u, err := url.Parse(string(c.DatabaseURL))
+	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
+		return []error{errors.New("DATABASE_URL must be like postgres://bitb_app:PASSWORD@db.example.com/bitb?sslmode=verify-full")}
+	}
+	query := u.Query()
+	for _, host := range append(query["host"], query["hostaddr"]...) {
+		if !strings.HasPrefix(host, "/") { // a socket of this machine
+			return []error{errors.New("DATABASE_URL must name the database's machine behind the @, and not as host or hostaddr")}
+		}
+	}
+	if mode := query.Get("sslmode"); (mode == "disable" || mode == "allow") && !local(string(c.DatabaseURL)) {
+		return []error{errors.New("DATABASE_URL turns encryption off for a database on another machine")}
+	}
+	return nil
 }
 
 func (c *Config) checkRerank() []error {

@@ -61,7 +61,7 @@ func (c Config) keyrings(o secret.Observer, log *slog.Logger) (keyrings, error) 
 }
 
 func (c Config) replace(s *secret.Sealer, keys string) error {
-	if c.Production && beginsPlain(keys) {
+	if c.Production && (keys == "" || beginsPlain(keys)) {
 		return errPlain
 	}
 	return s.Replace(keys)
@@ -74,9 +74,14 @@ func (c Config) fresh(name string, first Secret) func() string {
 
 var errPlain = errors.New("in production the first key must not be " + secret.Plain)
 
+// beginsPlain reports whether keys, if anything is set, have what is sealed stay as it is. Nothing but commas is no key either.
 func beginsPlain(keys string) bool {
-	first, _, _ := strings.Cut(keys, ",")
-	return strings.TrimSpace(first) == secret.Plain
+	for key := range strings.SplitSeq(keys, ",") {
+		if key = strings.TrimSpace(key); key != "" {
+			return key == secret.Plain
+		}
+	}
+	return keys != ""
 }
 
 // checkSecrets says what is wrong with secrets that are set.
