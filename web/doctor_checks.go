@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net"
 	"net/url"
 	"os"
@@ -191,7 +192,11 @@ func (c Config) secrets() map[string]string {
 
 // secretTexts is what must be in no report: each secret, and the password within an address.
 func (c Config) secretTexts() (all []string) {
-	for _, value := range c.secrets() {
+	values := slices.Collect(maps.Values(c.secrets()))
+	for name := range c.secrets() {
+		values = append(values, c.resolver.Value(name)) // as it is by now
+	}
+	for _, value := range values {
 		if u, err := url.Parse(value); err == nil {
 			if password, ok := u.User.Password(); ok {
 				all = append(all, password, url.QueryEscape(password), url.PathEscape(password))

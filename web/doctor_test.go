@@ -261,7 +261,7 @@ func TestDoctorAsksModels(t *testing.T) {
 
 // A report is shown again for a while, and made anew when that is asked for.
 func TestDoctorReportIsKept(t *testing.T) {
-	d := &clinic{config: Config{PublicURL: "http://127.0.0.1:1", MetricsListen: "off"}, configErr: context.Canceled}
+	d := &clinic{config: Config{PublicURL: "http://127.0.0.1:1", MetricsListen: "off", resolver: &secret.Resolver{}}, configErr: context.Canceled}
 	first := d.Report(t.Context(), false)
 	if second := d.Report(t.Context(), false); !second.At.Equal(first.At) {
 		t.Error("made anew within a minute")
@@ -272,6 +272,25 @@ func TestDoctorReportIsKept(t *testing.T) {
 	d.last.At = time.Now().Add(-2 * sameFor)
 	if later := d.Report(t.Context(), false); time.Since(later.At) > sameFor {
 		t.Error("an old one is shown")
+	}
+}
+
+// No report has a secret, as it was set or as it was read since.
+func TestDoctorKnowsNewSecrets(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "database")
+	write := func(password string) {
+		if err := os.WriteFile(file, []byte("postgres://bitb_app:"+password+"@db.example/bitb"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("Vn3kq8sTz0pL")
+	c, _ := readConfig(func(name string) string { return map[string]string{"DATABASE_URL_FILE": file}[name] })
+	write("w8Jq2mXc5RtY")
+	c.resolver.Refresh(t.Context(), slog.New(slog.DiscardHandler))
+	for _, password := range []string{"Vn3kq8sTz0pL", "w8Jq2mXc5RtY"} {
+		if !slices.Contains(c.secretTexts(), password) {
+			t.Errorf("%s would be shown", password)
+		}
 	}
 }
 
