@@ -164,6 +164,35 @@ func TestEvents(t *testing.T) {
 	}
 }
 
+// A stream that is open ends within five seconds of its member having no right to it any more.
+func TestEventsEndWithTheSession(t *testing.T) {
+	a := newApp(t)
+	m := a.owner(t, "Harbour Loop")
+	ctx, leave := context.WithTimeout(t.Context(), 20*time.Second)
+	defer leave()
+	got, err := m.Do(m.request(t, http.MethodGet, "/documents/events", nil, "Accept", "text/event-stream").WithContext(ctx))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer got.Body.Close()
+	a.db.Exec(t, "update users set session_epoch = session_epoch + 1 where id = $1", m.account.User.ID)
+	began := time.Now()
+	if _, err := io.Copy(io.Discard, got.Body); err != nil || time.Since(began) > 5*time.Second {
+		t.Errorf("ended after %s, %v", time.Since(began), err)
+	}
+}
+
+// Where a sign-in goes on to is a page of this server.
+func TestSignInStaysHere(t *testing.T) {
+	for next, want := range map[string]string{"/questions?page=2": "/questions?page=2", "": "/documents", "/": "/documents", "//evil.example": "/documents", "https://evil.example": "/documents",
+		"javascript:alert(1)": "/documents", `/\evil.example`: "/documents", `\\evil.example`: "/documents", "/a\r\nSet-Cookie: x": "/documents", "/\t/evil.example": "/documents",
+		"/signin?next=/signin": "/documents", "evil.example": "/documents"} {
+		if got := handlers.LocalPath(next); got != want {
+			t.Errorf("%q leads to %q, want %q", next, got, want)
+		}
+	}
+}
+
 func TestPages(t *testing.T) {
 	a := newApp(t)
 	m := a.owner(t, "Harbour <b>Loop</b>")

@@ -27,6 +27,9 @@ func EchoRoutes() []*echo.Route { return (&server{}).newEcho().Routes() }
 // PlaceOf is where a request comes from, as that is counted.
 var PlaceOf = placeOf
 
+// LocalPath is where a sign-in goes on to.
+var LocalPath = localPath
+
 // SignInEverywhere is what tries for a member's address from all places are counted by.
 func SignInEverywhere(email string) (key string, l redis.Limit) {
 	return "signin:member:" + hash([]byte(email)), signInEverywhere

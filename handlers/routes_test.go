@@ -101,6 +101,35 @@ func TestRoutesRefuse(t *testing.T) {
 	}
 }
 
+// Whatever is sent to a line, it answers, and never with a fault of ours.
+func TestRoutesTakeNonsense(t *testing.T) {
+	a := newApp(t)
+	m := a.owner(t, "Harbour Loop")
+	ids := m.things(t)
+	const form, script, files = "application/x-www-form-urlencoded", "application/json", "multipart/form-data; boundary=x"
+	for name, c := range map[string]struct{ kind, body string }{
+		"nothing": {form, ""}, "no form": {form, "%zz=%"}, "10,000 fields": {form, strings.Repeat("a=b&", 10_000)}, "too much": {form, "a=" + strings.Repeat("x", 300<<10)},
+		"null": {script, "null"}, "a list": {script, "[]"}, "a number": {script, `{"id":1,"question":{}}`}, "deep": {script, strings.Repeat(`{"a":`, 40_000)},
+		"no parts": {files, "--x--\r\n"}, "cut off": {files, "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nhello"},
+		"no boundary": {"multipart/form-data", "hello"}, "no kind": {"", "hello"}, "bytes": {form, "name=\x00\xff&email=\x00&company=\xff&question=\x00&origin=\x00&text=\x00&tokens=9e99&threshold=NaN"},
+	} {
+		for _, r := range handlers.Table() {
+			if r.Method != http.MethodPost || r.Path == "/signout" || strings.HasPrefix(r.Path, "/staff") {
+				continue
+			}
+			address := strings.Replace(fill(r.Path, ids), ":bot", m.bot.Key.String(), 1)
+			got := m.do(t, m.request(t, r.Method, address, strings.NewReader(c.body), "Content-Type", c.kind, "Accept", "application/json", "Origin", a.URL))
+			if got.StatusCode >= http.StatusInternalServerError {
+				t.Errorf("%s to %s: %d %.200s", name, r.Path, got.StatusCode, got.body)
+			}
+		}
+	}
+	if logs := a.logged(); strings.Contains(logs, "panic") {
+		t.Error("something panicked")
+	}
+	want(t, "afterwards", m.get(t, "/documents"), http.StatusOK)
+}
+
 // things makes one of everything that an address can name.
 func (m *member) things(t *testing.T) map[string]domain.ID {
 	t.Helper()

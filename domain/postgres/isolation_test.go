@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"golang.org/x/sync/errgroup"
 
 	"bitb/domain"
 	"bitb/domain/dbtest"
@@ -291,6 +292,12 @@ func TestTenantEndsWithTransaction(t *testing.T) {
 			t.Fatalf("in the tenant: %d rows, %v", seen, err)
 		}
 		err := one.AsSystem(t.Context(), func(tx pgx.Tx) error {
+			return tx.QueryRow(t.Context(), "select count(*) from users").Scan(&seen)
+		})
+		if err != nil || seen != 0 {
+			t.Fatalf("the tenant went on: %d rows, %v", seen, err)
+		}
+		err = one.AsSystem(t.Context(), func(tx pgx.Tx) error {
 			return tx.QueryRow(t.Context(), "select count(name) from documents").Scan(&seen)
 		})
 		if refused, ok := errors.AsType[*pgconn.PgError](err); !ok || refused.Code != "42501" {
@@ -299,6 +306,51 @@ func TestTenantEndsWithTransaction(t *testing.T) {
 		if err := one.InTenant(t.Context(), domain.NewID(), count); err != nil || seen != 0 {
 			t.Fatalf("in a tenant without rows: %d rows, %v", seen, err)
 		}
+	}
+}
+
+// Many tenants at once over few connections: each sees its own rows and no other's, whatever its neighbours on the connection did, failing included.
+func TestManyTenantsFewConnections(t *testing.T) {
+	db := dbtest.New(t).PoliciesAlone()
+	ids := make([]domain.ID, 64)
+	for i := range ids {
+		ids[i] = domain.NewID()
+	}
+	db.Exec(t, "insert into tenants (id, name) select id, id::text from unnest($1::uuid[]) id", ids)
+	db.Exec(t, "insert into corpora (tenant_id) select id from tenants")
+	few, err := postgres.Open(t.Context(), postgres.Config{URL: db.URL, AllowPrivileged: true, MaxConns: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer few.Close()
+	var all errgroup.Group
+	all.SetLimit(16) // whoever waits for a connection longer than two seconds is refused
+	failed := errors.New("given up")
+	for i := range 2 * len(ids) * 50 {
+		id := ids[i%len(ids)]
+		all.Go(func() error {
+			var seen []domain.ID
+			err := few.InTenant(t.Context(), id, func(tx pgx.Tx) error {
+				rows, err := tx.Query(t.Context(), "update corpora set chunks = chunks + 1 returning tenant_id")
+				if err != nil {
+					return err
+				}
+				if seen, err = pgx.CollectRows(rows, pgx.RowTo[domain.ID]); err == nil && i%3 == 0 {
+					err = failed
+				}
+				return err
+			})
+			if err != nil && !errors.Is(err, failed) {
+				return err
+			}
+			if !slices.Equal(seen, []domain.ID{id}) {
+				return fmt.Errorf("%s wrote to %v", id, seen)
+			}
+			return nil
+		})
+	}
+	if err := all.Wait(); err != nil {
+		t.Error(err)
 	}
 }
 
