@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -63,16 +64,17 @@ func (s *Supabase) Get(ctx context.Context, tenantID, object domain.ID) ([]byte,
 
 // Delete removes objects; those that are not there are no error.
 func (s *Supabase) Delete(ctx context.Context, tenantID domain.ID, objects ...domain.ID) error {
-	if len(objects) == 0 {
-		return nil
+	for some := range slices.Chunk(objects, page) {
+		names := make([]string, len(some))
+		for i, object := range some {
+			names[i] = name(tenantID, object)
+		}
+		body, _ := json.Marshal(map[string][]string{"prefixes": names})
+		if _, err := s.do(ctx, http.MethodDelete, "/object/"+bucket, "application/json", body); err != nil {
+			return err
+		}
 	}
-	names := make([]string, len(objects))
-	for i, object := range objects {
-		names[i] = name(tenantID, object)
-	}
-	body, _ := json.Marshal(map[string][]string{"prefixes": names})
-	_, err := s.do(ctx, http.MethodDelete, "/object/"+bucket, "application/json", body)
-	return err
+	return nil
 }
 
 // Object is one that is kept.
