@@ -117,7 +117,11 @@ func newServer(ctx context.Context, c Config, log *slog.Logger) (*server, error)
 
 // openAI is a model of the server of the settings.
 func (s *server) openAI(model string) llm.OpenAI {
-	return llm.OpenAI{BaseURL: s.config.OpenAIBaseURL, Keys: s.keys.model, Model: model, Learnt: ingest.Dimensions{DB: s.db}, Observer: s.metrics}
+	c := llm.OpenAI{BaseURL: s.config.OpenAIBaseURL, Keys: s.keys.model, Model: model, Observer: s.metrics}
+	if s.db != nil { // a measurement learns for itself
+		c.Learnt = ingest.Dimensions{DB: s.db}
+	}
+	return c
 }
 
 func (s *server) newModels() (llm.Chat, llm.Embedder, error) {
