@@ -5,7 +5,7 @@
 #   docker run … bitb migrate      brings the database to this version, then ends; run it before the others
 #
 # `docker build --target backup .` makes bitb-backup: the same binary beside PostgreSQL's own programs, which `backup`,
-# `restore` and `drill` call; a drill starts a whole cluster. Its PostgreSQL must not be older than the database's.
+# `restore` and `drill` call; a drill starts a whole cluster. Its PostgreSQL must be the same major version as the database's.
 #
 # DATABASE_URL is bitb_app's, for serve and work; BITB_MIGRATE_DATABASE_URL is a superuser's, for
 # migrate alone. README.md lists every setting, docs/deploying.md tells how all of it runs together.

@@ -71,7 +71,7 @@ func (s *server) guard(r route) echo.HandlerFunc {
 		if r.who != anyone {
 			c.Response().Header().Set("Cache-Control", "no-store")
 		}
-		if err := s.limited(c, r.limit, "", r.method+" "+r.path); err != nil {
+		if err := s.limited(c, r, domain.ID{}); err != nil {
 			return err
 		}
 		if r.who == inCase {
@@ -173,13 +173,14 @@ func (s *server) oneTenant(c echo.Context, r route) error {
 	return nil
 }
 
-// limited counts the request. id stands for the visitor where there is one.
-func (s *server) limited(c echo.Context, l limit, id, name string) error {
-	if l.Events == 0 {
+// limited counts the request by the limit of its route; visitor is whoever asks it on a website.
+func (s *server) limited(c echo.Context, r route, visitor domain.ID) error {
+	if r.limit.Events == 0 {
 		return nil
 	}
 	account, _ := accountOf(c)
-	switch l.by {
+	id := visitor.String()
+	switch r.limit.by {
 	case "ip":
 		id = placeOf(c)
 	case "member":
@@ -189,7 +190,7 @@ func (s *server) limited(c echo.Context, l limit, id, name string) error {
 	case "staff":
 		id = staffOf(c).ID.String()
 	}
-	return s.count(c, name+":"+l.by+":"+id, l.Limit)
+	return s.count(c, r.method+" "+r.path+":"+r.limit.by+":"+id, r.limit.Limit)
 }
 
 // placeOf is where a request comes from, as that is counted: the address, of IPv6 its network, as each caller has all addresses of one.

@@ -45,7 +45,7 @@ func (s *server) guardSite(c echo.Context, r route) error {
 	if origin == "" && req.Header.Get("Sec-Fetch-Site") == "same-origin" {
 		origin = s.PublicURL
 	}
-	if err := s.limited(c, per(600, time.Minute, "ip"), "", "widget"); err != nil {
+	if err := s.count(c, "widget:ip:"+c.RealIP(), redis.Limit{Events: 600, Per: time.Minute}); err != nil {
 		return err
 	}
 	soon, cancel := context.WithTimeout(req.Context(), lookUpWithin)
@@ -77,7 +77,7 @@ func (s *server) guardSite(c echo.Context, r route) error {
 		seenIn(req.Context()).visitor = about.asker.VisitorID
 	}
 	c.Set("site", about)
-	if err := s.limited(c, r.limit, about.asker.VisitorID.String(), r.method+" "+r.path); err != nil {
+	if err := s.limited(c, r, about.asker.VisitorID); err != nil {
 		return err
 	}
 	if err := s.oneTenant(c, r); err != nil {

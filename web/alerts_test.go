@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"maps"
@@ -52,7 +53,7 @@ func TestAlerts(t *testing.T) {
 	var lock sync.Mutex
 	t.Run("faults", func(t *testing.T) {
 		for name, faults := range map[string]func(*testing.T) []timeline{"requests": requestFaults, "answers": answerFaults, "models": modelFaults,
-			"queue": queueFaults, "slow": slowFaults} {
+			"queue": queueFaults, "slow": slowFaults, "certificate": certificateFaults} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				lines := faults(t)
@@ -222,6 +223,28 @@ func queueFaults(t *testing.T) []timeline {
 			return db.Count(t, "select count(*) from documents where status = 'ready'") == 1
 		})
 	}})
+}
+
+// certificateFaults: nobody renews the certificate of a server that has one of its own.
+func certificateFaults(t *testing.T) []timeline {
+	files := newCertFiles(t)
+	r := &rig{values: map[string]string{}}
+	use := func(lasts time.Duration) {
+		files.lasts = lasts
+		files.write(t, "renewed")
+		if r.running == nil {
+			r = newRig(t, map[string]string{"DATABASE_URL": dbtest.New(t).URL, "BITB_TLS_CERT_FILE": files.cert, "BITB_TLS_KEY_FILE": files.key,
+				"BITB_PUBLIC_URL": "https://chat.example.com", "BITB_HTTP_LISTEN": "off", "BITB_WORKERS": "0"})
+		}
+		conn, err := tls.Dial("tcp", r.values["BITB_LISTEN"], &tls.Config{RootCAs: files.roots, ServerName: "chat.example.com"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn.Close()
+	}
+	use(60 * 24 * time.Hour)
+	return r.try(t, fault{alerts: []string{"BitbCertificateEnds"}, once: true, hurt: func(int) { use(13 * 24 * time.Hour) },
+		heal: func() { use(60 * 24 * time.Hour) }})
 }
 
 // slowFaults: a model that takes eleven seconds. `make alerts` waits for it.

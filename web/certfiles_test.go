@@ -20,12 +20,13 @@ type testCertFiles struct {
 	roots     *x509.CertPool
 	authority *x509.Certificate
 	signer    *ecdsa.PrivateKey
+	lasts     time.Duration // of the next certificate
 }
 
 func newCertFiles(t *testing.T) *testCertFiles {
 	t.Helper()
 	dir := t.TempDir()
-	f := &testCertFiles{cert: filepath.Join(dir, "tls.crt"), key: filepath.Join(dir, "tls.key"), roots: x509.NewCertPool()}
+	f := &testCertFiles{cert: filepath.Join(dir, "tls.crt"), key: filepath.Join(dir, "tls.key"), lasts: 24 * time.Hour, roots: x509.NewCertPool()}
 	f.signer = newECKey(t)
 	f.authority = &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "root"}, NotBefore: time.Now().Add(-time.Hour),
 		NotAfter: time.Now().Add(48 * time.Hour), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
@@ -51,7 +52,7 @@ func (f *testCertFiles) write(t *testing.T, name string) {
 	t.Helper()
 	k := newECKey(t)
 	leaf := &x509.Certificate{SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, DNSNames: []string{"chat.example.com"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour), ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(f.lasts), ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
 	der, err := x509.CreateCertificate(rand.Reader, leaf, f.authority, &k.PublicKey, f.signer)
 	if err != nil {
 		t.Fatal(err)

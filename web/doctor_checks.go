@@ -368,7 +368,7 @@ func (d *clinic) monitoringChecks() []doctor.Check {
 }
 
 // alerts are those of deploy/monitoring/rules; a test compares them.
-var alerts = []string{"BitbDown", "BitbErrors", "BitbPanics", "BitbLimiterFallback", "BitbDatabasePoolFull", "BitbQueueOld", "BitbDocumentsFailOfOneTenant",
+var alerts = []string{"BitbDown", "BitbErrors", "BitbPanics", "BitbLimiterFallback", "BitbCertificateEnds", "BitbDatabasePoolFull", "BitbQueueOld", "BitbDocumentsFailOfOneTenant",
 	"BitbDocumentsFail", "BitbModelFails", "BitbModelSlow", "BitbUnanswered", "BitbBudgetNearlySpent", "BitbDenials", "BitbPolicyRefused", "BitbSignInGuessing",
 	"BitbKeyMisuse", "BitbBackupOld", "BitbArchiveBehind", "BitbDrillOld"}
 

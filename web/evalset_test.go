@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"bitb/domain/dbtest"
+	"bitb/domain/llm/llmtest"
 )
 
 // measured is a line of `bitb eval --set … --json`.
@@ -70,6 +71,22 @@ func TestEvalSets(t *testing.T) {
 		t.Errorf("%d tenants are left, the customer among them", n)
 	}
 	db.CheckIndex(t, customer)
+}
+
+// A model behind a server is measured like the built-in one.
+func TestEvalSetsByAModel(t *testing.T) {
+	db, model := dbtest.New(t), llmtest.New(t)
+	settings := map[string]string{"DATABASE_URL": db.URL, "OPENAI_BASE_URL": model.URL, "OPENAI_API_KEY": model.Key, "BITB_CHAT_MODEL": builtinModel,
+		"BITB_EMBEDDING_MODEL": "scripted"}
+	var out strings.Builder
+	set := filepath.Join("..", "domain", "eval", "testdata", "shops")
+	if err := run(t.Context(), []string{"eval", "--set", set, "--search", "vectors", "--json"}, func(name string) string { return settings[name] }, &out); err != nil {
+		t.Fatal(err)
+	}
+	var shops measured
+	if err := json.Unmarshal([]byte(out.String()), &shops); err != nil || shops.NDCG10 == 0 || len(model.Embed.Requests()) == 0 {
+		t.Errorf("%s after %d requests, %v", out.String(), len(model.Embed.Requests()), err)
+	}
 }
 
 // A person who has seen enough leaves nothing behind, and what a killed process left goes with the next measurement.

@@ -116,21 +116,27 @@ func newServer(ctx context.Context, c Config, log *slog.Logger) (*server, error)
 	return s, nil
 }
 
+// openAI is a model of the server of the settings.
+func (s *server) openAI(model string) llm.OpenAI {
+	c := llm.OpenAI{BaseURL: s.config.OpenAIBaseURL, Keys: s.keys.model, Model: model, Observer: s.metrics}
+	if s.db != nil { // a measurement learns for itself
+		c.Learnt = ingest.Dimensions{DB: s.db}
+	}
+	return c
+}
+
 func (s *server) newModels() (llm.Chat, llm.Embedder, error) {
 	c := s.config
-	openAI := llm.OpenAI{BaseURL: c.OpenAIBaseURL, Keys: s.keys.model, Observer: s.metrics}
 	var answerer llm.Chat = llm.Extractive{Observer: s.metrics}
 	var embedder llm.Embedder = llm.NewHashing()
 	var err error
 	if c.ChatModel != builtinModel {
-		openAI.Model = c.ChatModel
-		if answerer, err = llm.NewChat(openAI); err != nil {
+		if answerer, err = llm.NewChat(s.openAI(c.ChatModel)); err != nil {
 			return nil, nil, fmt.Errorf("set up the answering model: %w", err)
 		}
 	}
 	if c.EmbeddingModel != builtinModel {
-		openAI.Model = c.EmbeddingModel
-		if embedder, err = llm.NewEmbedder(openAI); err != nil {
+		if embedder, err = llm.NewEmbedder(s.openAI(c.EmbeddingModel)); err != nil {
 			return nil, nil, fmt.Errorf("set up the embedding model: %w", err)
 		}
 	}
@@ -154,7 +160,7 @@ func (s *server) newRewriter() (llm.Chat, error) {
 	if c.ChatModel == builtinModel {
 		return nil, nil
 	}
-	return llm.NewChat(llm.OpenAI{BaseURL: c.OpenAIBaseURL, Keys: s.keys.model, Model: c.ChatModel, Observer: s.metrics})
+	return llm.NewChat(s.openAI(c.ChatModel))
 }
 
 // questions embeds questions with the present model and, where a server is set up, with those that it had before.
@@ -163,7 +169,7 @@ func (s *server) questions(current llm.Embedder) *llm.QueryEmbedder {
 	if c.OpenAIKey == "" && c.OpenAIBaseURL == "" {
 		return q
 	}
-	return q.WithFormer(llm.OpenAI{BaseURL: c.OpenAIBaseURL, Keys: s.keys.model, Observer: s.metrics})
+	return q.WithFormer(s.openAI(""))
 }
 
 // newQueue ties the knot: documents are put in line by the queue, and the queue works on documents.

@@ -98,9 +98,7 @@ func (t token) isSmall(lang Lang) bool {
 func tokens(text string) []token {
 	t := newTokenizer(text)
 	t.out = make([]token, 0, len(text)/5)
-	for _, run := range runs(text) {
-		t.run(run)
-	}
+	eachRun(text, t.run)
 	return t.out
 }
 
@@ -118,8 +116,12 @@ func (t *tokenizer) asIs(term string) {
 	t.out = append(t.out, token{text: term, small: small})
 }
 
-// run takes one run of letters and digits, held together by joiners.
-func (t *tokenizer) run(run string) {
+// run takes one run of letters and digits, held together by joiners; see eachRun.
+func (t *tokenizer) run(run string, letters bool) {
+	if letters && len(run) <= maxTermRunes {
+		t.out = append(t.out, t.latinToken(run))
+		return
+	}
 	if isSimple(run) {
 		t.word(run)
 		return
@@ -175,10 +177,14 @@ func (t *tokenizer) word(word string) {
 	}
 }
 
+func (t *tokenizer) latinToken(word string) token {
+	spared := !t.shouting && len(word) > 1 && (word[0] < 'a' || word[0] > 'z') && strings.ToUpper(word) == word
+	return token{text: word, latin: true, spared: spared}
+}
+
 // latin takes a word of Latin letters and digits. covid19 yields covid19, covid and 19.
 func (t *tokenizer) latin(word string) {
-	spared := !t.shouting && len(word) > 1 && (word[0] < 'a' || word[0] > 'z') && strings.ToUpper(word) == word
-	t.out = append(t.out, token{text: word, latin: true, spared: spared})
+	t.out = append(t.out, t.latinToken(word))
 	letters, digits := splitDigits(word)
 	if utf8.RuneCountInString(letters) > 1 {
 		t.out = append(t.out, token{text: letters, latin: true}, token{text: digits})

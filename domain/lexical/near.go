@@ -1,6 +1,9 @@
 package lexical
 
-import "strings"
+import (
+	"math"
+	"strings"
+)
 
 // nearWindow is how many words in a row are looked at, nearShare what a word among them counts beside its BM25. Measured:
 // nDCG@10 gains .010 on scifact, .007 on squad2 and feedbackqa, .006 on mtrag, and costs .002 at most. Windows of 8 to 20 and shares
@@ -28,8 +31,9 @@ type Near struct {
 }
 
 type form struct {
-	token
-	lang Lang
+	text          string
+	lang          Lang
+	latin, spared bool
 }
 
 // Near returns what looks for the words.
@@ -105,28 +109,18 @@ func (n *Near) pair(a, b int) float32 {
 // tokens goes through those of a text that may be a word of the question, with their places. Most are none by how they begin.
 func (n *Near) tokens(text string, do func(at int, tok token)) {
 	t, at := newTokenizer(text), 0
-	for _, run := range runs(text) {
-		if isLetters(run) && !n.begins.has(run) { // one token
+	eachRun(text, func(run string, letters bool) {
+		if letters && !n.begins.has(run) { // one token
 			at++
-			continue
+			return
 		}
 		t.out = t.out[:0]
-		t.run(run)
+		t.run(run, letters)
 		for _, tok := range t.out {
 			do(at, tok)
 			at++
 		}
-	}
-}
-
-// isLetters reports a run of ASCII letters.
-func isLetters(run string) bool {
-	for i := range len(run) {
-		if !isASCIILetter(run[i]) {
-			return false
-		}
-	}
-	return true
+	})
 }
 
 // word returns which word of the question a token is.
@@ -134,71 +128,42 @@ func (n *Near) word(tok token, lang Lang) (word int, ok bool) {
 	if tok.latin && isASCII(tok.text) && !n.begins.has(tok.text) {
 		return 0, false
 	}
-	word, ok = n.known[form{tok, lang}]
+	as := form{tok.text, lang, tok.latin, tok.spared}
+	word, ok = n.known[as]
 	if !ok {
 		if word, ok = n.places[Hash(n.tenant, tok.term(lang))]; !ok {
 			word = -1
 		}
-		n.known[form{tok, lang}] = word
+		n.known[as] = word
 	}
 	return word, word >= 0
 }
 
 // beginnings are how words of a question and their inflections begin: stemmers hardly ever change the first two letters, nor the
 // third of words that are not short, but for y and i (trying, tries).
-type beginnings struct {
-	two   [1 << 16]begun
-	three map[[3]byte]bool
-}
+// It holds a number for the first two letters with a bit for the third; letters are their last five bits, which they share with little.
+type beginnings [1 << 10]uint32
 
-type begun uint8
-
-const (
-	goOnToThird begun = 1 << iota
-	anyThird
-)
+const shortWord = 6 // letters
 
 func (b *beginnings) add(word string) {
-	if len(word) < 6 {
-		b.two[firstTwo(word)] |= anyThird
-		return
+	two, third := beginning(word)
+	if len(word) < shortWord {
+		third = math.MaxUint32
 	}
-	if b.three == nil {
-		b.three = map[[3]byte]bool{}
-	}
-	b.two[firstTwo(word)] |= goOnToThird
-	b.three[firstThree(word)] = true
+	b[two] |= third
 }
 
 func (b *beginnings) has(word string) bool {
-	switch is := b.two[firstTwo(word)]; {
-	case is == 0:
-		return false
-	case is&anyThird != 0:
-		return true
-	}
-	return b.three[firstThree(word)]
+	two, third := beginning(word)
+	return b[two]&third != 0
 }
 
-func firstTwo(word string) uint16 {
-	return uint16(small(word, 0))<<8 | uint16(small(word, 1))
-}
-
-func firstThree(word string) [3]byte {
-	third := small(word, 2)
-	if third == 'y' {
-		third = 'i'
+func beginning(word string) (two int, third uint32) {
+	var c [3]byte
+	copy(c[:], word)
+	if c[2]|0x20 == 'y' {
+		c[2] = 'i'
 	}
-	return [3]byte{small(word, 0), small(word, 1), third}
-}
-
-// small is one byte of a word, as a small letter if it is an ASCII letter, 0 beyond the end.
-func small(word string, at int) byte {
-	if at >= len(word) {
-		return 0
-	}
-	if c := word[at]; 'A' <= c && c <= 'Z' {
-		return c + 'a' - 'A'
-	}
-	return word[at]
+	return int(c[0]&31)<<5 | int(c[1]&31), 1 << (c[2] & 31)
 }

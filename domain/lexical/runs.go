@@ -34,11 +34,10 @@ func scriptOf(r rune) script {
 // joins are the characters that hold a run together when a letter or a digit stands on both sides.
 const joins = "-‐_./'’@&,+#"
 
-// runs cuts a text into runs of letters and digits of one script group, joiners inside included. c++ and c# keep
-// their sign.
-func runs(text string) []string {
+// eachRun cuts a text into runs of letters and digits of one script group, joiners inside included. c++ and c# keep their sign. Of most
+// that have ASCII letters alone it says so.
+func eachRun(text string, do func(run string, letters bool)) {
 	text = normalize(text)
-	out := make([]string, 0, len(text)/6)
 	start, group, hidden := -1, plain, false
 	flush := func(end int) {
 		if start >= 0 {
@@ -46,7 +45,7 @@ func runs(text string) []string {
 			if hidden {
 				run = clean(run)
 			}
-			out = append(out, run)
+			do(run, false)
 		}
 		start, group, hidden = -1, plain, false
 	}
@@ -65,10 +64,15 @@ func runs(text string) []string {
 		n = 1
 		switch c := text[i]; { // most of most texts
 		case isASCIILetter(c):
-			word(i, latin)
 			for i+n < len(text) && isASCIILetter(text[i+n]) {
 				n++
 			}
+			if start < 0 && i+n < len(text) && text[i+n] == ' ' {
+				do(text[i:i+n], true)
+				n++
+				continue
+			}
+			word(i, latin)
 			continue
 		case '0' <= c && c <= '9':
 			word(i, plain)
@@ -93,7 +97,6 @@ func runs(text string) []string {
 		}
 	}
 	flush(len(text))
-	return out
 }
 
 func isASCIILetter(c byte) bool { return c|0x20-'a' < 26 }

@@ -24,9 +24,15 @@ type OpenAI struct {
 	Keys     Keys   // instead of Key: several that are valid at once
 	Model    string
 	Dims     int          // of an embedding model; 0: known by the model's name, or learnt from the first answer
+	Learnt   Dimensions   // where that is kept; nil: for this process alone
 	HTTP     *http.Client // nil: our own, which follows the operator's proxy settings; not for addresses a tenant gives
 	Limits   Limits
 	Observer Observer // may be nil
+}
+
+// Dimensions keeps for all processes how many dimensions the vectors of a model have. What was kept first stays, and is returned.
+type Dimensions interface {
+	Keep(ctx context.Context, model string, dims int) (kept int, err error)
 }
 
 // Keys are what a server may be asked with, the newest first; see secret.Ring. They may change between two calls.

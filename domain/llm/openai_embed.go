@@ -151,8 +151,8 @@ func (e *openAIEmbedder) check(data []openai.Embedding, n int) ([][]float32, err
 	return vectors, nil
 }
 
-// learn takes the dimensions of a model that nobody knows for right when it says so twice: after a first answer that is wrong, all
-// right ones would be refused.
+// learn takes the dimensions of a model that nobody knows for right when it says so twice, and no process has learnt others before: after
+// a first answer that is wrong, all right ones would be refused.
 func (e *openAIEmbedder) learn(ctx context.Context, a *attempt, text string, dims int) error {
 	if e.Dims() == 0 {
 		again, err := e.client(a).CreateEmbeddings(ctx, e.request([]string{text}))
@@ -162,7 +162,13 @@ func (e *openAIEmbedder) learn(ctx context.Context, a *attempt, text string, dim
 		if len(again.Data) != 1 || len(again.Data[0].Embedding) != dims {
 			return fmt.Errorf("%w: %d dimensions, and others when asked again", ErrVectors, dims)
 		}
-		e.dims.CompareAndSwap(0, int64(dims))
+		kept := dims
+		if e.Learnt != nil {
+			if kept, err = e.Learnt.Keep(ctx, e.Model(), dims); err != nil {
+				return err
+			}
+		}
+		e.dims.CompareAndSwap(0, int64(kept))
 	}
 	if e.Dims() != dims {
 		return fmt.Errorf("%w: %d dimensions instead of %d", ErrVectors, dims, e.Dims())

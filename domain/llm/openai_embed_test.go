@@ -1,6 +1,7 @@
 package llm_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -128,6 +129,36 @@ func TestEmbedDimsStayConstant(t *testing.T) {
 			t.Errorf("took other dimensions: %d, %v", e.Dims(), err)
 		}
 	})
+}
+
+// What one process has learnt holds for the next, which may begin while the model answers wrongly.
+func TestEmbedDimsAreSharedByProcesses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		learnt := kept{}
+		_, first, _ := embedder(t, llm.OpenAI{Learnt: learnt})
+		if _, _, err := first.Embed(t.Context(), numbered(1)); err != nil {
+			t.Fatal(err)
+		}
+		srv, second, _ := embedder(t, llm.OpenAI{Learnt: learnt})
+		srv.FailAll(llmtest.WrongDims())
+		if _, _, err := second.Embed(t.Context(), numbered(1)); domain.CodeOf(err) != domain.Unavailable || second.Dims() != 8 {
+			t.Errorf("took other dimensions: %d, %v", second.Dims(), err)
+		}
+		srv.Heal()
+		if _, _, err := second.Embed(t.Context(), numbered(1)); err != nil {
+			t.Errorf("refuses the right ones afterwards: %v", err)
+		}
+	})
+}
+
+// kept are the dimensions that processes have learnt, by model.
+type kept map[string]int
+
+func (k kept) Keep(_ context.Context, model string, dims int) (int, error) {
+	if k[model] == 0 {
+		k[model] = dims
+	}
+	return k[model], nil
 }
 
 func TestEmbedDims(t *testing.T) {

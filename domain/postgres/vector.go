@@ -38,7 +38,7 @@ func VectorText(v []float32) string {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		if i < len(v) {
+		if i < len(v) && v[i] != 0 { // most are, in the built-in model's vector of a question
 			b = strconv.AppendFloat(b, float64(v[i]), 'g', 5, 32) // a half-precision number has three to four digits
 		} else {
 			b = append(b, '0')

@@ -286,7 +286,11 @@ func (s *search) find(ctx context.Context) error {
 		for _, model := range s.out.Models {
 			args = append(args, model, s.vectors[model])
 		}
-		batch.Queue(lexicalSQL(len(s.out.Models)), args...).Query(s.collectWords)
+		further := 0
+		if s.mayLookFurther() {
+			further = s.out.ByVector.Most
+		}
+		batch.Queue(lexicalSQL(len(s.out.Models), further), args...).Query(s.collectWords)
 	}
 	s.queueVectors(&batch)
 	if err := s.tx.SendBatch(ctx, &batch).Close(); err != nil {
@@ -329,7 +333,8 @@ func (s *search) fuse() {
 	fuse(s.hits, s.words.Possible, leading, doubtOf(s.query.Text))
 }
 
-// planVectors leaves the models by whose vectors the tenant can be searched, and picks the way through those of the first.
+// planVectors leaves the models by whose vectors the tenant can be searched, and picks the way through those of the first. What the built-in
+// ones alone find is only worth to be looked at.
 func (s *search) planVectors() {
 	s.out.Vectors = VectorsOff
 	if s.out.Settings.Search == WordsOnly {
@@ -338,6 +343,9 @@ func (s *search) planVectors() {
 	s.out.Models = slices.DeleteFunc(s.out.Models, func(model string) bool { return s.vectors[model] == nil })
 	if len(s.out.Models) > 0 {
 		s.out.Vectors = s.planOf(s.out.Models[0])
+	}
+	if s.out.Vectors == VectorsOfHits {
+		s.out.ByVector.Most = s.depth()
 	}
 }
 
@@ -359,12 +367,17 @@ func (s *search) queueVectors(batch *pgx.Batch) {
 	}
 }
 
-// lookFurther compares all vectors where too little was found: by the built-in model's question with hardly a known word,
-// or by the approximate index, which does not reach all where there are few.
+// mayLookFurther reports whether all built-in vectors are compared if words find few chunks.
+func (s *search) mayLookFurther() bool {
+	return s.out.Vectors == VectorsOfHits && s.out.Chunks <= exactTo
+}
+
+// lookFurther compares all vectors where too little was found: by the approximate index, which does not reach all where there are few, or
+// by the built-in model's question without a known word. With few known ones, the search by words has done it already.
 func (s *search) lookFurther(ctx context.Context) error {
 	switch {
 	case s.out.Vectors == VectorsHNSW && s.out.ByVector.Found < s.out.ByVector.Most:
-	case s.out.Vectors == VectorsOfHits && s.out.ByWords.Found < few && s.out.Chunks <= exactTo:
+	case s.mayLookFurther() && s.out.ByWords.Found == 0:
 	default:
 		return nil
 	}
@@ -387,20 +400,27 @@ func (s *search) hit(chunk domain.ID) *hit {
 	return h
 }
 
-// collectWords reads rows of chunk and BM25 score, the best first, each with its cosine by each model or null.
+// collectWords reads rows of chunk and BM25 score, the best first, each with its cosine by each model or null. Rows without a score are
+// of what is near by the first model.
 func (s *search) collectWords(rows pgx.Rows) error {
 	var chunk domain.ID
-	var score float64
+	var score *float64
 	cosines := make([]*float64, len(s.out.Models))
 	fields := []any{&chunk, &score}
 	for i := range cosines {
 		fields = append(fields, &cosines[i])
 	}
-	side := &s.out.ByWords
+	words, vectors := &s.out.ByWords, &s.out.ByVector
 	_, err := pgx.ForEachRow(rows, fields, func() error {
-		side.Found, side.Last = side.Found+1, score
 		h := s.hit(chunk)
-		h.bm25, h.lexicalRank = score, side.Found
+		if score == nil {
+			s.out.Vectors = VectorsExact
+			vectors.Found, vectors.Last = vectors.Found+1, *cosines[0]
+			h.cosine, h.model, h.vectorRank = *cosines[0], 0, vectors.Found
+			return nil
+		}
+		words.Found, words.Last = words.Found+1, *score
+		h.bm25, h.lexicalRank = *score, words.Found
 		for model, cosine := range cosines {
 			if cosine != nil {
 				h.cosine, h.model = *cosine, model

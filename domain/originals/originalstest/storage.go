@@ -149,6 +149,10 @@ func (s *Storage) list(w http.ResponseWriter, body []byte) {
 func (s *Storage) remove(w http.ResponseWriter, body []byte) {
 	var asked struct{ Prefixes []string }
 	_ = json.Unmarshal(body, &asked)
+	if len(asked.Prefixes) > 1000 { // no bound is documented; a list has at most so many
+		fail(w, http.StatusBadRequest, "400", "invalid_request", "body/prefixes must NOT have more than 1000 items")
+		return
+	}
 	removed := []map[string]string{}
 	for _, name := range asked.Prefixes {
 		if _, there := s.objects[name]; there {
