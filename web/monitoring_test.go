@@ -187,7 +187,7 @@ func runPromtool(t *testing.T, args ...string) {
 }
 
 // logFields are what a line of a request has.
-var logFields = []string{"time", "level", "msg", "request_id", "actor", "route", "tenant_id", "trace_id", "span_id", "method", "status", "ms"}
+var logFields = []string{"time", "level", "msg", "request_id", "actor", "route", "tenant_id", "trace_id", "span_id", "method", "status", "ms", "error"}
 
 // The examples can be read, and whatever they say of a field of our log is said of one that exists. The collectors themselves are
 // not here to try them.
@@ -212,7 +212,7 @@ func TestCollectors(t *testing.T) {
 			t.Errorf("%s: %v", path, err)
 		}
 		n++
-		for _, field := range regexp.MustCompile(`from: (\w+)|"sources": \["(\w+)"\]|Time_Key +(\w+)|field: (\w+)`).FindAllStringSubmatch(text, -1) {
+		for _, field := range regexp.MustCompile(`from: bitb\.(\w+)|"sources": \["(\w+)"\]|Time_Key +(\w+)|field: bitb\.(\w+)`).FindAllStringSubmatch(text, -1) {
 			if name := strings.Join(field[1:], ""); !slices.Contains(logFields, name) {
 				t.Errorf("%s: our log has no field %s", path, name)
 			}
