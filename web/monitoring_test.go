@@ -100,6 +100,23 @@ func TestRules(t *testing.T) {
 	runPromtool(t, "check", "config", monitoring+"/prometheus.yml") // Debian's promtool knows no Kubernetes
 }
 
+// Whoever is not found cannot be seen to fail: that Prometheus finds nobody is an alert too.
+func TestNobodyIsWatched(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "nobody.yml")
+	path, err := filepath.Abs(rulesFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fires := func(at string, want int) map[string]any {
+		return map[string]any{"eval_time": at, "expr": `count(ALERTS{alertname="BitbDown", alertstate="firing"}) or vector(0)`,
+			"exp_samples": []map[string]any{{"labels": "{}", "value": want}}}
+	}
+	writeYAML(t, file, map[string]any{"rule_files": []string{path}, "evaluation_interval": "15s", "tests": []any{map[string]any{"interval": "15s",
+		"input_series":     []map[string]string{{"series": `up{job="bitb",instance="web"}`, "values": "_x8 1x8"}},
+		"promql_expr_test": []any{fires("30s", 0), fires("105s", 1), fires("4m", 0)}}}})
+	runPromtool(t, "test", "rules", file)
+}
+
 func allRunbooks(t *testing.T) string {
 	t.Helper()
 	var text strings.Builder
