@@ -48,6 +48,10 @@ func TestDockerfile(t *testing.T) {
 			t.Errorf("%s believes no certificate of a bucket or a model", stage.Name)
 		}
 	}
+	// The linker says nothing of a variable that is not there.
+	if !strings.Contains(read(t, "Dockerfile"), "-X main.revision=$REVISION") || !strings.Contains(read(t, "web/doctor.go"), "\nvar revision string\n") {
+		t.Error("an image does not know which commit it is")
+	}
 	if len(stages) != 3 || stages[2].Name != "bitb" {
 		t.Errorf("the last stage, which a plain build makes, is %v", names)
 	}
