@@ -5,23 +5,31 @@
 #   docker run … bitb migrate      brings the database to this version, then ends; run it before the others
 #
 # `docker build --target backup .` makes bitb-backup: the same binary beside PostgreSQL's own programs, which `backup`,
-# `restore` and `drill` call; a drill starts a whole cluster. Its PostgreSQL must be the same major version as the database's.
+# `restore` and `drill` call; a drill starts a whole cluster. POSTGRES is the major version of the database.
 #
 # DATABASE_URL is bitb_app's, for serve and work; BITB_MIGRATE_DATABASE_URL is a superuser's, for
 # migrate alone. README.md lists every setting, docs/deploying.md tells how all of it runs together.
+
+ARG POSTGRES=17
 
 FROM golang:1.26 AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
+# Which commit this is; .git is not copied.
+ARG REVISION
 # timetzdata puts the time zones into the binary, which has no /usr/share/zoneinfo to look into.
-RUN CGO_ENABLED=0 go build -trimpath -tags timetzdata,grpcnotrace -ldflags="-s -w" -o /out/bitb ./web
+RUN CGO_ENABLED=0 go build -trimpath -tags timetzdata,grpcnotrace -ldflags="-s -w -X main.revision=$REVISION" -o /out/bitb ./web
 RUN mkdir -m 1777 /out/tmp
 
-FROM pgvector/pgvector:0.8.2-pg17 AS backup
+FROM pgvector/pgvector:0.8.6-pg$POSTGRES AS backup
+# It has no authorities of its own, and buckets and models are reached over HTTPS.
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /out/bitb /usr/local/bin/bitb
-ENV PATH=/usr/lib/postgresql/17/bin:$PATH BITB_METRICS_LISTEN=off
+# A volume that is mounted here for the first time takes the directory's owner.
+RUN install -d -o 999 -g 999 -m 700 /backups
+ENV PATH=/usr/lib/postgresql/$PG_MAJOR/bin:$PATH BITB_METRICS_LISTEN=off
 # The user postgres, by number: Kubernetes cannot tell from a name whether it is root. initdb wants one that has a name.
 USER 999:999
 ENTRYPOINT ["/usr/local/bin/bitb"]

@@ -101,10 +101,13 @@ faults: go ## break the program on purpose, F0 to F24, and show what was expecte
 	@$(services) install && FAULTS=1 ONLY='$(ONLY)' FAULTS_FULL='$(FULL)' FAULTS_LOAD='$(LOAD)' FAULTS_OUT='$(abspath $(OUT))' \
 		go test -count=1 -timeout 3h -v ./deploy/faults | grep --line-buffered -v '^=== '
 
+# The major version of the database, for bitb-backup.
+POSTGRES ?= 17
+
 image: ## build the container images bitb and bitb-backup
 	@docker info >/dev/null 2>&1 || { echo 'No Docker engine answers here (docker info fails), and building the image needs one.' >&2; exit 1; }
-	docker build -t bitb .
-	docker build -t bitb-backup --target backup .
+	docker build -t bitb --build-arg REVISION=$$(git rev-parse --short=12 HEAD) .
+	docker build -t bitb-backup --target backup --build-arg REVISION=$$(git rev-parse --short=12 HEAD) --build-arg POSTGRES=$(POSTGRES) .
 
 go:
 	@command -v go >/dev/null || { echo "Go $$(awk '$$1 == "go" {print $$2}' go.mod) or later is needed: https://go.dev/dl" >&2; exit 1; }

@@ -140,7 +140,17 @@ func loadConfig(getenv func(string) string) (Config, error) {
 
 // loadConfigWithoutRedis does not miss its address.
 func loadConfigWithoutRedis(getenv func(string) string) (Config, error) {
+	return completeConfig(readConfig(getenv))
+}
+
+// loadMigrateConfig misses neither Redis nor the server's way to the database: the first migration makes the role that it names.
+func loadMigrateConfig(getenv func(string) string) (Config, error) {
 	c, errs := readConfig(getenv)
+	c.DatabaseURL = cmp.Or(c.DatabaseURL, c.MigrateURL)
+	return completeConfig(c, errs)
+}
+
+func completeConfig(c Config, errs []error) (Config, error) {
 	if c.PublicURL == "" {
 		c.PublicURL = "http://" + c.Listen
 	}

@@ -87,13 +87,16 @@ func (d *clinic) report(ctx context.Context) doctor.Report {
 	return r
 }
 
+// revision is set by the linker where the build sees no history, as in the image.
+var revision string
+
 // version is that of the binary, as the tool chain wrote it down.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"
 	}
-	revision, dirty := "", ""
+	revision, dirty := revision, ""
 	for _, s := range info.Settings {
 		switch {
 		case s.Key == "vcs.revision":

@@ -158,7 +158,7 @@ func (d *clinic) manager(context.Context) doctor.Result {
 	places := map[string]int{}
 	for name, value := range d.config.secrets() {
 		switch place := d.config.places[name]; {
-		case value == "":
+		case value == "" || place == "": // or it stands in for another one
 		case place == "environment":
 			plain = append(plain, name)
 		default:

@@ -175,6 +175,9 @@ func TestDoctorOfSettings(t *testing.T) {
 			t.Errorf("%s: %+v, want %s with %q", c.name, c.got, c.want, c.says)
 		}
 	}
+	if found := well.manager(ctx).Found; found != "1 from files, 1 from vault." {
+		t.Errorf("secrets that were not set come from somewhere: %s", found)
+	}
 	plain := live(func(d *clinic) { d.config.PublicURL = "http://chat.example.com" })
 	for _, check := range plain.siteChecks()[1:] {
 		if r := check.Run(ctx); r.Status != doctor.Failed || !strings.Contains(r.Found, "can be read on its way") {

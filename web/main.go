@@ -104,7 +104,11 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	default:
 		return fmt.Errorf("there is no command %q; bitb help lists them", command)
 	}
-	c, err := loadConfig(getenv)
+	load := loadConfig
+	if command == "migrate" {
+		load = loadMigrateConfig
+	}
+	c, err := load(getenv)
 	if err = errors.Join(err, c.checkFor(command)); err != nil {
 		return fmt.Errorf("settings: %w", err)
 	}

@@ -100,6 +100,23 @@ func TestRules(t *testing.T) {
 	runPromtool(t, "check", "config", monitoring+"/prometheus.yml") // Debian's promtool knows no Kubernetes
 }
 
+// Whoever is not found cannot be seen to fail: that Prometheus finds nobody is an alert too.
+func TestNobodyIsWatched(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "nobody.yml")
+	path, err := filepath.Abs(rulesFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fires := func(at string, want int) map[string]any {
+		return map[string]any{"eval_time": at, "expr": `count(ALERTS{alertname="BitbDown", alertstate="firing"}) or vector(0)`,
+			"exp_samples": []map[string]any{{"labels": "{}", "value": want}}}
+	}
+	writeYAML(t, file, map[string]any{"rule_files": []string{path}, "evaluation_interval": "15s", "tests": []any{map[string]any{"interval": "15s",
+		"input_series":     []map[string]string{{"series": `up{job="bitb",instance="web"}`, "values": "_x8 1x8"}},
+		"promql_expr_test": []any{fires("30s", 0), fires("105s", 1), fires("4m", 0)}}}})
+	runPromtool(t, "test", "rules", file)
+}
+
 func allRunbooks(t *testing.T) string {
 	t.Helper()
 	var text strings.Builder
@@ -187,7 +204,7 @@ func runPromtool(t *testing.T, args ...string) {
 }
 
 // logFields are what a line of a request has.
-var logFields = []string{"time", "level", "msg", "request_id", "actor", "route", "tenant_id", "trace_id", "span_id", "method", "status", "ms"}
+var logFields = []string{"time", "level", "msg", "request_id", "actor", "route", "tenant_id", "trace_id", "span_id", "method", "status", "ms", "error"}
 
 // The examples can be read, and whatever they say of a field of our log is said of one that exists. The collectors themselves are
 // not here to try them.
@@ -212,7 +229,7 @@ func TestCollectors(t *testing.T) {
 			t.Errorf("%s: %v", path, err)
 		}
 		n++
-		for _, field := range regexp.MustCompile(`from: (\w+)|"sources": \["(\w+)"\]|Time_Key +(\w+)|field: (\w+)`).FindAllStringSubmatch(text, -1) {
+		for _, field := range regexp.MustCompile(`from: bitb\.(\w+)|"sources": \["(\w+)"\]|Time_Key +(\w+)|field: bitb\.(\w+)`).FindAllStringSubmatch(text, -1) {
 			if name := strings.Join(field[1:], ""); !slices.Contains(logFields, name) {
 				t.Errorf("%s: our log has no field %s", path, name)
 			}

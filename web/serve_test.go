@@ -173,6 +173,14 @@ func TestSettingsAreReportedAtOnce(t *testing.T) {
 	}
 }
 
+// The first migration comes before there is anything else: it wants an administrator's address and no other setting.
+func TestMigrateAlone(t *testing.T) {
+	settings := map[string]string{"BITB_MIGRATE_DATABASE_URL": dbtest.New(t).OwnerURL}
+	if err := run(t.Context(), []string{"migrate"}, func(name string) string { return settings[name] }, io.Discard); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestRerankSettingsBelongTogether(t *testing.T) {
 	for _, c := range []struct {
 		url, model, key string

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -14,10 +15,10 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 )
 
-// compose reads a file as Docker Compose does, against the schema of the Compose Specification, with the settings of .env.example.
-func compose(t *testing.T, file string) (*types.Project, error) {
+// compose reads files as Docker Compose does, against the schema of the Compose Specification, with the settings of .env.example.
+func compose(t *testing.T, files ...string) (*types.Project, error) {
 	t.Helper()
-	options, err := cli.NewProjectOptions([]string{file}, cli.WithEnvFiles(root+"deploy/compose/.env.example"), cli.WithDotEnv)
+	options, err := cli.NewProjectOptions(files, cli.WithEnvFiles(root+"deploy/compose/.env.example"), cli.WithDotEnv)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,6 +92,85 @@ func TestComposeConfines(t *testing.T) {
 	for _, name := range []string{"web-a", "web-b"} {
 		if !strings.Contains(caddy, name+":8080") {
 			t.Errorf("the proxy does not know %s", name)
+		}
+	}
+}
+
+// Docker starts no container that may have more processors than the machine, and docs/go-live.md says that two will do. A volume that is
+// mounted where the image has no directory is root's, and nobody else can write to it.
+func TestComposeStartsOnASmallMachine(t *testing.T) {
+	docker := read(t, "Dockerfile")
+	for name, s := range project(t).Services {
+		if s.Deploy.Resources.Limits.NanoCPUs > 2 {
+			t.Errorf("%s may have %v processors", name, s.Deploy.Resources.Limits.NanoCPUs)
+		}
+		for _, v := range s.Volumes {
+			if v.Type == "volume" && strings.HasPrefix(s.Image, "bitb") && v.Target != "/tmp" &&
+				!strings.Contains(docker, "install -d -o "+strings.Replace(s.User, ":", " -g ", 1)+" -m 700 "+v.Target+"\n") {
+				t.Errorf("%s cannot write to %s", name, v.Target)
+			}
+		}
+	}
+}
+
+// settings.env beside compose.yaml takes any setting of the README, and changes none that the file itself makes.
+func TestComposeTakesSettings(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"compose.yaml": read(t, "deploy/compose/compose.yaml"), "settings.env": "BITB_SIGN_UP=invited\nBITB_PRODUCTION=false\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p, err := compose(t, filepath.Join(dir, "compose.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, s := range p.Services {
+		if !strings.HasPrefix(s.Image, "bitb") {
+			continue
+		}
+		if v := s.Environment["BITB_SIGN_UP"]; v == nil || *v != "invited" {
+			t.Errorf("%s does not see settings.env", name)
+		}
+		if v := s.Environment["BITB_PRODUCTION"]; v == nil || *v != "true" {
+			t.Errorf("%s: settings.env turns production off", name)
+		}
+	}
+}
+
+// Monitoring can be put beside what runs without restarting any of it. Its files are there, and Prometheus knows every process that has metrics.
+func TestMonitoringBesideCompose(t *testing.T) {
+	alone := project(t)
+	p, err := compose(t, root+"deploy/compose/compose.yaml", root+"deploy/monitoring/compose.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	prometheus, script, page := read(t, "deploy/monitoring/prometheus.yml"), read(t, "deploy/compose/secrets.sh"), read(t, "docs/monitoring.md")
+	for name, s := range p.Services {
+		if before, there := alone.Services[name]; there {
+			if !reflect.DeepEqual(before, s) {
+				t.Errorf("%s is another one with monitoring beside it", name)
+			}
+			if len(s.Command) > 0 && (s.Command[0] == "serve" || s.Command[0] == "work") && !strings.Contains(prometheus, name+":9464") {
+				t.Errorf("Prometheus does not know %s", name)
+			}
+			continue
+		}
+		for _, v := range s.Volumes {
+			if _, err := os.Stat(v.Source); v.Type == "bind" && err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		for _, secret := range s.Secrets {
+			file := filepath.Base(p.Secrets[secret.Source].File)
+			if !strings.Contains(page, "secrets/"+file) && !strings.Contains(script, strings.TrimSuffix(file, "_password")+";") {
+				t.Errorf("%s: nothing tells of secrets/%s", name, file)
+			}
+		}
+		for _, port := range s.Ports {
+			if port.HostIP != "127.0.0.1" {
+				t.Errorf("%s can be reached from outside", name)
+			}
 		}
 	}
 }

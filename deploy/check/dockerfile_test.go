@@ -29,7 +29,7 @@ func TestDockerfile(t *testing.T) {
 	names := map[string]bool{}
 	for _, stage := range stages {
 		names[stage.Name] = true
-		user := ""
+		user, authorities := "", false
 		for _, command := range stage.Commands {
 			switch c := command.(type) {
 			case *instructions.UserCommand:
@@ -38,11 +38,19 @@ func TestDockerfile(t *testing.T) {
 				if c.From != "" && !names[c.From] {
 					t.Errorf("copies from %s, which is no stage before", c.From)
 				}
+				authorities = authorities || c.DestPath == "/etc/ssl/certs/ca-certificates.crt"
 			}
 		}
 		if stage.Name != "build" && (user == "" || strings.HasPrefix(user, "0")) {
 			t.Errorf("%s runs as root", stage.Name)
 		}
+		if stage.Name != "build" && !authorities {
+			t.Errorf("%s believes no certificate of a bucket or a model", stage.Name)
+		}
+	}
+	// The linker says nothing of a variable that is not there.
+	if !strings.Contains(read(t, "Dockerfile"), "-X main.revision=$REVISION") || !strings.Contains(read(t, "web/doctor.go"), "\nvar revision string\n") {
+		t.Error("an image does not know which commit it is")
 	}
 	if len(stages) != 3 || stages[2].Name != "bitb" {
 		t.Errorf("the last stage, which a plain build makes, is %v", names)

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sigs.k8s.io/yaml"
 )
 
 const root = "../../"
@@ -224,6 +226,45 @@ func read(t *testing.T, file string) string {
 		t.Fatal(err)
 	}
 	return string(text)
+}
+
+// Prometheus in the cluster keeps the pods that have metrics: by what it is told of their labels and ports.
+func TestPrometheusFindsPods(t *testing.T) {
+	var config struct {
+		Scrapes []struct {
+			Relabel []struct {
+				From          []string `json:"source_labels"`
+				Regex, Action string
+			} `json:"relabel_configs"`
+		} `json:"scrape_configs"`
+	}
+	if err := yaml.Unmarshal([]byte(read(t, "deploy/monitoring/prometheus-kubernetes.yml")), &config); err != nil {
+		t.Fatal(err)
+	}
+	objects := built(t, "overlays/production")
+	for _, deployment := range []string{"web", "worker"} {
+		o := find(t, objects, "Deployment", deployment)
+		told := map[string]string{}
+		for label, value := range at[object](o, "spec.template.metadata.labels") {
+			told["__meta_kubernetes_pod_label_"+regexp.MustCompile(`\W`).ReplaceAllString(label, "_")] = value.(string)
+		}
+		if pod, _ := podOf(o); ports(pod)["metrics"] != nil {
+			told["__meta_kubernetes_pod_container_port_name"] = "metrics"
+		}
+		kept := 0
+		for _, r := range config.Scrapes[0].Relabel {
+			if r.Action != "keep" {
+				continue
+			}
+			if !regexp.MustCompile("^(?:" + r.Regex + ")$").MatchString(told[r.From[0]]) {
+				t.Errorf("Prometheus does not keep %s: %s is %q", deployment, r.From[0], told[r.From[0]])
+			}
+			kept++
+		}
+		if kept < 2 {
+			t.Errorf("Prometheus keeps everything")
+		}
+	}
 }
 
 // The metric that the workers' autoscaler goes by is one that the adapter serves and the program tells.

@@ -3,6 +3,9 @@
 # alone; the files in it can be read by all, because the containers read them as users of their own.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
+[ -e .env ] || { echo 'There is no .env yet: cp .env.example .env, and fill it in.' >&2; exit 1; }
+# shellcheck source=/dev/null
+. ./.env # for the image
 umask 022
 install -d -m 700 secrets
 
@@ -12,7 +15,7 @@ put() { # name, value
 key() { head -c 32 /dev/urandom | base64; } # as `bitb keys new` makes them
 random() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
 
-for name in postgres app backup redis; do put "${name}_password" "$(random)"; done
+for name in postgres app backup redis grafana; do put "${name}_password" "$(random)"; done
 put database_url "postgres://bitb_app:$(cat secrets/app_password)@postgres:5432/bitb"
 put migrate_database_url "postgres://postgres:$(cat secrets/postgres_password)@postgres:5432/bitb"
 for name in encryption session; do put "${name}_keys" "$(key)"; done
@@ -20,5 +23,8 @@ put redis_url "redis://:$(cat secrets/redis_password)@redis:6379/0"
 put backup_database_url "postgres://bitb_backup:$(cat secrets/backup_password)@postgres:5432/bitb"
 for name in openai_api_key backup_s3_access_key backup_s3_secret_key; do put "$name" ''; done
 # Keep copies of this one and of encryption_keys elsewhere: without them no backup can be read, and of one that can not all.
-[ -e secrets/backup_keys ] || put backup_keys "$(docker run --rm "${BITB_IMAGE:-bitb}" backup key | head -n1)"
+if [ ! -e secrets/backup_keys ]; then
+  made=$(docker run --rm "${BITB_IMAGE:-bitb}:$BITB_VERSION" backup key | sed -n 1p)
+  put backup_keys "$made"
+fi
 ls -l secrets

@@ -118,7 +118,8 @@ func (c *cluster) init(ctx context.Context) error {
 }
 
 // drillConf replaces the settings that the backup brought: a restored copy must not archive into the real archive, and must
-// fit beside what else runs here.
+// fit beside what else runs here. What processes share lies in a file: the /dev/shm of a container is smaller than what an index that is made
+// in parallel asks for.
 const drillConf = `listen_addresses = ''
 unix_socket_directories = '%s'
 port = %d
@@ -127,6 +128,7 @@ hot_standby = off
 archive_mode = off
 fsync = off
 shared_buffers = 256MB
+dynamic_shared_memory_type = mmap
 maintenance_work_mem = 256MB
 max_wal_size = 4GB
 max_connections = 60

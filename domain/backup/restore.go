@@ -312,7 +312,7 @@ func restoreFile(ctx context.Context, major int, url, dir, file string) error {
 	}
 	// Tables are loaded side by side, and so are indexes made: most of the time goes there.
 	return runTool(ctx, major, "pg_restore", url, io.Discard, "--no-password", "--exit-on-error", "--dbname="+databaseName(url),
-		fmt.Sprintf("--jobs=%d", min(8, max(2, runtime.NumCPU()))), "--use-list="+contents, file)
+		fmt.Sprintf("--jobs=%d", min(8, max(2, runtime.GOMAXPROCS(0)))), "--use-list="+contents, file)
 }
 
 func databaseName(url string) string {

@@ -130,4 +130,11 @@ func TestRedirect(t *testing.T) {
 	ends(t, "served", plain(200, ""), Failed, "answers 200 OK over plain HTTP")
 	site.Plain = "http://127.0.0.1:1"
 	ends(t, "closed", site.Redirect(t.Context()), Passed, "Nothing answers to plain HTTP")
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // as behind a firewall that drops
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	site.Plain = "http://" + silent.Addr().String()
+	ends(t, "silent", Check{Limit: time.Second, Run: site.Redirect}.run(t.Context()), Passed, "Nothing answers to plain HTTP")
 }

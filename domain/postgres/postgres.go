@@ -82,7 +82,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	}
 	maxConns := c.MaxConns
 	if maxConns == 0 {
-		maxConns = int32(max(10, 4*runtime.NumCPU()))
+		maxConns = int32(max(10, 4*runtime.GOMAXPROCS(0)))
 	}
 	pool, err := newPool(ctx, c, become, maxConns, 15*time.Second)
 	if err != nil {
