@@ -60,7 +60,7 @@ func (d *clinic) withServer(make func(*server) look) look {
 	}
 	why := errors.Join(d.configErr, d.openErr)
 	return func(context.Context) doctor.Result {
-		return doctor.Fail("Not looked at: %v.", strings.TrimSuffix(why.Error(), ".")).Doing("Repair that first.")
+		return doctor.Fail("Not looked at: %v.", why).Doing("Repair that first.")
 	}
 }
 
@@ -157,7 +157,7 @@ func (d *clinic) manager(context.Context) doctor.Result {
 	places := map[string]int{}
 	for name, value := range d.config.secrets() {
 		switch place := d.config.places[name]; {
-		case value == "":
+		case value == "" || place == "": // not set, or what another one is
 		case place == "environment":
 			plain = append(plain, name)
 		default:

@@ -175,6 +175,9 @@ func TestDoctorOfSettings(t *testing.T) {
 			t.Errorf("%s: %+v, want %s with %q", c.name, c.got, c.want, c.says)
 		}
 	}
+	if r := well.manager(ctx); r.Found != "1 from files, 1 from vault." { // what takes another one's value comes from nowhere
+		t.Errorf("managed: %s", r.Found)
+	}
 	plain := live(func(d *clinic) { d.config.PublicURL = "http://chat.example.com" })
 	for _, check := range plain.siteChecks()[1:] {
 		if r := check.Run(ctx); r.Status != doctor.Failed || !strings.Contains(r.Found, "can be read on its way") {

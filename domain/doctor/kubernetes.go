@@ -61,7 +61,7 @@ func (k *Kubernetes) list(ctx context.Context, api, kind string, into any) error
 
 func (k *Kubernetes) away(err error) Result {
 	if strings.Contains(err.Error(), "403") {
-		return Fail("Kubernetes does not let this account read %v.", err).Doing("Run the doctor's job: `kubectl apply -k deploy/kubernetes/doctor`; its account may.")
+		return Fail("Kubernetes does not let this account read %v.", err).Doing("Run the doctor's job: `kubectl apply -k deploy/kubernetes/overlays/production/doctor`; its account may.")
 	}
 	return Fail("Kubernetes cannot be asked: %v.", err).Doing("See that the network policy lets this pod to the Kubernetes API.")
 }
