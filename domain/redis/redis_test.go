@@ -1,10 +1,13 @@
 package redis_test
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"log/slog"
 	"net"
+	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -42,6 +45,24 @@ func TestCache(t *testing.T) {
 	s.Set(t.Context(), key, []byte("value"), time.Minute)
 	if value, found := s.Get(t.Context(), key); !found || string(value) != "value" {
 		t.Fatalf("got %q, %v", value, found)
+	}
+}
+
+// A Redis that does not know the password is counted as one that is away, and the log says so.
+func TestWrongPassword(t *testing.T) {
+	u, err := url.Parse(dbtest.RedisURL(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword("nobody-here", "wrong")
+	var out bytes.Buffer
+	s, err := redis.Open(u.String(), slog.New(slog.NewTextHandler(&out, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Ping(t.Context()); err == nil || s.Failures() != 1 || !strings.Contains(out.String(), "redis does not answer") || !strings.Contains(out.String(), "WRONGPASS") {
+		t.Errorf("%v, %d failures, logged %s", err, s.Failures(), &out)
 	}
 }
 
