@@ -74,7 +74,7 @@ func newBackups(ctx context.Context, c Config, log *slog.Logger) (*backup.Servic
 	var db *postgres.DB
 	if c.DatabaseURL != "" {
 		var err error
-		db, err = postgres.Open(ctx, postgres.Config{URL: string(c.DatabaseURL), AllowPrivileged: !c.Production, MaxConns: 2})
+		db, err = postgres.Open(ctx, c.database("bitb backup", 2))
 		if err != nil {
 			log.Warn("the database does not answer, so nothing is noted in it", "error", err)
 		} else {
@@ -91,14 +91,16 @@ func newBackups(ctx context.Context, c Config, log *slog.Logger) (*backup.Servic
 	return s, done, err
 }
 
+// newBackupKey prints the key alone, so that it can be sent into a file, and beside it what it is.
 func newBackupKey(stdout io.Writer) error {
 	whole, public, err := backup.NewKey()
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "%s\n# The line above is the key: who has it can read every backup, and without it nobody can. Keep it where the\n"+
-		"# backups are not. Its public half, enough for machines that only make backups: %s\n", whole, public)
-	return nil
+	fmt.Fprintf(os.Stderr, "This is the key: who has it can read every backup, and without it nobody can. Keep it where the backups are not.\n"+
+		"Its public half, enough for machines that only make backups: %s\n", public)
+	_, err = fmt.Fprintln(stdout, whole)
+	return err
 }
 
 type backupOptions struct {
@@ -277,8 +279,8 @@ func (o backupOptions) drill(ctx context.Context, args []string) error {
 	} else {
 		printDrill(o.stdout, d)
 	}
-	if err == nil && !d.OK {
-		return exitCode(1)
+	if d.Backup.File != "" && !d.OK {
+		return exitCode(1) // the findings say why
 	}
 	return err
 }
@@ -291,20 +293,26 @@ func printDrill(w io.Writer, d backup.Drill) {
 	if !d.OK {
 		result = "FAILED"
 	}
-	var rows int64
-	for _, n := range d.Rows {
-		rows += n
+	fmt.Fprintf(w, "drill      %s\nbackup     %s of %s, %s stored\n", result, d.Backup.Kind, d.Backup.FinishedAt.Format(time.RFC3339), size(d.Backup.Bytes))
+	if d.RTO > 0 { // else it did not come to its end
+		printMeasured(w, d)
 	}
-	fmt.Fprintf(w, "drill      %s\nbackup     %s of %s, %s stored; the database is %s\n", result, d.Backup.Kind, d.Backup.FinishedAt.Format(time.RFC3339), size(d.Backup.Bytes), size(d.Bytes))
-	fmt.Fprintf(w, "RPO        %s (goal %s)\nRTO        %s (goal %s): unpacked after %s with %d WAL segments, up after %s\n", d.RPO.Round(time.Millisecond), backup.GoalRPO,
-		d.RTO.Round(time.Millisecond), backup.GoalRTO, d.Fetched.Round(time.Millisecond), d.WALFiles, d.Recovered.Round(time.Millisecond))
-	fmt.Fprintf(w, "checked    rules of isolation, %d rows in %d tables, schema %d, smoke test\n", rows, len(d.Rows), d.Backup.Schema)
 	for _, f := range d.Findings {
 		fmt.Fprintln(w, "WRONG     ", f)
 	}
 	for _, n := range d.Notes {
 		fmt.Fprintln(w, "note      ", n)
 	}
+}
+
+func printMeasured(w io.Writer, d backup.Drill) {
+	var rows int64
+	for _, n := range d.Rows {
+		rows += n
+	}
+	fmt.Fprintf(w, "database   %s\nRPO        %s (goal %s)\nRTO        %s (goal %s): unpacked after %s with %d WAL segments, up after %s\n", size(d.Bytes),
+		d.RPO.Round(time.Millisecond), backup.GoalRPO, d.RTO.Round(time.Millisecond), backup.GoalRTO, d.Fetched.Round(time.Millisecond), d.WALFiles, d.Recovered.Round(time.Millisecond))
+	fmt.Fprintf(w, "checked    rules of isolation, %d rows in %d tables, schema %d, smoke test\n", rows, len(d.Rows), d.Backup.Schema)
 }
 
 func newFlags(name string) *flag.FlagSet {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,9 +33,12 @@ func TestBackupAndDrill(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if strings.Count(key, "\n") != 1 {
+		t.Errorf("what can go into a file has more than the key: %q", key)
+	}
 	settings := map[string]string{
 		"DATABASE_URL": db.URL, "BITB_MIGRATE_DATABASE_URL": db.OwnerURL, "REDIS_URL": dbtest.RedisURL(t),
-		"BITB_BACKUP_TO": t.TempDir(), "BITB_BACKUP_KEYS": strings.Split(key, "\n")[0],
+		"BITB_BACKUP_TO": t.TempDir(), "BITB_BACKUP_KEYS": key,
 	}
 	if out, err := command(t, settings, "backup", "list"); err != nil || !strings.Contains(out, "There is no backup") {
 		t.Errorf("listed %q, %v", out, err)
@@ -48,6 +52,11 @@ func TestBackupAndDrill(t *testing.T) {
 	if out, err := command(t, settings, "drill"); err != nil || !strings.Contains(out, "drill      passed") {
 		t.Errorf("the drill says %q, %v", out, err)
 	}
+	settings["BITB_BACKUP_KEYS"], err = command(t, nil, "backup", "key")
+	if out, wrong := command(t, settings, "drill"); err != nil || !errors.Is(wrong, exitCode(1)) || !strings.Contains(out, "WRONG      this backup was sealed with the key") || strings.Contains(out, "checked") {
+		t.Errorf("a drill with another key says %q, %v", out, wrong)
+	}
+	settings["BITB_BACKUP_KEYS"] = key
 	if _, err := command(t, settings, "restore", "--dump"); err == nil || !strings.Contains(err.Error(), "nothing is restored over what is there") {
 		t.Errorf("restored over a database that is in use: %v", err)
 	}

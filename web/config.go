@@ -19,6 +19,7 @@ import (
 
 	"github.com/caarlos0/env/v11"
 
+	"bitb/domain/postgres"
 	"bitb/domain/secret"
 	"bitb/domain/secret/manager"
 )
@@ -109,8 +110,14 @@ type Config struct {
 	Drain time.Duration `env:"BITB_DRAIN" envDefault:"0s"` // how long a stop leaves /readyz at 503 before nothing new is served
 
 	command  string            // that these settings are for
+	unread   bool              // some could not be read, so what is missing is not known
 	places   map[string]string // where each secret comes from
 	resolver *secret.Resolver  // and as they are by now
+}
+
+// database is how a command beside the server goes to it.
+func (c Config) database(name string, conns int32) postgres.Config {
+	return postgres.Config{URL: string(c.DatabaseURL), AllowPrivileged: !c.Production, Pooled: c.Pooled, Name: name, MaxConns: conns}
 }
 
 // processName is what the process calls itself in the database's list of connections.
@@ -129,10 +136,21 @@ func (c Config) processName() string {
 	return fmt.Sprintf("bitb %s %.40s:%d", role, machine, os.Getpid())
 }
 
+// loadFor misses no setting that a command does without: a database is migrated before anybody has an address to serve from.
+func loadFor(command string, getenv func(string) string) (Config, error) {
+	switch command {
+	case "migrate":
+		return loadMigrateConfig(getenv)
+	case "staff", "invite", "keys":
+		return loadConfigWithoutRedis(getenv)
+	}
+	return loadConfig(getenv)
+}
+
 // loadConfig reads the settings and reports all that is wrong with them at once.
 func loadConfig(getenv func(string) string) (Config, error) {
 	c, err := loadConfigWithoutRedis(getenv)
-	if c.RedisURL == "" {
+	if c.RedisURL == "" && !c.unread {
 		err = errors.Join(err, errors.New("REDIS_URL is not set, and there are no local services; run `make services` or set it"))
 	}
 	return c, err
@@ -156,13 +174,19 @@ func completeConfig(c Config, errs []error) (Config, error) {
 	}
 	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
 	c.chooseModels()
-	return c, errors.Join(append(errs, c.check()...)...)
+	if !c.unread {
+		errs = c.check()
+	}
+	return c, errors.Join(errs...)
 }
 
 // loadBackupConfig misses neither Redis nor a database: when everything is lost, there is none.
 func loadBackupConfig(getenv func(string) string) (Config, error) {
 	c, errs := readConfig(getenv)
-	return c, errors.Join(append(errs, c.checkBackup()...)...)
+	if !c.unread {
+		errs = c.checkBackup()
+	}
+	return c, errors.Join(errs...)
 }
 
 func readConfig(getenv func(string) string) (c Config, errs []error) {
@@ -170,8 +194,9 @@ func readConfig(getenv func(string) string) (c Config, errs []error) {
 	values, errs := environment(getenv, c.resolver)
 	c.places = places(getenv)
 	if err := env.ParseWithOptions(&c, env.Options{Environment: values}); err != nil {
-		errs = append(errs, err)
+		errs = append(errs, byVariable(err, values))
 	}
+	c.unread = len(errs) > 0
 	if c.DatabaseURL == "" || c.RedisURL == "" {
 		c.useServices()
 	}
@@ -204,6 +229,11 @@ func publicURL(getenv func(string) string) string {
 		return strings.TrimRight(address, "/")
 	}
 	return "http://" + cmp.Or(getenv("BITB_LISTEN"), "127.0.0.1:8080")
+}
+
+// metricsListen is likewise, for the health check: every few seconds, it must not ask a secret manager or fail while one is away.
+func metricsListen(getenv func(string) string) string {
+	return cmp.Or(getenv("BITB_METRICS_LISTEN"), "127.0.0.1:9464")
 }
 
 func (c *Config) chooseModels() {
@@ -352,7 +382,7 @@ func local(address string) bool {
 
 // checkFor says what a command in production cannot do without.
 func (c *Config) checkFor(command string) error {
-	if !c.Production {
+	if !c.Production || c.unread {
 		return nil
 	}
 	errs := c.checkKeys(command)
@@ -387,6 +417,35 @@ func environment(getenv func(string) string, secrets *secret.Resolver) (map[stri
 		}
 	}
 	return values, errs
+}
+
+// byVariable names the variables that cannot be parsed, where the library names fields.
+func byVariable(err error, values map[string]string) error {
+	all, ok := errors.AsType[env.AggregateError](err)
+	if !ok {
+		return err
+	}
+	var errs []error
+	for _, one := range all.Errors {
+		wrong, ok := errors.AsType[env.ParseError](one)
+		field, known := reflect.TypeFor[Config]().FieldByName(wrong.Name)
+		if !ok || !known {
+			errs = append(errs, one)
+			continue
+		}
+		name := field.Tag.Get("env")
+		errs = append(errs, fmt.Errorf("%s must be %s, not %q", name, written[field.Type], values[name]))
+	}
+	return errors.Join(errs...)
+}
+
+// written says how a setting of a type is written.
+var written = map[reflect.Type]string{
+	reflect.TypeFor[bool]():          "true or false",
+	reflect.TypeFor[int]():           "a whole number",
+	reflect.TypeFor[float64]():       "a number",
+	reflect.TypeFor[time.Duration](): "a time such as 30s or 5m",
+	reflect.TypeFor[slog.Level]():    "DEBUG, INFO, WARN or ERROR",
 }
 
 // useServices takes what is not set from the private services of this checkout, if there are any. Not in production.

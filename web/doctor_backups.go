@@ -28,7 +28,7 @@ func (d *clinic) backupChecks() []doctor.Check {
 	}
 	return group("Backups",
 		doctor.Check{ID: "backups.base", Name: "Last backup", Run: recent("The last backup", backupMost, "Run `bitb backup`, and daily by a schedule (docs/backups.md).", func(b backups) doctor.Last { return b.base })},
-		doctor.Check{ID: "backups.wal", Name: "Archive of changes", Run: d.unlessDumps(recent("What the archive holds of the changes since", walMost, "Run `bitb backup stream`, or see PostgreSQL's archive_command and its log (docs/runbooks/backup-failed.md).", func(b backups) doctor.Last { return b.wal }))},
+		doctor.Check{ID: "backups.wal", Name: "Archive of changes", Run: d.unlessDumps(recent("The archive of changes", walMost, "Run `bitb backup stream`, or see PostgreSQL's archive_command and its log (docs/runbooks/backup-failed.md).", func(b backups) doctor.Last { return b.wal }))},
 		doctor.Check{ID: "backups.drill", Name: "Last restore drill", Run: recent("The last drill", drillMost, "Run `bitb drill`, and weekly by a schedule: a backup is as good as its restore (docs/backups.md).", func(b backups) doctor.Last { return b.drill })},
 	)
 }

@@ -61,7 +61,7 @@ func (d *clinic) withServer(make func(*server) look) look {
 	}
 	why := errors.Join(d.configErr, d.openErr)
 	return func(context.Context) doctor.Result {
-		return doctor.Fail("Not looked at: %v.", strings.TrimSuffix(why.Error(), ".")).Doing("Repair that first.")
+		return doctor.Fail("Not looked at: %v.", why).Doing("Repair that first.")
 	}
 }
 

@@ -101,7 +101,9 @@ func newLaboratory(ctx context.Context, c Config) (*laboratory, error) {
 		return nil, err
 	}
 	l := &laboratory{readers: max(1, c.Workers)}
-	if l.db, err = postgres.Open(ctx, postgres.Config{URL: string(c.DatabaseURL), AllowPrivileged: !c.Production, AsyncCommit: true}); err != nil {
+	database := c.database("bitb eval", 0)
+	database.AsyncCommit = true
+	if l.db, err = postgres.Open(ctx, database); err != nil {
 		return nil, err
 	}
 	l.queue, err = ingest.NewService(ingest.Config{DB: l.db, Log: log, Embedder: embedder, Reader: reader.Here{}, Hints: noHints{}, Metrics: s.metrics,

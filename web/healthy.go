@@ -13,10 +13,10 @@ import (
 // healthy asks the process that runs beside it whether it is ready, on its metrics address. The image holds no other program that
 // Docker's health checks could call.
 func healthy(ctx context.Context, getenv func(string) string) error {
-	c, _ := loadConfigWithoutRedis(getenv) // what else is wrong with the settings is for that process to say
-	address := reachable(c.MetricsListen)
+	listen := metricsListen(getenv)
+	address := reachable(listen)
 	if _, _, err := net.SplitHostPort(address); err != nil {
-		return fmt.Errorf("BITB_METRICS_LISTEN is %s, so there is no address to ask", c.MetricsListen)
+		return fmt.Errorf("BITB_METRICS_LISTEN is %s, so there is no address to ask", listen)
 	}
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()

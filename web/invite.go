@@ -32,7 +32,7 @@ func invite(ctx context.Context, c Config, args []string, stdout io.Writer) erro
 	if err != nil || whom == "" || *days < 1 || *days > mostInviteDays {
 		return errors.Join(err, fmt.Errorf("say whom it is for, and for how long, 1 to %d days:\n  %s", mostInviteDays, inviteUsage))
 	}
-	db, err := postgres.Open(ctx, postgres.Config{URL: string(c.DatabaseURL), AllowPrivileged: !c.Production, Pooled: c.Pooled, MaxConns: 1, Name: "bitb invite"})
+	db, err := postgres.Open(ctx, c.database("bitb invite", 1))
 	if err != nil {
 		return err
 	}

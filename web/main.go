@@ -56,6 +56,9 @@ func main() {
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bitb:", err)
+		if postgres.NotMigrated(err) {
+			fmt.Fprintln(os.Stderr, "The database is not migrated, or another one is meant: run `bitb migrate` first.")
+		}
 		os.Exit(1)
 	}
 }
@@ -104,11 +107,10 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	default:
 		return fmt.Errorf("there is no command %q; bitb help lists them", command)
 	}
-	load := loadConfig
-	if command == "migrate" {
-		load = loadMigrateConfig
+	if len(args) > 1 && !takesArguments[command] {
+		return fmt.Errorf("%s takes no arguments, and was given %q; settings come from the environment", command, args[1])
 	}
-	c, err := load(getenv)
+	c, err := loadFor(command, getenv)
 	if err = errors.Join(err, c.checkFor(command)); err != nil {
 		return fmt.Errorf("settings: %w", err)
 	}
@@ -131,12 +133,19 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	if err != nil {
 		return err
 	}
+	if err := s.migrated(ctx); err != nil {
+		s.close()
+		return err
+	}
 	return s.run(ctx, command == "serve", func() {
 		if command == "serve" {
 			log.Info("serving", "address", c.PublicURL, "model", s.models.Answer)
 		}
 	})
 }
+
+// takesArguments are the commands beside the server that do. A flag that is not read would be believed.
+var takesArguments = map[string]bool{"keys": true, "staff": true, "invite": true}
 
 func migrate(ctx context.Context, c Config) error {
 	return postgres.Migrate(ctx, string(c.MigrateURL), migrations())

@@ -184,7 +184,7 @@ func keys(ctx context.Context, c Config, command string, stdout io.Writer) error
 	if err != nil {
 		return err
 	}
-	db, err := postgres.Open(ctx, postgres.Config{URL: string(c.DatabaseURL), AllowPrivileged: !c.Production, Pooled: c.Pooled, MaxConns: 1})
+	db, err := postgres.Open(ctx, c.database("bitb keys", 1))
 	if err != nil {
 		return err
 	}

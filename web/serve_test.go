@@ -16,6 +16,7 @@ import (
 
 	"bitb/domain/dbtest"
 	"bitb/domain/llm/llmtest"
+	"bitb/domain/postgres"
 	"bitb/domain/secret"
 )
 
@@ -101,7 +102,10 @@ func TestDrain(t *testing.T) {
 	}
 	asks := func(p *program) error {
 		return run(t.Context(), []string{"healthy"}, func(name string) string {
-			return map[string]string{"BITB_METRICS_LISTEN": strings.Replace(p.metrics, "http://127.0.0.1", "", 1)}[name]
+			if name != "BITB_METRICS_LISTEN" { // a secret manager would be asked every few seconds
+				t.Errorf("the health check reads %s", name)
+			}
+			return strings.Replace(p.metrics, "http://127.0.0.1", "", 1)
 		}, io.Discard)
 	}
 	if err := asks(server); err != nil {
@@ -178,6 +182,48 @@ func TestMigrateAlone(t *testing.T) {
 	settings := map[string]string{"BITB_MIGRATE_DATABASE_URL": dbtest.New(t).OwnerURL}
 	if err := run(t.Context(), []string{"migrate"}, func(name string) string { return settings[name] }, io.Discard); err != nil {
 		t.Error(err)
+	}
+}
+
+// Of a setting that cannot be read it is said which and why, and not that it is missing: nobody is to make a new key for that.
+func TestUnreadableSettings(t *testing.T) {
+	values := map[string]string{"BITB_PRODUCTION": "true", "BITB_ENCRYPTION_KEYS_FILE": "/nowhere/keys", "DATABASE_URL": "vault://secret/bitb", "BITB_BACKUP_KEYS_FILE": "/nowhere/keys",
+		"BITB_WORKERS": "many", "BITB_DRAIN": "soon", "BITB_LOG_LEVEL": "LOUD", "BITB_DATABASE_POOLED": "perhaps", "BITB_DAILY_BUDGET_USD": "much"}
+	for _, command := range []string{"serve", "migrate", "keys list", "backup list"} {
+		err := run(t.Context(), strings.Fields(command), func(name string) string { return values[name] }, io.Discard)
+		if err == nil {
+			t.Fatalf("%s: nothing is wrong with these settings", command)
+		}
+		for _, says := range []string{"BITB_ENCRYPTION_KEYS: file:/nowhere/keys: ", "DATABASE_URL: vault://secret/bitb: the field is missing", `BITB_WORKERS must be a whole number, not "many"`,
+			`BITB_DRAIN must be a time such as 30s or 5m, not "soon"`, `BITB_LOG_LEVEL must be DEBUG, INFO, WARN or ERROR, not "LOUD"`, `BITB_DATABASE_POOLED must be true or false`, "BITB_DAILY_BUDGET_USD must be a number"} {
+			if !strings.Contains(err.Error(), says) {
+				t.Errorf("%s does not say %q: %v", command, says, err)
+			}
+		}
+		if strings.Contains(err.Error(), "is not set") || strings.Contains(err.Error(), "makes a key") {
+			t.Errorf("%s takes what cannot be read for missing: %v", command, err)
+		}
+	}
+}
+
+// A server starts on no schema that lacks something of it, and takes no flags for settings.
+func TestStartsOnItsSchemaAlone(t *testing.T) {
+	db := dbtest.New(t)
+	settings := map[string]string{"DATABASE_URL": db.URL, "REDIS_URL": dbtest.RedisURL(t)}
+	if _, err := command(t, settings, "serve", "--port", "80"); err == nil || !strings.Contains(err.Error(), `"--port"`) {
+		t.Errorf("with a flag: %v", err)
+	}
+	db.Exec(t, "delete from meta.goose_db_version where version_id = 17")
+	if _, err := command(t, settings, "work"); err == nil || !strings.Contains(err.Error(), "00017_originals; run `bitb migrate` first") {
+		t.Errorf("with a migration less: %v", err)
+	}
+	db.Exec(t, "drop schema meta cascade")
+	if _, err := command(t, settings, "serve"); !postgres.NotMigrated(err) {
+		t.Errorf("with none: %v", err)
+	}
+	address, _, _ := db.Login(t)
+	if _, err := command(t, map[string]string{"BITB_MIGRATE_DATABASE_URL": address}, "migrate"); err == nil || !strings.Contains(err.Error(), "may create roles and extensions") {
+		t.Errorf("migrated as a role that may not: %v", err)
 	}
 }
 

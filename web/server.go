@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -240,6 +241,15 @@ func (s *server) start(ctx context.Context, group *errgroup.Group, web bool) err
 	group.Go(func() error { s.config.resolver.Run(ctx, s.config.SecretRefresh, s.log); return nil })
 	group.Go(func() error { s.sweep(ctx); return nil })
 	return nil
+}
+
+// migrated keeps a version from serving on a schema that lacks something of it. One that is newer will do.
+func (s *server) migrated(ctx context.Context) error {
+	pending, _, err := s.db.Pending(ctx, migrations())
+	if err == nil && len(pending) > 0 {
+		err = fmt.Errorf("the database lacks %s; run `bitb migrate` first", strings.Join(pending, ", "))
+	}
+	return err
 }
 
 func (s *server) stopQueue() {

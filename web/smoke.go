@@ -46,6 +46,12 @@ func smokeCommand(ctx context.Context, args []string, getenv func(string) string
 	if *address == "" {
 		*address = publicURL(getenv)
 	}
+	if u, err := url.Parse(*address); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return fmt.Errorf("%q is no address to try: write it like https://chat.example.com", *address)
+	}
+	if *limit <= 0 {
+		return errors.New("--timeout must be a time such as 3m")
+	}
 	if *limit > smokeMost {
 		*limit = smokeMost
 	}

@@ -88,6 +88,9 @@ func (a answer) is(status int) error {
 	}
 	var said struct{ Message string }
 	_ = json.Unmarshal(a.body, &said) // whatever stands before the server may answer in another form
+	if said.Message == "" && strings.HasPrefix(a.Header.Get("Content-Type"), "text/plain") {
+		said.Message = strings.TrimSpace(string(a.body[:min(len(a.body), 200)]))
+	}
 	return a.wrong("%s %s was answered with %s instead of %d. %s", a.Request.Method, a.Request.URL.Path, a.Status, status, said.Message)
 }
 

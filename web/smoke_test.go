@@ -156,7 +156,7 @@ func TestSmokeByInvitation(t *testing.T) {
 	if err := try("--invitation", strings.TrimSpace(link.String())); !errors.Is(err, exitCode(1)) {
 		t.Errorf("with a used one: %v", err)
 	}
-	for _, wrong := range [][]string{{"invite"}, {"invite", "--days", "0", "x"}, {"invite", "--for", "x"}} {
+	for _, wrong := range [][]string{{"invite"}, {"invite", "--days", "0", "x"}, {"invite", "--for", "x"}, {"smoke", "--url", "chat.example.com"}, {"smoke", "--timeout", "0s"}} {
 		if err := run(t.Context(), wrong, getenv, &out); err == nil {
 			t.Errorf("%v was taken", wrong)
 		}

@@ -33,7 +33,7 @@ func staff(ctx context.Context, c Config, args []string, stdout io.Writer) error
 	if err != nil {
 		return err
 	}
-	db, err := postgres.Open(ctx, postgres.Config{URL: string(c.DatabaseURL), AllowPrivileged: !c.Production, MaxConns: 1, Name: "bitb staff"})
+	db, err := postgres.Open(ctx, c.database("bitb staff", 1))
 	if err != nil {
 		return err
 	}

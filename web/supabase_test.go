@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/url"
 	"os"
 	"os/exec"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"bitb/domain"
+	"bitb/domain/backup"
 	"bitb/domain/dbtest"
 	"bitb/domain/originals/originalstest"
 	"bitb/domain/postgres"
@@ -26,14 +28,16 @@ import (
 // pooler in transaction mode. Everything works as elsewhere, a killed process's jobs included.
 func TestOnSupabase(t *testing.T) {
 	db, storage := newSupabase(t), originalstest.New(t)
-	settings := map[string]string{"SUPABASE_URL": storage.URL, "SUPABASE_SERVICE_ROLE_KEY": storage.Key, "BITB_MIGRATE_DATABASE_URL": db.owner, "DATABASE_URL": db.pooler, "BITB_DATABASE_POOLED": "true", "REDIS_URL": dbtest.RedisURL(t)}
-	if err := run(t.Context(), []string{"migrate"}, func(name string) string { return settings[name] }, io.Discard); err != nil {
+	if _, err := command(t, map[string]string{"BITB_MIGRATE_DATABASE_URL": db.owner}, "migrate"); err != nil { // nobody has a password yet
 		t.Fatal(err)
 	}
 	if n := db.inside.Count(t, fmt.Sprintf("select count(*) from information_schema.role_table_grants where grantee = '%s'", db.anon)); n != 0 {
 		t.Errorf("the browser's role got %d rights on tables", n)
 	}
 	db.settingsOfApp(t)
+	settings := map[string]string{"SUPABASE_URL": storage.URL, "SUPABASE_SERVICE_ROLE_KEY": storage.Key, "BITB_MIGRATE_DATABASE_URL": db.owner, "DATABASE_URL": pooler(t, db.direct),
+		"BITB_DATABASE_POOLED": "true", "REDIS_URL": dbtest.RedisURL(t)}
+	db.commandsBeside(t, settings)
 	server := boot(t, "serve", settings)
 	c := signUp(t, server.url)
 	uploadText(t, c, server.url, "prices.md", "# Prices\n\nA bicycle costs 19 euros a day.\n")
@@ -75,7 +79,7 @@ type supabase struct {
 	inside           *dbtest.Database // as a superuser
 	app              string           // the role that stands in for bitb_app
 	anon             string           // the role of a browser that comes by PostgREST
-	owner, pooler    string           // as its owner, directly; as app, through the pooler
+	owner, direct    string           // as its owner; as app
 }
 
 func newSupabase(t *testing.T) *supabase {
@@ -100,7 +104,7 @@ func newSupabase(t *testing.T) *supabase {
 		s.inside.Exec(t, sql)
 	}
 	s.owner = addressOf(t, s.OwnerURL, name, url.UserPassword(owner, password))
-	s.pooler = pooler(t, addressOf(t, s.OwnerURL, name, url.UserPassword(s.app, password)))
+	s.direct = addressOf(t, s.OwnerURL, name, url.UserPassword(s.app, password))
 	return s
 }
 
@@ -118,6 +122,25 @@ func (s *supabase) settingsOfApp(t *testing.T) {
 		      case when setting like 'search_path=%%' then split_part(setting, '=', 2) else quote_literal(split_part(setting, '=', 2)) end);
 		  end loop;
 		end $$`, s.app))
+}
+
+// commandsBeside go through the pooler too.
+func (s *supabase) commandsBeside(t *testing.T, settings map[string]string) {
+	t.Helper()
+	aKey, _, err := backup.NewKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	with := maps.Clone(settings)
+	maps.Copy(with, map[string]string{"REDIS_URL": "", "BITB_BACKUP_TO": t.TempDir(), "BITB_BACKUP_KEYS": aKey})
+	for _, args := range [][]string{{"staff", "add", "ada@support.example"}, {"staff", "list"}, {"invite", "Harbour Loop Bikes"}, {"keys", "list"}, {"backup", "dump"}, {"drill"}} {
+		if out, err := command(t, with, args...); err != nil || out == "" {
+			t.Errorf("%v: %q, %v", args, out, err)
+		}
+	}
+	if n := s.inside.Count(t, "select count(*) from meta.backups where ok"); n != 1 {
+		t.Errorf("%d backups are noted", n)
+	}
 }
 
 func addressOf(t *testing.T, address, database string, who *url.Userinfo) string {

@@ -84,7 +84,7 @@ cp deploy/backup/postgresql.conf "$BITB_LOCAL_DIR/postgres/extra.conf"
 services stop
 services start
 eval "$(services env | sed 's/^/export /')"
-BITB_BACKUP_KEYS=$("$bitb" backup key | head -n1)
+BITB_BACKUP_KEYS=$("$bitb" backup key)
 export BITB_BACKUP_KEYS
 
 say 'the demo starts, and its documents are read'

@@ -19,12 +19,12 @@ for name in postgres app backup redis grafana; do put "${name}_password" "$(rand
 put database_url "postgres://bitb_app:$(cat secrets/app_password)@postgres:5432/bitb"
 put migrate_database_url "postgres://postgres:$(cat secrets/postgres_password)@postgres:5432/bitb"
 for name in encryption session; do put "${name}_keys" "$(key)"; done
-put redis_url "redis://:$(cat secrets/redis_password)@redis:6379/0"
+put redis_url "redis://default:$(cat secrets/redis_password)@redis:6379/0"
 put backup_database_url "postgres://bitb_backup:$(cat secrets/backup_password)@postgres:5432/bitb"
 for name in openai_api_key backup_s3_access_key backup_s3_secret_key; do put "$name" ''; done
 # Keep copies of this one and of encryption_keys elsewhere: without them no backup can be read, and of one that can not all.
 if [ ! -e secrets/backup_keys ]; then
-  made=$(docker run --rm "${BITB_IMAGE:-bitb}:$BITB_VERSION" backup key | sed -n 1p)
+  made=$(docker run --rm "${BITB_IMAGE:-bitb}:$BITB_VERSION" backup key)
   put backup_keys "$made"
 fi
 ls -l secrets

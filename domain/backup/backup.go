@@ -100,6 +100,7 @@ type Source struct {
 	Database      string           `json:"database,omitempty"`
 	DatabaseBytes int64            `json:"database_bytes,omitempty"`
 	Superuser     string           `json:"superuser,omitempty"` // the name of the cluster's first role
+	Vectors       string           `json:"vectors,omitempty"`   // the schema that pgvector is in, by which a dump names its types
 	Rows          map[string]int64 `json:"rows,omitempty"`      // by table; of a dump exact, of a base as they were when it began
 }
 
@@ -271,8 +272,9 @@ func (s *Service) connect(ctx context.Context) (*pgx.Conn, error) {
 // readSource looks at the database, in a transaction or not.
 func readSource(ctx context.Context, conn *pgx.Conn) (src Source, err error) {
 	err = conn.QueryRow(ctx, `select current_setting('server_version'), current_setting('server_version_num')::int / 10000, current_database(),
-		pg_database_size(current_database()), (select rolname from pg_roles where oid = 10)`).
-		Scan(&src.Postgres, &src.Major, &src.Database, &src.DatabaseBytes, &src.Superuser)
+		pg_database_size(current_database()), (select rolname from pg_roles where oid = 10),
+		coalesce((select n.nspname from pg_extension e join pg_namespace n on n.oid = e.extnamespace where e.extname = 'vector'), '')`).
+		Scan(&src.Postgres, &src.Major, &src.Database, &src.DatabaseBytes, &src.Superuser, &src.Vectors)
 	if err != nil {
 		return src, fmt.Errorf("look at the database: %w", err)
 	}

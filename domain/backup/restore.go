@@ -76,8 +76,10 @@ func (s *Service) RestoreBase(ctx context.Context, m Manifest, to time.Time, dir
 		return r, err
 	}
 	part := filepath.Clean(dir) + ".restoring"
-	if err := os.Mkdir(part, 0o700); err != nil {
-		return r, fmt.Errorf("%w (left by a restore that was cut off? remove it and try again)", err)
+	if err := os.Mkdir(part, 0o700); errors.Is(err, fs.ErrExist) {
+		return r, fmt.Errorf("%s is there already, left by a restore that was cut off or is under way; when it is over, remove it and try again", part)
+	} else if err != nil {
+		return r, err
 	}
 	defer func() {
 		if err != nil {
@@ -251,7 +253,7 @@ func (s *Service) RestoreDump(ctx context.Context, m Manifest, adminURL string) 
 	if err := s.fetch(ctx, m, file); err != nil {
 		return err
 	}
-	if err := postgres.Prepare(ctx, adminURL); err != nil {
+	if err := postgres.Prepare(ctx, adminURL, m.Vectors); err != nil {
 		return err
 	}
 	return restoreFile(ctx, m.Major, adminURL, dir, file)
@@ -294,7 +296,8 @@ func emptyDatabase(ctx context.Context, url string) error {
 	return nil
 }
 
-// restoreFile runs pg_restore for all but the schemas, which are there.
+// restoreFile runs pg_restore for all but the schemas, which are there, and what somebody is granted on later tables in them: that is
+// the managed service's, and names roles of its own.
 func restoreFile(ctx context.Context, major int, url, dir, file string) error {
 	var list strings.Builder
 	if err := runTool(ctx, major, "pg_restore", url, &list, "--list", file); err != nil {
@@ -302,7 +305,7 @@ func restoreFile(ctx context.Context, major int, url, dir, file string) error {
 	}
 	var wanted []string
 	for _, line := range strings.Split(list.String(), "\n") {
-		if !strings.Contains(line, " SCHEMA - ") && !strings.Contains(line, " - SCHEMA ") {
+		if !strings.Contains(line, " SCHEMA - ") && !strings.Contains(line, " - SCHEMA ") && !strings.Contains(line, " DEFAULT ACL ") {
 			wanted = append(wanted, line)
 		}
 	}

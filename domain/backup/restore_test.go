@@ -312,6 +312,9 @@ func TestDrill(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
+	if err := c.create(t.Context(), "postgres"); err != nil {
+		t.Errorf("for a backup of a database of that name, as services have it: %v", err)
+	}
 	secret, _ := newKey(t)
 	s := newService(t, secret)
 	s.SourceURL, s.DB = c.url(c.super, sourceDatabase), db
@@ -326,6 +329,8 @@ func TestDrill(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	mustExec(t, s.SourceURL, "alter role bitb_app nologin") // another one logs in for it; who is in stays in
+	defer mustExec(t, s.SourceURL, "alter role bitb_app login")
 	m, err := s.Take(t.Context(), Base)
 	if err != nil {
 		t.Fatal(err)

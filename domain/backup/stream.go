@@ -22,6 +22,8 @@ const (
 	noteAfter = 30 * time.Second
 )
 
+var errStreamed = errors.New("another process streams already")
+
 // Stream stores the log as it is written, until ctx ends. Nothing of it touches a disk here: the server is told that a piece
 // has arrived when it is in the store, and keeps it until then, so wherever this process dies, nothing is missing afterwards.
 // What fails is tried again.
@@ -35,7 +37,11 @@ func (s *Service) Stream(ctx context.Context) error {
 		if time.Since(began) > time.Minute {
 			wait = time.Second
 		}
-		s.Log.Error("WAL is not being archived; the database keeps it meanwhile", "error", err, "again_in", wait.String())
+		if errors.Is(err, errStreamed) {
+			s.Log.Info("another process archives WAL; this one stands by", "again_in", wait.String())
+		} else {
+			s.Log.Error("WAL is not being archived; the database keeps it meanwhile", "error", err, "again_in", wait.String())
+		}
 		select {
 		case <-ctx.Done():
 			return nil
@@ -101,7 +107,7 @@ func (s *Service) prepareStream(ctx context.Context) (size int64, from pglogrepl
 	case err != nil:
 		return 0, 0, false, fmt.Errorf("look at the replication slot: %w", err)
 	case active:
-		return 0, 0, false, errors.New("another process streams already")
+		return 0, 0, false, errStreamed
 	case position == nil || (state != nil && *state == "lost"):
 		s.noteGap(ctx, "the database threw WAL away that was not stored (max_slot_wal_keep_size); until the next base backup a restore ends before the hole")
 		if _, err := conn.Exec(ctx, "select pg_drop_replication_slot($1)", slot); err != nil {

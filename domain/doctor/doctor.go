@@ -51,7 +51,11 @@ func sentence(text string, args []any) string {
 	if len(args) == 0 {
 		return text
 	}
-	return fmt.Sprintf(text, args...)
+	text = fmt.Sprintf(text, args...)
+	if one, two := strings.CutSuffix(text, ".."); two { // an error that is a sentence stood at the end
+		return one + "."
+	}
+	return text
 }
 
 // Check is one line of the list.

@@ -28,12 +28,21 @@ const (
 	readOnlyTransaction = "25006"
 
 	insufficientPrivilege = "42501"
+	undefinedTable        = "42P01"
+	undefinedSchema       = "3F000"
+	undefinedColumn       = "42703"
 )
 
 // IsUnique reports whether err comes from the named unique constraint or index; "" stands for any.
 func IsUnique(err error, constraint string) bool {
 	e, ok := errors.AsType[*pgconn.PgError](err)
 	return ok && e.Code == uniqueViolation && (constraint == "" || e.ConstraintName == constraint)
+}
+
+// NotMigrated reports whether something of the schema is not there.
+func NotMigrated(err error) bool {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && (e.Code == undefinedTable || e.Code == undefinedSchema || e.Code == undefinedColumn)
 }
 
 // undone reports whether the server gave a transaction up for the sake of another: nothing of it remains.

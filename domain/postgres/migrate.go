@@ -111,17 +111,36 @@ func lock(ctx context.Context, config *pgx.ConnConfig) (*pgx.Conn, error) {
 	return conn, nil
 }
 
-// Prepare makes roles, schemas and the vector extension in an empty database, and nothing else: a dump brings the tables.
-func Prepare(ctx context.Context, url string) error {
+// Prepare makes roles, schemas and the vector extension in an empty database, and nothing else: a dump brings the tables. It names
+// the extension's types by the schema that they were in; "": where the migrations put them.
+func Prepare(ctx context.Context, url, vectors string) error {
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
 		return errors.New("the database address cannot be read")
+	}
+	if vectors != "" {
+		if err := putVectors(ctx, config, vectors); err != nil {
+			return err
+		}
 	}
 	conn, err := bootstrap(ctx, config)
 	if err != nil {
 		return err
 	}
 	return conn.Close(ctx)
+}
+
+func putVectors(ctx context.Context, config *pgx.ConnConfig, schema string) error {
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return fmt.Errorf("reach the database: %w", err)
+	}
+	defer conn.Close(ctx)
+	name := pgx.Identifier{schema}.Sanitize()
+	if _, err := conn.Exec(ctx, "create schema if not exists "+name+"; create extension if not exists vector with schema "+name); err != nil {
+		return fmt.Errorf("put the vector extension into schema %s: %w", schema, err)
+	}
+	return nil
 }
 
 // bootstrap makes what the migrations stand on, and returns the connection that keeps others waiting.
@@ -132,6 +151,9 @@ func bootstrap(ctx context.Context, config *pgx.ConnConfig) (*pgx.Conn, error) {
 	}
 	if _, err := alone.Exec(ctx, bootstrapSQL); err != nil {
 		alone.Close(ctx)
+		if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == insufficientPrivilege {
+			err = fmt.Errorf("%w: %s may not; BITB_MIGRATE_DATABASE_URL is for a role that may create roles and extensions", err, config.User)
+		}
 		return nil, fmt.Errorf("make roles, schemas and the vector extension: %w", err)
 	}
 	return alone, nil
@@ -140,7 +162,7 @@ func bootstrap(ctx context.Context, config *pgx.ConnConfig) (*pgx.Conn, error) {
 // SchemaVersion is the number of the newest migration that ran; 0 where none did. It needs a role that may read schema meta.
 func SchemaVersion(ctx context.Context, conn *pgx.Conn) (version int64, err error) {
 	err = conn.QueryRow(ctx, "select coalesce(max(version_id), 0) from meta.goose_db_version where is_applied").Scan(&version)
-	if e, ok := errors.AsType[*pgconn.PgError](err); ok && (e.Code == "42P01" || e.Code == "3F000") { // no such table, no such schema
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok && (e.Code == undefinedTable || e.Code == undefinedSchema) {
 		return 0, nil
 	}
 	if err != nil {

@@ -124,7 +124,7 @@ func (s *Store) try(ctx context.Context, call func(context.Context) error) error
 	defer cancel()
 	err := call(timed)
 	switch {
-	case err == nil || errors.Is(err, goredis.Nil) || isReply(err):
+	case err == nil || errors.Is(err, goredis.Nil) || isReply(err) && !locksOut(err):
 		s.back()
 	case ctx.Err() == nil:
 		s.away(now, err)
@@ -136,6 +136,12 @@ func (s *Store) try(ctx context.Context, call func(context.Context) error) error
 func isReply(err error) bool {
 	_, ok := errors.AsType[goredis.Error](err)
 	return ok
+}
+
+// locksOut reports whether Redis takes neither our name nor our password: it is of no more use than one that is down.
+func locksOut(err error) bool {
+	said := err.Error()
+	return strings.HasPrefix(said, "WRONGPASS ") || strings.HasPrefix(said, "NOAUTH ")
 }
 
 func (s *Store) away(now time.Time, err error) {

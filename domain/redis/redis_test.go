@@ -1,10 +1,13 @@
 package redis_test
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"log/slog"
 	"net"
+	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -66,6 +69,24 @@ func TestDeleteNaming(t *testing.T) {
 	}
 	if err := open(t, "redis://127.0.0.1:1").DeleteNaming(t.Context(), id); err == nil {
 		t.Error("deleted where nobody is")
+	}
+}
+
+// A Redis that does not know the password is counted as one that is away, and the log says so.
+func TestWrongPassword(t *testing.T) {
+	u, err := url.Parse(dbtest.RedisURL(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword("nobody-here", "wrong")
+	var out bytes.Buffer
+	s, err := redis.Open(u.String(), slog.New(slog.NewTextHandler(&out, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Ping(t.Context()); err == nil || s.Failures() != 1 || !strings.Contains(out.String(), "redis does not answer") || !strings.Contains(out.String(), "WRONGPASS") {
+		t.Errorf("%v, %d failures, logged %s", err, s.Failures(), &out)
 	}
 }
 
