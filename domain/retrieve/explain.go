@@ -277,7 +277,7 @@ func (s *search) steps(p Passage) []Step {
 	if t.absent {
 		index.State = Fell
 	}
-	words, vectors := s.wordStep(), s.vectorStep(p)
+	words, vectors := s.wordStep(p), s.vectorStep(p)
 	if !t.byWords && !t.nearby && !t.absent {
 		switch { // the way that could have found it
 		case words.State == Skipped:
@@ -309,19 +309,19 @@ func (s *search) steps(p Passage) []Step {
 	return append(steps, threshold, duplicate, limit)
 }
 
-func (s *search) wordStep() Step {
+func (s *search) wordStep(p Passage) Step {
 	step := Step{Stage: "words", State: Missed, Rank: s.target.rank[0], Most: s.out.ByWords.Most}
 	if s.words.Possible > 0 {
 		step.Value = min(1, s.target.bm25/s.words.Possible)
 		if s.out.ByWords.Full() {
-			step.Bar = min(1, s.out.ByWords.Last/s.words.Possible)
+			step.Bar = s.out.ByWords.Last
 		}
 	}
 	switch {
 	case s.out.Settings.Search == VectorsOnly:
 		step.State = Skipped
-	case s.target.byWords:
-		step.State = Passed
+	case s.target.byWords: // with what its words gain by standing near each other
+		step.State, step.Value, step.Rank = Passed, p.Lexical, p.LexicalRank
 	case s.target.bm25 == 0:
 		step.Reason = ReasonNoWord
 	case !s.target.lookedFor(s):

@@ -186,6 +186,28 @@ func TestRetrieve(t *testing.T) {
 	}
 }
 
+// A better place by words has a better score, also where words stand near each other.
+func TestRanksFollowScores(t *testing.T) {
+	f := newFixture(t)
+	tenant := f.tenant(t)
+	const filler = " boat oar jacket lamp rope hook sail knot pier wind wave tide "
+	f.add(t, tenant, "Prices.txt",
+		"Deposit deposit"+filler+"canoe canoe"+filler+"refund refund",
+		"The canoe deposit refund"+filler+filler+filler,
+		"A canoe.", "A raft.", "A kayak.", "A barge.")
+	r := f.ask(t, tenant, "canoe deposit refund")
+	if len(r.Passages) < 3 {
+		t.Fatalf("%+v", r.Passages)
+	}
+	byPlace := map[int]float64{}
+	for _, p := range r.Passages {
+		byPlace[p.LexicalRank] = p.Lexical
+	}
+	if byPlace[1] < byPlace[2] || byPlace[2] < byPlace[3] || byPlace[3] == 0 || r.ByWords.Last > byPlace[3] {
+		t.Errorf("scores by place %v, the last with %f", byPlace, r.ByWords.Last)
+	}
+}
+
 func TestWordsAlone(t *testing.T) {
 	f := newFixture(t)
 	tenant := f.tenant(t)
