@@ -20,17 +20,25 @@ const (
 	maxHistoryTokens = 1200
 )
 
-// fit takes the best passages that go into the budget, in order, and notes in the retrieval which do not.
+// Fit notes in a retrieval which passages have no room in a prompt; see retrieve.Config.
+func Fit(r *retrieve.Retrieval) { fit(r) }
+
+// fit takes the best passages that go into the budget, in order, and notes in the retrieval which do not. What one that does not stood
+// for has no room either.
 func fit(r *retrieve.Retrieval) []retrieve.Passage {
 	var chosen []retrieve.Passage
 	left := maxPassageTokens
+	without := map[domain.ID]bool{}
 	for i := range r.Passages {
-		if r.Passages[i].Lost != retrieve.Kept {
+		p := r.Passages[i]
+		if without[p.Into] {
+			r.Passages[i].Lost, r.Passages[i].Into = retrieve.LostBudget, domain.ID{}
+		}
+		if p.Lost != retrieve.Kept {
 			continue
 		}
-		p := r.Passages[i]
 		if p.Text = cutTo(p.Text, left); p.Text == "" {
-			r.Passages[i].Lost = retrieve.LostBudget
+			r.Passages[i].Lost, without[p.ChunkID] = retrieve.LostBudget, true
 			continue
 		}
 		left -= llm.EstimateTokens(p.Text)
