@@ -103,8 +103,9 @@ type PromptPart struct {
 	Tokens int // estimated
 }
 
-// Prompt rebuilds what the model was given for the answer of a retrieval, by the rules and the bot of now. Nothing of it is stored:
-// a passage whose document was deleted is missing from it, as it is from everywhere. Without an answer it is domain.NotFound.
+// Prompt rebuilds what the model was given for the answer of a retrieval, by the rules and the bot of now; nil where nothing was found
+// to give it. Nothing of it is stored: in place of a passage whose document was deleted it says so, and the numbers of the others
+// stay. Without an answer it is domain.NotFound.
 func (s *Service) Prompt(ctx context.Context, tenantID, retrievalID domain.ID) ([]PromptPart, error) {
 	r, err := s.Retrieve.Get(ctx, tenantID, retrievalID)
 	if err != nil {
@@ -126,8 +127,17 @@ func (s *Service) Prompt(ctx context.Context, tenantID, retrievalID domain.ID) (
 	if q.Bot, err = s.botByID(ctx, tenantID, conversation.BotID); err != nil {
 		return nil, err
 	}
+	for i := range r.Passages {
+		if p := &r.Passages[i]; p.Lost == retrieve.Kept && p.Text == "" {
+			p.Text = "(deleted since)"
+		}
+	}
+	given := fit(&r)
+	if len(given) == 0 {
+		return nil, nil
+	}
 	var parts []PromptPart
-	for _, m := range request(q, conversation.Messages[:at], fit(&r)).Messages {
+	for _, m := range request(q, conversation.Messages[:at], given).Messages {
 		parts = append(parts, PromptPart{Role: m.Role, Text: m.Content, Tokens: llm.EstimateTokens(m.Content)})
 	}
 	return parts, nil
