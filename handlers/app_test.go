@@ -109,7 +109,7 @@ func newApp(t *testing.T) *app {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
-	a.search = retrieve.NewService(retrieve.Config{DB: a.db.DB, Log: log, Embedder: llm.Cached(llm.NewHashing(), store, noMetrics{})})
+	a.search = retrieve.NewService(retrieve.Config{DB: a.db.DB, Log: log, Embedder: llm.Cached(llm.NewHashing(), store, noMetrics{}), Fit: chat.Fit})
 	a.tenants = tenant.NewService(a.db.DB, chat.FirstBot)
 	a.clock.Store(1_800_000_000)
 	a.support = tenant.NewSupport(a.db.DB, dbtest.Sealer(t, "encryption"), func() time.Time { return time.Unix(a.clock.Load(), 0) })

@@ -19,7 +19,11 @@ import (
 
 // noTrace is said of a trace that is too old, and of one that never was: nobody learns which.
 func (s *server) noTrace() error {
-	return domain.NewError(domain.NotFound, fmt.Sprintf("How this answer was found is not known any more: that is kept for %d days. What was asked and answered stays among the conversations.", s.TraceDays))
+	days := "a day"
+	if s.TraceDays > 1 {
+		days = fmt.Sprintf("%d days", s.TraceDays)
+	}
+	return domain.NewError(domain.NotFound, "How this answer was found is not known any more: that is kept for "+days+". What was asked and answered stays among the conversations.")
 }
 
 // explained gathers what all pages of the debugger show of an answer. It only reads.
@@ -54,6 +58,9 @@ func (s *server) explainedHere(c echo.Context) (views.Explained, error) {
 		first = views.Crumb{Name: "Retrievals", Path: "/retrievals"}
 	}
 	v, err := s.explained(c.Request().Context(), tenantOf(c), id, at+"/retrievals/"+id.String())
+	if !inCase && v.Answer == nil { // nobody asked it in a conversation
+		first = views.Crumb{Name: "Test questions", Path: "/questions"}
+	}
 	v.Trail = append([]views.Crumb{first}, v.Trail...)
 	for i := range v.Trail {
 		v.Trail[i].Path = at + v.Trail[i].Path
@@ -99,6 +106,11 @@ func (s *server) debugger(ctx context.Context, tenantID domain.ID, e views.Expla
 	if domain.CodeOf(err) == domain.NotFound { // no answer was written, or its conversation is gone
 		return v, nil
 	}
+	if err != nil {
+		return v, err
+	}
+	bot, err := s.Chat.Bot(ctx, tenantID)
+	v.BotSince = bot.UpdatedAt.After(v.Retrieval.CreatedAt)
 	return v, err
 }
 
@@ -148,6 +160,7 @@ func (s *server) why(c echo.Context, tenantID domain.ID, e views.Explained) (v v
 	if v.Explanation, err = s.explain(ctx, tenantID, e.Retrieval, documentID, v.ChunkID); err != nil {
 		return v, err
 	}
+	v.Retrieval = retrieve.Renamed(v.Retrieval, v.Explanation.Retrieval)
 	return v, s.pick(c, tenantID, documentID, &v)
 }
 
@@ -241,7 +254,7 @@ func (s *server) retrievalTry(c echo.Context) error {
 	v := views.TryView{Explained: e, Form: tryForm(c)}
 	settings, err := trySettings(v.Form, e.Retrieval.Settings)
 	if err == nil {
-		v.Result, err = s.try(c.Request().Context(), tenantOf(c), e.Retrieval, v.Form.Question, settings)
+		v.Result, err = s.try(c.Request().Context(), tenantOf(c), &v.Retrieval, v.Form.Question, settings)
 	}
 	if refused, ok := asError(err, domain.Invalid); ok && !wantsJSON(c.Request()) {
 		v.Form.Err = refused
@@ -253,8 +266,8 @@ func (s *server) retrievalTry(c echo.Context) error {
 	return s.renderTry(c, http.StatusOK, v)
 }
 
-func (s *server) try(ctx context.Context, tenantID domain.ID, then retrieve.Retrieval, question string, settings retrieve.Settings) (*views.TryResult, error) {
-	query := queryOf(then)
+func (s *server) try(ctx context.Context, tenantID domain.ID, then *retrieve.Retrieval, question string, settings retrieve.Settings) (*views.TryResult, error) {
+	query := queryOf(*then)
 	query.Settings = &settings
 	if question != then.Searched {
 		query.Text, query.Context, query.Asked, query.By = question, nil, "", ""
@@ -266,7 +279,8 @@ func (s *server) try(ctx context.Context, tenantID domain.ID, then retrieve.Retr
 	if err := s.Retrieve.Name(ctx, tenantID, then.Others); err != nil {
 		return nil, err
 	}
-	return &views.TryResult{Retrieval: now, Moves: retrieve.Moves(then, now)}, s.Retrieve.Name(ctx, tenantID, now.Others)
+	*then = retrieve.Renamed(*then, now)
+	return &views.TryResult{Retrieval: now, Moves: retrieve.Moves(*then, now)}, s.Retrieve.Name(ctx, tenantID, now.Others)
 }
 
 func tryForm(c echo.Context) views.TryForm {
@@ -349,6 +363,7 @@ func (s *server) now(ctx context.Context, tenantID domain.ID, e views.Explained)
 	if err := s.Retrieve.Name(ctx, tenantID, v.Now.Others); err != nil {
 		return v, err
 	}
+	v.Retrieval = retrieve.Renamed(v.Retrieval, v.Now)
 	v.Moves = retrieve.Moves(v.Retrieval, v.Now)
 	v.Names, err = s.documentNames(ctx, tenantID, v.Changes)
 	return v, err

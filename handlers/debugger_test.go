@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"bitb/domain"
+	"bitb/domain/questions"
 )
 
 // asked has documents, of which one answers a question that was asked, and the others do not.
@@ -60,6 +61,46 @@ func TestAnswerIsExplained(t *testing.T) {
 
 	m.app.db.Exec(t, "delete from retrievals where tenant_id = $1", m.account.Tenant.ID)
 	m.get(t, page).has(t, http.StatusNotFound, "kept for 30 days")
+}
+
+// The page says who wrote an answer and what it was given, also where nobody did, nothing was, or it was written before.
+func TestWhoWroteAnAnswer(t *testing.T) {
+	m := newApp(t).owner(t, "Harbour Loop")
+	page, prices, _, _ := asked(t, m)
+	last := func() string {
+		t.Helper()
+		current, err := m.app.chat.Current(t.Context(), m.account.Tenant.ID, m.bot.ID, chatMember(m))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return "/retrievals/" + current.Messages[len(current.Messages)-1].RetrievalID.String()
+	}
+	m.get(t, page).has(t, http.StatusOK, "Answered by", "2 parts, about", "The answer cites it")
+	m.get(t, page).lacks(t, "none was called", "The bot was changed since")
+	m.app.db.Exec(t, "update citations set chunk_id = null") // as when its document is read again
+	m.get(t, page).has(t, http.StatusOK, "Prices.txt</bdi>, read again since", "The answer cites it")
+
+	m.post(t, "/playground/conversations", nil)
+	m.ask(t, "What does a bicycle cost a day?")
+	m.get(t, last()).has(t, http.StatusOK, "Answered by", "This time none was called")
+	m.post(t, "/playground/conversations", nil)
+	m.ask(t, "Who won the chess championship of 1972?")
+	nobody := m.get(t, last())
+	nobody.has(t, http.StatusOK, "Nothing: no passage reached it.")
+	nobody.lacks(t, "Answered by", "You answer questions of visitors")
+	m.app.db.Exec(t, "update bots set updated_at = now() where tenant_id = $1", m.account.Tenant.ID)
+	m.get(t, page).has(t, http.StatusOK, "The bot was changed since")
+
+	if _, err := m.app.questions.AddOne(t.Context(), m.account.Tenant.ID, m.account.User.ID, questions.NewLine("What does a helmet cost?", prices.String(), "", "")); err != nil {
+		t.Fatal(err)
+	}
+	all, err := m.app.questions.All(t.Context(), m.account.Tenant.ID)
+	if err != nil || len(all) != 1 {
+		t.Fatalf("%d questions, %v", len(all), err)
+	}
+	explained := m.post(t, "/questions/"+all[0].ID.String()+"/explain", nil)
+	alone := m.get(t, explained.Header.Get("Location"))
+	alone.has(t, http.StatusOK, `<a href="/questions">Test questions</a>`, "No answer was written from it.", "Nothing: no answer was written.")
 }
 
 // The file has everything that the page shows, under the names that docs/retrieval.md promises.

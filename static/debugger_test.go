@@ -36,6 +36,12 @@ func TestDebugger(t *testing.T) {
 	p.until(`document.querySelectorAll("#pipeline .cell[data-on]").length > 1 && document.querySelector("#candidates .candidate[data-on]")`)
 	p.check(`window.sameVisit && new URLSearchParams(location.search).get("follow") === document.activeElement.dataset.chunk`)
 	p.check(`document.querySelector("#pipeline path[data-on]").getBoundingClientRect().width > 0`)
+	p.check(`document.querySelector("#pipeline p:has([data-following])").innerText.trim() === "Following " + document.activeElement.querySelector("[data-name]").textContent`)
+	p.do(chromedp.Reload())
+	p.until(`document.querySelector("html.js #pipeline .cell[data-on]")`)
+	p.do(chromedp.Focus(`#pipeline ol:last-of-type .cell`))
+	p.keys(kb.Enter)
+	p.check(`document.querySelector("#pipeline p:has([data-following])").innerText.trim() === "Following " + document.activeElement.querySelector("[data-name]").textContent`)
 	p.press(`#prompt summary`)
 	p.until(`document.querySelector("#prompt details[open] pre")?.innerText.includes("You answer questions")`)
 

@@ -48,7 +48,7 @@ func Conversations(p Page, v ConversationsView) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<main class=\"sheet lg:flex lg:h-[calc(100dvh-16px)] lg:flex-col\" id=\"main\">")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<main class=\"sheet lg:flex lg:h-[calc(100dvh-16px-var(--bar,0px))] lg:flex-col\" id=\"main\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -36,6 +36,7 @@ type Crumb struct{ Name, Path string }
 type DebuggerView struct {
 	Explained
 	Prompt   []chat.PromptPart
+	BotSince bool // the bot was changed since: the prompt has its name and fallback of now
 	Defaults retrieve.Settings
 	All      bool      // show all of Retrieval.Others, not only the first
 	Follow   domain.ID // the chunk that is followed through the stages; zero: none
@@ -88,11 +89,14 @@ func FormOf(question string, s retrieve.Settings) TryForm {
 
 // whyAddress follows a chunk; "" where it is not there any more.
 func whyAddress(v Explained, p retrieve.Passage) string {
-	if p.DocumentID == (domain.ID{}) {
+	if p.DocumentID == (domain.ID{}) || deleted(p) {
 		return ""
 	}
 	return address(v.Base+"/why", "document", p.DocumentID.String(), "chunk", p.ChunkID.String())
 }
+
+// deleted reports whether nothing is left of a passage that was looked at closely.
+func deleted(p retrieve.Passage) bool { return p.Text == "" && p.Lost != retrieve.LostRank }
 
 // shownOthers is how many of the candidates that were not looked at closely are listed before somebody asks for all.
 const shownOthers = 20
@@ -166,7 +170,7 @@ type setting struct{ name, value, usual string }
 // settingsOf lists how a search was set, in the form's order. usual is "" where it is as by default.
 func settingsOf(s, usual retrieve.Settings, reranker bool) []setting {
 	all := []setting{
-		{"Threshold", score(s.Threshold), score(usual.Threshold)},
+		{"Threshold", plain(s.Threshold), plain(usual.Threshold)},
 		{"Chunks in the prompt, at most", number(s.Limit), number(usual.Limit)},
 		{"Searched by", sidesWord(s.Search), sidesWord(usual.Search)},
 		{"Spelling is corrected", yesNo(s.Spelling), yesNo(usual.Spelling)},
@@ -304,11 +308,18 @@ func whyVerdict(v WhyView) (lost, remedy string) {
 	case "rerank":
 		return "Lost at the re-ranking: " + score(step.Value) + ".", "Try the search without re-ranking."
 	case "threshold":
-		return "Lost at the threshold: " + exact(step.Value, step.Bar) + " is under " + exact(step.Bar, step.Value) + ".", "Lower the threshold or edit the chunk."
+		return "Lost at the threshold: " + scoreAt(step.Value, step.Bar) + " is under " + plain(step.Bar) + ".", "Lower the threshold or edit the chunk."
 	case "duplicate":
 		return "Left out as a duplicate: a better passage says the same.", "The answer misses nothing. To have both, search with near-duplicates."
 	case "limit":
-		return "Lost at the limit: " + ordinal(step.Rank) + ", and " + count(step.Most, "chunk reaches", "chunks reach") + " the model.", "Raise the limit, or switch off chunks before it that do not answer."
+		if step.Reason == retrieve.ReasonNoRoom {
+			return "Lost in the prompt: better passages fill it.", "Have documents cut into smaller chunks, or switch off chunks before it that do not answer."
+		}
+		remedy = "Raise the limit, or switch off chunks before it that do not answer."
+		if step.Most >= retrieve.MaxLimit {
+			remedy = "Switch off chunks before it that do not answer: no more can reach the model."
+		}
+		return "Lost at the limit: " + ordinal(step.Rank) + ", and " + count(step.Most, "chunk reaches", "chunks reach") + " the model.", remedy
 	}
 	return "It did not reach the model.", ""
 }
@@ -339,6 +350,17 @@ func exact(s, other float64) string {
 	return score(s)
 }
 
+// scoreAt writes a score so that it does not read as if it reached a threshold that it is under.
+func scoreAt(s, threshold float64) string {
+	for digits := 2; s < threshold && digits < 5; digits++ {
+		text := strconv.FormatFloat(s, 'f', digits, 64)
+		if shown, err := strconv.ParseFloat(text, 64); err == nil && shown < threshold {
+			return text
+		}
+	}
+	return score(s)
+}
+
 func among(r retrieve.Retrieval, id domain.ID) (retrieve.Passage, bool) {
 	for _, list := range [][]retrieve.Passage{r.Passages, r.Others} {
 		for _, p := range list {
@@ -353,10 +375,15 @@ func among(r retrieve.Retrieval, id domain.ID) (retrieve.Passage, bool) {
 // whyStep is a step as a person reads it.
 type whyStep struct{ state, title, note, figure, figureNote string }
 
-func whySteps(e retrieve.Explanation) []whyStep {
+func whySteps(v WhyView) []whyStep {
+	e := *v.Explanation
 	var steps []whyStep
 	over := false
+	_, then := among(v.Retrieval, e.Passage.ChunkID)
 	for _, s := range e.Steps {
+		if then && s.Reason == retrieve.ReasonLater { // its words were there, before its document was read again
+			s.Reason = ""
+		}
 		steps = append(steps, stepWords(e, s, over))
 		over = over || s.State == retrieve.Fell
 	}
@@ -404,7 +431,7 @@ func stepWords(e retrieve.Explanation, s retrieve.Step, over bool) whyStep {
 		}
 	case "threshold":
 		pick("Over the threshold", "Lost at the threshold", "", "Threshold")
-		out.figure = exact(s.Value, s.Bar) + map[bool]string{true: " < ", false: " ≥ "}[s.Value < s.Bar] + exact(s.Bar, s.Value)
+		out.figure = scoreAt(s.Value, s.Bar) + map[bool]string{true: " < ", false: " ≥ "}[s.Value < s.Bar] + plain(s.Bar)
 	case "duplicate":
 		pick("Says something of its own", "Said already", "", "Near-duplicates")
 		if other, found := among(e.Retrieval, s.Other); found {
@@ -415,6 +442,9 @@ func stepWords(e retrieve.Explanation, s retrieve.Step, over bool) whyStep {
 		}
 	case "limit":
 		pick("In the prompt", "Lost at the limit", "", "In the prompt")
+		if s.State == retrieve.Fell && s.Reason == retrieve.ReasonNoRoom {
+			out.title, out.note = "No room in the prompt", "The passages before it fill it."
+		}
 		if s.Most > 0 && s.State != retrieve.Skipped {
 			out.figureNote = number(s.Most) + " at most"
 		}
@@ -553,7 +583,7 @@ func tryAddress(v WhyView) (path, word string) {
 		under := strconv.FormatFloat(float64(int(e.Passage.Score*100))/100, 'f', 2, 64)
 		return address(base, "threshold", under), "Try a threshold of " + under
 	case "limit":
-		if v.Retrieval.Settings.Limit < retrieve.MaxLimit {
+		if v.Retrieval.Settings.Limit < retrieve.MaxLimit && e.Passage.Lost == retrieve.LostLimit {
 			return address(base, "limit", strconv.Itoa(retrieve.MaxLimit)), "Try with " + number(retrieve.MaxLimit) + " chunks"
 		}
 	case "duplicate":
@@ -587,12 +617,16 @@ func changeWords(v NowView, c retrieve.Change) (what, how string) {
 		return name, "left out of answers"
 	case retrieve.ChunkEdited:
 		return name, "chunk edited"
+	case retrieve.ChunkDeleted:
+		return name, "chunk deleted"
 	case retrieve.ChunkSwitched:
 		return name, "chunk switched off"
 	case retrieve.ChunksCut:
 		return name, "read again"
+	case retrieve.SwitchedOn:
+		return name, "switched on"
 	case retrieve.ChangedIndex:
-		return "Other documents", "changed, though none that was found"
+		return "Other documents", "changed, so words weigh otherwise"
 	}
 	return name, string(c.Kind)
 }
@@ -766,9 +800,9 @@ func foundAs(w retrieve.MatchedWord) string {
 
 func changeKind(k retrieve.ChangeKind) string {
 	switch k {
-	case retrieve.DocumentAdded:
+	case retrieve.DocumentAdded, retrieve.SwitchedOn:
 		return "ok"
-	case retrieve.DocumentDeleted, retrieve.DocumentSwitched, retrieve.ChunkSwitched:
+	case retrieve.DocumentDeleted, retrieve.DocumentSwitched, retrieve.ChunkDeleted, retrieve.ChunkSwitched:
 		return "bad"
 	case retrieve.ChunkEdited:
 		return "warn"

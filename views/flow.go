@@ -159,6 +159,9 @@ func pipeline(v DebuggerView) flow {
 				c.cut++
 			}
 			cell.rank, cell.value = rank(p), score(value(p))
+			if last {
+				cell.value = scoreAt(p.Score, r.Settings.Threshold)
+			}
 			if last || p.Lost == retrieve.LostRank {
 				cell.note, cell.kind = lossWord(p)
 			}
@@ -200,11 +203,11 @@ func (v DebuggerView) given() flowColumn {
 		chunks++
 		cell := v.cell(p)
 		cell.value = count(p.Tokens, "token", "tokens")
-		cell.rank = passageNumber(r, i, citedChunks(v.Answer))
+		cell.rank = passageNumber(r, i, citedChunks(r, v.Answer))
 		if p.Lost == retrieve.Joined {
 			cell.rank, cell.value = 0, ""
 			if _, at, found := standsFor(r, p); found {
-				cell.note = "joined to " + number(passageNumber(r, at, citedChunks(v.Answer)))
+				cell.note = "joined to " + number(passageNumber(r, at, citedChunks(r, v.Answer)))
 			}
 		}
 		c.cells = append(c.cells, cell)
@@ -293,11 +296,25 @@ func sideFact(s retrieve.Side) string {
 	return number(s.Found) + " found, all go on"
 }
 
+// alike is what vectors found, without what is not alike at all: that is no candidate.
+func alike(r retrieve.Retrieval) retrieve.Side {
+	side := r.ByVector
+	side.Found = 0
+	for _, list := range [][]retrieve.Passage{r.Passages, r.Others} {
+		for _, p := range list {
+			if p.VectorRank > 0 {
+				side.Found++
+			}
+		}
+	}
+	return side
+}
+
 func vectorFact(r retrieve.Retrieval) string {
 	if r.Vectors == retrieve.VectorsOfHits {
 		return "of what words found"
 	}
-	return sideFact(r.ByVector)
+	return sideFact(alike(r))
 }
 
 // took sums what stages took; "" when there were none.
@@ -337,11 +354,11 @@ func moved(v Explained, titles [2]string, before, after retrieve.Retrieval, move
 				c.more++
 				continue
 			}
-			cell := flowCell{id: p.ChunkID, href: whyAddress(v, p), rank: place[side](m), name: cellName(p), place: cellPlace(p), value: score(p.Score), out: !reached(p), ends: m.After == 0}
+			cell := flowCell{id: p.ChunkID, href: whyAddress(v, p), rank: place[side](m), name: cellName(p), place: cellPlace(p), value: scoreAt(p.Score, r.Settings.Threshold), out: !reached(p), ends: m.After == 0}
 			cell.note, cell.kind = moveWord(m, side)
 			c.cells = append(c.cells, cell)
 		}
-		c.fact = count(used, "chunk", "chunks") + " in the prompt, threshold " + score(r.Settings.Threshold)
+		c.fact = count(used, "chunk", "chunks") + " in the prompt, threshold " + plain(r.Settings.Threshold)
 		f.columns = append(f.columns, c)
 	}
 	return f

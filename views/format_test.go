@@ -21,6 +21,7 @@ func TestWordsForFigures(t *testing.T) {
 		{roughly(0), "a few seconds"}, {roughly(38 * time.Second), "40 s"}, {roughly(54 * time.Second), "50 s"}, {roughly(55 * time.Second), "1 min"},
 		{roughly(3*time.Minute + 40*time.Second), "4 min"}, {roughly(59 * time.Minute), "1 h"}, {roughly(150 * time.Minute), "3 h"},
 		{share(0.5), "50.00%"}, {share(7), "100.00%"}, {share(-3), "0.00%"},
+		{scoreAt(.2466, .25), "0.247"}, {scoreAt(.24999, .25), "0.25"}, {scoreAt(.184, .185), "0.18"}, {scoreAt(.25, .25), "0.25"}, {scoreAt(.246, -1), "0.25"},
 		{initials("Head of Service"), "HS"}, {initials("ärztin"), "Ä"}, {initials("  "), "?"}, {initials("قسم الخدمة"), "قا"},
 		{excerpt("# A\n\n## B\nFirst  line.\nSecond."), "First line. Second."}, {excerpt("# Alone"), "Alone"}, {excerpt(strings.Repeat("ä", 321)), strings.Repeat("ä", 320) + "…"},
 		{pageSpan(3, 3), "p. 3"}, {pageSpan(3, 5), "p. 3–5"}, {pageSpan(3, 0), "p. 3"},

@@ -517,7 +517,7 @@ func texts(title string, r retrieve.Retrieval) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			if found.Text == "" {
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 46, "<p class=\"mt-1 text-faint\">The words of then are not there any more: its document was deleted.</p>")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 46, "<p class=\"mt-1 text-faint\">The words of then are not there any more: they were deleted.</p>")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -38,13 +38,19 @@ func byNumber(citations []chat.Citation) []chat.Citation {
 	return slices.SortedFunc(slices.Values(citations), func(a, b chat.Citation) int { return cmp.Compare(a.Number, b.Number) })
 }
 
-// citedChunks maps the chunks that an answer cites to their numbers in it.
-func citedChunks(answer *chat.Message) map[domain.ID]int {
+// citedChunks maps the chunks that an answer cites to their numbers in it. One that is gone is told by its number: that is its place
+// among those that the model was given.
+func citedChunks(r retrieve.Retrieval, answer *chat.Message) map[domain.ID]int {
 	cited := map[domain.ID]int{}
-	if answer != nil {
-		for _, c := range answer.Citations {
-			cited[c.ChunkID] = c.Number
+	if answer == nil {
+		return cited
+	}
+	given := r.Used()
+	for _, c := range answer.Citations {
+		if c.ChunkID == (domain.ID{}) && 0 < c.Number && c.Number <= len(given) && given[c.Number-1].DocumentName == c.DocumentName {
+			c.ChunkID = given[c.Number-1].ChunkID
 		}
+		cited[c.ChunkID] = c.Number
 	}
 	return cited
 }
@@ -100,7 +106,7 @@ func searchFacts(r retrieve.Retrieval) string {
 	}
 	facts += ": " + number(r.ByWords.Found) + " found by words"
 	if r.Vectors == retrieve.VectorsExact || r.Vectors == retrieve.VectorsHNSW {
-		facts += ", " + number(r.ByVector.Found) + " by vectors"
+		facts += ", " + number(alike(r).Found) + " by vectors"
 	}
 	if n := r.Unknown(); n > 0 {
 		verb := " are"
@@ -178,9 +184,13 @@ func excerpt(text string) string {
 	return oneLine(strings.TrimRight(plain.String(), ": "), 320)
 }
 
+// goneSince says why a source cannot be opened.
 func goneSince(c chat.Citation) string {
-	if c.ChunkID == (domain.ID{}) || c.DocumentID == (domain.ID{}) {
+	switch {
+	case c.DocumentID == domain.ID{}:
 		return ", deleted since"
+	case c.ChunkID == domain.ID{}:
+		return ", read again since"
 	}
 	return ""
 }

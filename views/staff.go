@@ -163,9 +163,9 @@ func deed(e tenant.AuditEntry) (sentence, at string) {
 	case "/retrievals/:id":
 		return "Looked at how an answer was found", object("/retrievals/")
 	case "/retrievals/:id/why":
-		return "Asked why an answer was not found elsewhere", object("/retrievals/")
+		return "Asked why a passage was or was not found", object("/retrievals/")
 	case "/retrievals/:id/now":
-		return "Compared an answer with the documents of now", object("/retrievals/")
+		return "Compared how an answer was found with how it would be now", object("/retrievals/")
 	}
 	return "Looked at " + e.Route, ""
 }

@@ -96,7 +96,7 @@ func newServer(ctx context.Context, c Config, log *slog.Logger) (*server, error)
 	if err != nil {
 		return nil, err
 	}
-	search := retrieve.NewService(retrieve.Config{DB: s.db, Log: log, Embedder: s.questions(embedder), Reranker: reranker, Changed: s.queue.Changed})
+	search := retrieve.NewService(retrieve.Config{DB: s.db, Log: log, Embedder: s.questions(embedder), Reranker: reranker, Fit: chat.Fit, Changed: s.queue.Changed})
 	tests := questions.NewService(questions.Config{DB: s.db, Log: log, Searcher: search, Queue: s.queue})
 	s.queue.FollowedBy(tests)
 	s.chat = chat.NewService(chat.Config{DB: s.db, Log: log, Retrieve: search, Model: answerer, Quoter: llm.Extractive{Observer: s.metrics},

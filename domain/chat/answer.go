@@ -39,7 +39,7 @@ func (t *turn) stream(ctx context.Context, model llm.Chat, passages []retrieve.P
 	if rest := filter.Flush(); rest != "" {
 		err = errors.Join(err, say(rest))
 	}
-	t.clock.note("write", from.Add(waited))
+	t.clock.note(writeStage, from.Add(waited))
 	m := &t.message
 	m.Model, m.Text, m.Outcome = model.Model(), strings.TrimSpace(said.String()), Complete
 	m.TokensIn, m.TokensOut = m.TokensIn+result.Usage.In, m.TokensOut+result.Usage.Out

@@ -156,7 +156,7 @@ func TestPromptIsRebuilt(t *testing.T) {
 	}
 	d.db.Exec(t, "delete from documents")
 	parts, err = d.Prompt(t.Context(), d.tenant, answer.RetrievalID)
-	if err != nil || strings.Contains(parts[len(parts)-1].Text, "19 euros") {
+	if last := parts[len(parts)-1].Text; err != nil || strings.Contains(last, "19 euros") || !strings.Contains(last, `<passage number="1" from="Prices.md">`+"\n(deleted since)") {
 		t.Errorf("%+v, %v", parts, err)
 	}
 	if _, err := d.Prompt(t.Context(), domain.NewID(), answer.RetrievalID); domain.CodeOf(err) != domain.NotFound {
@@ -203,6 +203,9 @@ func TestNothingFits(t *testing.T) {
 	if answer.Outcome != chat.Fallback || answer.Text != d.bot.Fallback || len(d.model.Chat.Requests()) != 0 {
 		t.Errorf("answered %+v after %d requests", answer, len(d.model.Chat.Requests()))
 	}
+	if parts, err := d.Prompt(t.Context(), d.tenant, answer.RetrievalID); err != nil || len(parts) != 0 {
+		t.Errorf("a model that was not called was given %+v, %v", parts, err)
+	}
 	d.startOver(t)
 	d.model.Chat.Reply(d.bot.Fallback)
 	if answer, _ := d.ask(t, question); answer.Outcome != chat.Fallback || len(answer.Citations) != 0 {
@@ -218,7 +221,7 @@ func TestCache(t *testing.T) {
 	first, _ := d.ask(t, question)
 	d.startOver(t)
 	second, _ := d.ask(t, "  What does a bicycle  cost a day? ")
-	if calls() != 1 || second.Text != first.Text || len(second.Citations) != 1 || second.Model != "scripted" {
+	if calls() != 1 || second.Text != first.Text || len(second.Citations) != 1 || second.Model != "scripted" || first.Cached() || !second.Cached() {
 		t.Errorf("%d calls; answered %+v", calls(), second)
 	}
 	if _, _ = d.ask(t, question); calls() != 2 {

@@ -54,7 +54,7 @@ func (t *turn) fromCache(ctx context.Context) bool {
 	t.message.Text, t.message.Outcome, t.message.Model, t.message.Citations = kept.Text, kept.Outcome, kept.Model, kept.Citations
 	from := time.Now()
 	_ = t.emit(kept.Text) // a reader that went away finds it in the transcript
-	t.clock.note("cached answer", from)
+	t.clock.note(cachedStage, from)
 	return true
 }
 

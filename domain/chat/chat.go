@@ -3,6 +3,7 @@
 package chat
 
 import (
+	"slices"
 	"time"
 
 	"bitb/domain"
@@ -73,12 +74,33 @@ type Message struct {
 	Author              Author
 	Text                string
 	Outcome             Outcome
-	Model               string // which model answered, "" for a person
+	Model               string // that was set to answer, "" for a person; see Writer
 	TokensIn, TokensOut int
 	RetrievalID         domain.ID // zero: none was made
 	Citations           []Citation
 	Timings             []Timing
 	CreatedAt           time.Time
+}
+
+// Stages of an answer that tell who wrote it.
+const (
+	writeStage  = "write"
+	cachedStage = "cached answer"
+)
+
+// Cached reports whether an answer was given before, to the same question, and no model was called this time.
+func (m Message) Cached() bool { return m.went(cachedStage) }
+
+// Writer is the model that wrote an answer, this time or before; "" where none was called, because nothing was found to give it.
+func (m Message) Writer() string {
+	if m.Outcome == Fallback && !m.went(writeStage) {
+		return ""
+	}
+	return m.Model
+}
+
+func (m Message) went(stage string) bool {
+	return slices.ContainsFunc(m.Timings, func(t Timing) bool { return t.Stage == stage })
 }
 
 // Conversation is what one visitor, or one member in the playground, and the bot said.

@@ -3,6 +3,7 @@ package chat
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -103,7 +104,7 @@ func findAnswers(ctx context.Context, tx pgx.Tx, tenantID domain.ID, f AnswerFil
 			and ($5::timestamptz is null or (q.created_at, q.id) < ($5, $6))
 			and not exists (select from unnest($7::text[]) w where strpos(lower(q.text || ' ' || coalesce(a.text, '')), w) = 0)
 		order by q.created_at desc, q.id desc limit $8`,
-		tenantID, orNull(f.ID), orNever(f.From), orNever(f.To), orNever(f.After.At), f.After.ID, append([]string{}, words...), foundBatch)
+		tenantID, orNull(f.ID), orNever(f.From), orNever(f.To), orNever(f.After.At), f.After.ID, asStored(words), foundBatch)
 	if err != nil {
 		return nil, fmt.Errorf("find answers: %w", err)
 	}
@@ -120,6 +121,11 @@ func findAnswers(ctx context.Context, tx pgx.Tx, tenantID domain.ID, f AnswerFil
 		}
 		return found, err
 	})
+}
+
+// asStored leaves out words with a part that is hidden: the database has them otherwise.
+func asStored(words []string) []string {
+	return slices.DeleteFunc(append([]string{}, words...), func(w string) bool { return strings.Contains(w, "•") })
 }
 
 func orNever(t time.Time) *time.Time {

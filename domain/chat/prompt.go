@@ -20,17 +20,25 @@ const (
 	maxHistoryTokens = 1200
 )
 
-// fit takes the best passages that go into the budget, in order, and notes in the retrieval which do not.
+// Fit notes in a retrieval which passages have no room in a prompt; see retrieve.Config.
+func Fit(r *retrieve.Retrieval) { fit(r) }
+
+// fit takes the best passages that go into the budget, in order, and notes in the retrieval which do not. What one that does not stood
+// for has no room either.
 func fit(r *retrieve.Retrieval) []retrieve.Passage {
 	var chosen []retrieve.Passage
 	left := maxPassageTokens
+	without := map[domain.ID]bool{}
 	for i := range r.Passages {
-		if r.Passages[i].Lost != retrieve.Kept {
+		p := r.Passages[i]
+		if without[p.Into] {
+			r.Passages[i].Lost, r.Passages[i].Into = retrieve.LostBudget, domain.ID{}
+		}
+		if p.Lost != retrieve.Kept {
 			continue
 		}
-		p := r.Passages[i]
 		if p.Text = cutTo(p.Text, left); p.Text == "" {
-			r.Passages[i].Lost = retrieve.LostBudget
+			r.Passages[i].Lost, without[p.ChunkID] = retrieve.LostBudget, true
 			continue
 		}
 		left -= llm.EstimateTokens(p.Text)
@@ -95,8 +103,9 @@ type PromptPart struct {
 	Tokens int // estimated
 }
 
-// Prompt rebuilds what the model was given for the answer of a retrieval, by the rules and the bot of now. Nothing of it is stored:
-// a passage whose document was deleted is missing from it, as it is from everywhere. Without an answer it is domain.NotFound.
+// Prompt rebuilds what the model was given for the answer of a retrieval, by the rules and the bot of now; nil where nothing was found
+// to give it. Nothing of it is stored: in place of a passage whose document was deleted it says so, and the numbers of the others
+// stay. Without an answer it is domain.NotFound.
 func (s *Service) Prompt(ctx context.Context, tenantID, retrievalID domain.ID) ([]PromptPart, error) {
 	r, err := s.Retrieve.Get(ctx, tenantID, retrievalID)
 	if err != nil {
@@ -118,8 +127,17 @@ func (s *Service) Prompt(ctx context.Context, tenantID, retrievalID domain.ID) (
 	if q.Bot, err = s.botByID(ctx, tenantID, conversation.BotID); err != nil {
 		return nil, err
 	}
+	for i := range r.Passages {
+		if p := &r.Passages[i]; p.Lost == retrieve.Kept && p.Text == "" {
+			p.Text = "(deleted since)"
+		}
+	}
+	given := fit(&r)
+	if len(given) == 0 {
+		return nil, nil
+	}
 	var parts []PromptPart
-	for _, m := range request(q, conversation.Messages[:at], fit(&r)).Messages {
+	for _, m := range request(q, conversation.Messages[:at], given).Messages {
 		parts = append(parts, PromptPart{Role: m.Role, Text: m.Content, Tokens: llm.EstimateTokens(m.Content)})
 	}
 	return parts, nil

@@ -36,7 +36,7 @@ type Step struct {
 	State      StepState
 	Value, Bar float64   // its score, and the one it had to beat; 0 where there is none
 	Rank, Most int       // its place, among all of the tenant's chunks with words and vectors, and how many go on; 0: none
-	Reason     Reason    // with "index" and "words"
+	Reason     Reason    // with "index", "words" and "limit"
 	Other      domain.ID // with "duplicate" and "limit": the chunk that stands for it
 }
 
@@ -63,6 +63,7 @@ const (
 	ReasonLater       Reason = "later"        // it is newer than the answer
 	ReasonNoWord      Reason = "no_word"      // it has no word of the question
 	ReasonCommon      Reason = "common"       // it has only those that are too common to be looked for
+	ReasonNoRoom      Reason = "no_room"      // better passages fill the prompt
 )
 
 // Explain follows a chunk through a search for q with the index as it is now; with a zero chunk the best one of the document is
@@ -74,7 +75,8 @@ func (s *Service) Explain(ctx context.Context, tenantID domain.ID, q Query, docu
 		return Explanation{}, err
 	}
 	run.rerank(ctx)
-	choose(run.out.Passages, run.out.Settings)
+	run.choose()
+	run.out.forReader(ctx)
 	return run.explanation(), nil
 }
 
@@ -277,7 +279,7 @@ func (s *search) steps(p Passage) []Step {
 	if t.absent {
 		index.State = Fell
 	}
-	words, vectors := s.wordStep(), s.vectorStep(p)
+	words, vectors := s.wordStep(p), s.vectorStep(p)
 	if !t.byWords && !t.nearby && !t.absent {
 		switch { // the way that could have found it
 		case words.State == Skipped:
@@ -300,6 +302,8 @@ func (s *search) steps(p Passage) []Step {
 		duplicate.State, duplicate.Other = Fell, p.Into
 	case LostLimit:
 		limit.State = Fell
+	case LostBudget:
+		limit.State, limit.Reason = Fell, ReasonNoRoom
 	case Joined:
 		limit.Other = p.Into
 	}
@@ -309,19 +313,19 @@ func (s *search) steps(p Passage) []Step {
 	return append(steps, threshold, duplicate, limit)
 }
 
-func (s *search) wordStep() Step {
+func (s *search) wordStep(p Passage) Step {
 	step := Step{Stage: "words", State: Missed, Rank: s.target.rank[0], Most: s.out.ByWords.Most}
 	if s.words.Possible > 0 {
 		step.Value = min(1, s.target.bm25/s.words.Possible)
 		if s.out.ByWords.Full() {
-			step.Bar = min(1, s.out.ByWords.Last/s.words.Possible)
+			step.Bar = s.out.ByWords.Last
 		}
 	}
 	switch {
 	case s.out.Settings.Search == VectorsOnly:
 		step.State = Skipped
-	case s.target.byWords:
-		step.State = Passed
+	case s.target.byWords: // with what its words gain by standing near each other
+		step.State, step.Value, step.Rank = Passed, p.Lexical, p.LexicalRank
 	case s.target.bm25 == 0:
 		step.Reason = ReasonNoWord
 	case !s.target.lookedFor(s):

@@ -3,11 +3,14 @@ package retrieve_test
 import (
 	"errors"
 	"fmt"
+	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"bitb/domain"
+	"bitb/domain/document"
 	"bitb/domain/retrieve"
 )
 
@@ -233,6 +236,129 @@ func TestSince(t *testing.T) {
 	}
 	if n := s.Count(t, "select (select count(*) from chunk_revisions) + (select count(*) from retrievals)"); n != 0 {
 		t.Errorf("%d traces and revisions are left", n)
+	}
+}
+
+// changed lists the kinds of what changed since a question was asked, each with its document.
+func (s *shelf) changed(then retrieve.Retrieval) (now retrieve.Retrieval, kinds []string, changes []retrieve.Change) {
+	s.Helper()
+	past, err := s.search.Get(s.Context(), s.tenant, then.ID)
+	if err != nil {
+		s.Fatal(err)
+	}
+	now, changes, err = s.search.Since(s.Context(), s.tenant, past)
+	if err != nil {
+		s.Fatal(err)
+	}
+	for _, c := range changes {
+		kinds = append(kinds, string(c.Kind)+" "+c.Name)
+	}
+	return now, kinds, changes
+}
+
+// What is found now and was not then has its reason too: an edit, a switch, another version.
+func TestSinceTellsWhyItIsFoundNow(t *testing.T) {
+	s := newShelf(t)
+	words := retrieve.Defaults(builtin.present, "")
+	words.Search = retrieve.WordsOnly // vectors would find everything a little
+	if err := s.search.SaveSettings(t.Context(), s.tenant, words); err != nil {
+		t.Fatal(err)
+	}
+	boats := s.put("Boats", "Our rowing boat is blue.")
+	old, off := s.put("Rules", "Shoes are to be clean."), s.put("Deals", "On Mondays a canoe costs four euros.")
+	s.put("Prices", "A canoe costs nine euros an hour.")
+	if err := s.documents.SetOff(t.Context(), s.tenant, off, true); err != nil {
+		t.Fatal(err)
+	}
+	then := s.ask(t, s.tenant, "What does a canoe cost?")
+	s.keep(t, s.tenant, then)
+	by := s.member(t, s.tenant)
+	if _, err := s.documents.EditChunk(t.Context(), s.tenant, s.chunkOf(boats), "Our rowing boat is blue.", "A canoe with oars costs ten euros.", by); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.documents.SetOff(t.Context(), s.tenant, off, false); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.documents.StoreVersion(t.Context(), s.tenant, old, document.Upload{Name: "Rules", Format: "text", Content: []byte("second"), By: by}); err != nil {
+		t.Fatal(err)
+	}
+	s.read(t, s.tenant, "Rules", "A canoe that is lost costs a thousand euros.")
+	_, got, changes := s.changed(then)
+	slices.Sort(got)
+	if want := []string{"chunk_edited Boats", "document_version Rules", "switched_on Deals"}; !slices.Equal(got, want) {
+		t.Errorf("changed: %v, want %v", got, want)
+	}
+	for _, c := range changes {
+		switch c.Kind {
+		case retrieve.ChunkEdited:
+			if !strings.Contains(c.Before, "rowing") || !strings.Contains(c.After, "oars") || c.At.IsZero() {
+				t.Errorf("%+v", c)
+			}
+		case retrieve.DocumentVersion:
+			if c.Before != "1" || c.After != "2" || c.At.IsZero() {
+				t.Errorf("%+v", c)
+			}
+		}
+	}
+}
+
+// An edit that was undone changed nothing. A document that was read again with the same words has other chunks, and both searches
+// find the same.
+func TestSinceTheSameWords(t *testing.T) {
+	s := newShelf(t)
+	const price = "A canoe costs nine euros an hour."
+	doc := s.put("Prices", price, "A kayak costs twelve euros an hour.")
+	then := s.ask(t, s.tenant, "What does a canoe cost?")
+	s.keep(t, s.tenant, then)
+	by := s.member(t, s.tenant)
+	if _, err := s.documents.EditChunk(t.Context(), s.tenant, s.chunkOf(doc), price, "A canoe costs a lot.", by); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.documents.EditChunk(t.Context(), s.tenant, s.chunkOf(doc), "A canoe costs a lot.", price, by); err != nil {
+		t.Fatal(err)
+	}
+	if _, got, _ := s.changed(then); !slices.Equal(got, []string{"index "}) {
+		t.Errorf("after an edit was undone: %v", got)
+	}
+	if err := s.documents.ReadAgain(t.Context(), s.tenant, doc); err != nil {
+		t.Fatal(err)
+	}
+	s.read(t, s.tenant, "Prices", price, "A kayak costs twelve euros an hour.")
+	now, got, _ := s.changed(then)
+	if !slices.Equal(got, []string{"chunk_cut Prices"}) {
+		t.Errorf("after it was read again: %v", got)
+	}
+	past, err := s.search.Get(t.Context(), s.tenant, then.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, before := range map[string]retrieve.Retrieval{"by its words": retrieve.Renamed(past, now), "by its id": past} {
+		for _, m := range retrieve.Moves(before, now) {
+			if same := m.Before > 0 && m.Before == m.After; same != (name == "by its words") {
+				t.Errorf("%s: %+v", name, m)
+			}
+		}
+	}
+}
+
+// What has no room in the prompt is lost there, and a search tells so whoever asks.
+func TestNoRoom(t *testing.T) {
+	s := newShelf(t)
+	s.search = retrieve.NewService(retrieve.Config{DB: s.DB, Log: slog.New(slog.DiscardHandler), Embedder: builtin, Fit: func(r *retrieve.Retrieval) {
+		for i := range r.Passages {
+			if i > 0 && r.Passages[i].Lost == retrieve.Kept {
+				r.Passages[i].Lost = retrieve.LostBudget
+			}
+		}
+	}})
+	s.put("Prices", "A canoe costs nine euros an hour, and a canoe is returned by seven.")
+	second := s.put("Deals", "A canoe costs four euros an hour on Mondays, if nobody else wants it.")
+	if r := s.ask(t, s.tenant, "What does a canoe cost?"); len(r.Used()) != 1 || len(r.Passages) != 2 {
+		t.Errorf("%d of %d are used", len(r.Used()), len(r.Passages))
+	}
+	e := s.explain(retrieve.Query{Text: "What does a canoe cost?"}, second)
+	if e.Lost != "limit" || step(e, "limit").Reason != retrieve.ReasonNoRoom {
+		t.Errorf("lost at %q: %+v", e.Lost, e.Steps)
 	}
 }
 

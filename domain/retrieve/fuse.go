@@ -42,6 +42,7 @@ func fuse(hits []hit, possible float64, model string, doubt float64) {
 		}
 		top.lexical, top.cosine = max(top.lexical, hits[i].lexical), max(top.cosine, hits[i].cosine)
 	}
+	rankWords(hits)
 	if strings.HasPrefix(model, builtin) || top.cosine <= 0 {
 		rankCosines(hits)
 		for i := range hits {
@@ -201,6 +202,20 @@ func standsOut(hits []hit, best float64) float64 {
 		return 1
 	}
 	return max(0, (best-mean)/(1-mean))
+}
+
+// rankWords ranks anew what words found: words that stand near each other raise a score.
+func rankWords(hits []hit) {
+	slices.SortFunc(hits, func(a, b hit) int {
+		return cmp.Or(cmp.Compare(b.lexical, a.lexical), cmp.Compare(a.lexicalRank, b.lexicalRank))
+	})
+	rank := 0
+	for i := range hits {
+		if hits[i].lexicalRank > 0 {
+			rank++
+			hits[i].lexicalRank = rank
+		}
+	}
 }
 
 // rankCosines ranks the built-in vectors, which are compared with the hits alone.

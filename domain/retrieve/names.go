@@ -9,8 +9,8 @@ import (
 	"bitb/domain"
 )
 
-// Name fills in where passages stand that a search or its trace left without it: Retrieval.Others. One whose chunk is gone stays as
-// it is.
+// Name fills in where passages stand that a search or its trace left without it: Retrieval.Others. One whose document was read again
+// is called what it was called before; one whose document is gone stays as it is.
 func (s *Service) Name(ctx context.Context, tenantID domain.ID, passages []Passage) error {
 	at := make(map[domain.ID]*Passage, len(passages))
 	var ids []domain.ID
@@ -20,7 +20,11 @@ func (s *Service) Name(ctx context.Context, tenantID domain.ID, passages []Passa
 	}
 	return s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, `select c.id, c.revision, c.document_id, d.live_version, d.name, c.ordinal, c.heading, c.page_from, c.page_to
-			from chunks c join documents d on d.tenant_id = $1 and d.id = c.document_id where c.tenant_id = $1 and c.id = any($2)`, tenantID, ids)
+			from chunks c join documents d on d.tenant_id = $1 and d.id = c.document_id where c.tenant_id = $1 and c.id = any($2)
+			union all
+			select c.chunk_id, c.revision, c.document_id, c.version, d.name, c.ordinal, c.heading, c.page_from, c.page_to
+			from chunk_revisions c join documents d on d.tenant_id = $1 and d.id = c.document_id
+			where c.tenant_id = $1 and c.chunk_id = any($2) and c.replaced_by = 'reading'`, tenantID, ids)
 		if err != nil {
 			return fmt.Errorf("name passages: %w", err)
 		}

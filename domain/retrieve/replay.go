@@ -1,6 +1,7 @@
 package retrieve
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -38,9 +39,11 @@ const (
 	DocumentVersion  ChangeKind = "document_version" // a newer one answers
 	DocumentSwitched ChangeKind = "document_off"
 	ChunkEdited      ChangeKind = "chunk_edited"
+	ChunkDeleted     ChangeKind = "chunk_deleted" // one that was added by hand
 	ChunkSwitched    ChangeKind = "chunk_off"
-	ChunksCut        ChangeKind = "chunk_cut" // the document was read again
-	ChangedIndex     ChangeKind = "index"     // something else, of documents that were not found
+	ChunksCut        ChangeKind = "chunk_cut"   // the document was read again
+	SwitchedOn       ChangeKind = "switched_on" // a document or chunk that is found now
+	ChangedIndex     ChangeKind = "index"       // something else
 )
 
 // Since searches once more for what a past retrieval searched for, with the index and the settings of now, and names what
@@ -52,12 +55,13 @@ func (s *Service) Since(ctx context.Context, tenantID domain.ID, then Retrieval)
 	}
 	settings := changedSettings(then, now)
 	err = s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
-		found, err := changedPassages(ctx, tx, tenantID, then)
+		told := map[domain.ID]bool{} // documents of which everything is said
+		lost, err := changedPassages(ctx, tx, tenantID, then, told)
 		if err != nil {
 			return err
 		}
-		added, err := addedDocuments(ctx, tx, tenantID, then, now)
-		changes = slices.Concat(settings, found, added)
+		won, err := newPassages(ctx, tx, tenantID, then, now, told)
+		changes = slices.Concat(settings, lost, won)
 		return err
 	})
 	if err == nil && len(changes) == 0 && then.IndexVersion != now.IndexVersion {
@@ -82,19 +86,18 @@ func changedSettings(then, now Retrieval) []Change {
 			changes = append(changes, Change{Kind: ChangedSetting, Name: name, Before: fmt.Sprint(before[name]), After: fmt.Sprint(after[name])})
 		}
 	}
-	for _, c := range []Change{
-		{Kind: ChangedModel, Before: strings.Join(then.Models, ", "), After: strings.Join(now.Models, ", ")},
-		{Kind: ChangedReranker, Before: then.Reranker, After: now.Reranker},
-	} {
-		if c.Before != c.After {
-			changes = append(changes, c)
-		}
+	// Models that a setting leaves out, or that did not answer, are no others.
+	if embedded := strings.Join(then.Models, ", "); embedded != "" && len(now.Models) > 0 && embedded != strings.Join(now.Models, ", ") {
+		changes = append(changes, Change{Kind: ChangedModel, Before: embedded, After: strings.Join(now.Models, ", ")})
+	}
+	if then.Settings.Rerank && now.Settings.Rerank && then.RerankLost == "" && now.RerankLost == "" && then.Reranker != now.Reranker {
+		changes = append(changes, Change{Kind: ChangedReranker, Before: then.Reranker, After: now.Reranker})
 	}
 	return changes
 }
 
 // changedPassages compares the passages of then with their chunks and documents of now, a document once.
-func changedPassages(ctx context.Context, tx pgx.Tx, tenantID domain.ID, then Retrieval) ([]Change, error) {
+func changedPassages(ctx context.Context, tx pgx.Tx, tenantID domain.ID, then Retrieval, told map[domain.ID]bool) ([]Change, error) {
 	var ids, documents []domain.ID
 	var revisions []int
 	for _, p := range then.Passages {
@@ -111,7 +114,6 @@ func changedPassages(ctx context.Context, tx pgx.Tx, tenantID domain.ID, then Re
 		return nil, fmt.Errorf("compare with what is there now: %w", err)
 	}
 	var changes []Change
-	told := map[domain.ID]bool{} // documents of which everything is said
 	var at int
 	var version, revision *int
 	var documentOff, off *bool
@@ -129,16 +131,18 @@ func changedPassages(ctx context.Context, tx pgx.Tx, tenantID domain.ID, then Re
 			c.Kind, c.At = DocumentSwitched, *updated
 		case *version != p.Version:
 			c.Kind, c.Before, c.After = DocumentVersion, fmt.Sprint(p.Version), fmt.Sprint(*version)
+		case revision == nil && before == nil: // a reading would have kept its words
+			c.Kind = ChunkDeleted
 		case revision == nil:
 			c.Kind = ChunksCut
 		case *off:
 			c.Kind = ChunkSwitched
-		case *revision != p.Revision:
+		case *revision != p.Revision && deref(before) != *text: // or the edit was undone
 			c.Kind, c.Before, c.After = ChunkEdited, deref(before), *text
 		default:
 			return nil
 		}
-		told[p.DocumentID] = c.Kind != ChunkSwitched && c.Kind != ChunkEdited
+		told[p.DocumentID] = c.Kind != ChunkSwitched && c.Kind != ChunkEdited && c.Kind != ChunkDeleted
 		changes = append(changes, c)
 		return nil
 	})
@@ -155,32 +159,103 @@ func deref[T any](p *T) (v T) {
 	return v
 }
 
-// addedDocuments are those found now that came after then.
-func addedDocuments(ctx context.Context, tx pgx.Tx, tenantID domain.ID, then, now Retrieval) ([]Change, error) {
-	known := map[domain.ID]bool{}
-	for _, p := range append(slices.Clone(then.Passages), then.Others...) {
-		known[p.DocumentID] = true
+// newPassages tells of what is found now why it was not found then: its document is newer, has another version or was read again,
+// its words are others, or it was switched on.
+func newPassages(ctx context.Context, tx pgx.Tx, tenantID domain.ID, then, now Retrieval, told map[domain.ID]bool) ([]Change, error) {
+	was, known := map[domain.ID]bool{}, map[domain.ID]bool{}
+	for _, p := range then.Passages {
+		was[p.ChunkID], known[p.DocumentID] = true, true
 	}
-	var fresh []domain.ID
-	for _, p := range now.Passages {
-		if !known[p.DocumentID] {
-			fresh = append(fresh, p.DocumentID)
-		}
+	fresh := slices.DeleteFunc(slices.Clone(now.Passages), func(p Passage) bool { return was[p.ChunkID] || told[p.DocumentID] })
+	for _, p := range then.Others {
+		was[p.ChunkID] = true
 	}
-	rows, err := tx.Query(ctx, "select id, name, created_at from documents where tenant_id = $1 and id = any($2) and created_at > $3 order by created_at, id",
-		tenantID, fresh, then.CreatedAt)
+	// Only when all was found that could be, something else was not there to be found.
+	all := then.Settings == now.Settings && slices.Equal(then.Models, now.Models) && !then.ByWords.Full() && !then.ByVector.Full()
+	var ids []domain.ID
+	for _, p := range fresh {
+		ids = append(ids, p.ChunkID)
+	}
+	rows, err := tx.Query(ctx, `
+		select n.i, c.created_at, c.created_at > $3, c.text, d.updated_at > $3, edited.text, edited.replaced_at, read.version, read.replaced_at
+		from unnest($2::uuid[]) with ordinality as n (chunk_id, i)
+		join chunks c on c.tenant_id = $1 and c.id = n.chunk_id
+		join documents d on d.tenant_id = $1 and d.id = c.document_id
+		left join lateral (select text, replaced_at from chunk_revisions r
+			where r.tenant_id = $1 and r.chunk_id = c.id and r.replaced_at > $3 order by r.replaced_at limit 1) edited on true
+		left join lateral (select version, replaced_at from chunk_revisions r
+			where r.tenant_id = $1 and r.document_id = d.id and r.replaced_by = 'reading' and r.replaced_at > $3 order by r.replaced_at limit 1) read on true
+		order by n.i`, tenantID, ids, then.CreatedAt)
 	if err != nil {
-		return nil, fmt.Errorf("look for newer documents: %w", err)
+		return nil, fmt.Errorf("look for what is found now: %w", err)
 	}
-	changes, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Change, error) {
-		c := Change{Kind: DocumentAdded}
-		err := row.Scan(&c.DocumentID, &c.Name, &c.At)
-		return c, err
+	var changes []Change
+	var at int
+	var created time.Time
+	var newer, touched bool
+	var text string
+	var before *string
+	var version *int
+	var edited, read *time.Time
+	_, err = pgx.ForEachRow(rows, []any{&at, &created, &newer, &text, &touched, &before, &edited, &version, &read}, func() error {
+		p := fresh[at-1]
+		c := Change{Name: p.DocumentName, DocumentID: p.DocumentID}
+		switch {
+		case told[p.DocumentID]:
+			return nil
+		case newer && version == nil && known[p.DocumentID]: // added by hand
+			return nil
+		case newer && version == nil:
+			c.Kind, c.At = DocumentAdded, created
+		case newer && *version != p.Version:
+			c.Kind, c.Before, c.After, c.At = DocumentVersion, fmt.Sprint(*version), fmt.Sprint(p.Version), *read
+		case newer:
+			c.Kind, c.At = ChunksCut, *read
+		case before != nil && *before != text:
+			c.Kind, c.ChunkID, c.Before, c.After, c.At = ChunkEdited, p.ChunkID, *before, text, *edited
+		case all && touched && !was[p.ChunkID]:
+			c.Kind, c.ChunkID = SwitchedOn, p.ChunkID
+		default:
+			return nil
+		}
+		told[p.DocumentID] = c.Kind != ChunkEdited
+		changes = append(changes, c)
+		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("look for newer documents: %w", err)
+		return nil, fmt.Errorf("look for what is found now: %w", err)
 	}
 	return changes, nil
+}
+
+// Renamed gives the chunks of a past retrieval that a new reading put others in the place of, word for word, the ids of these, so that
+// both can be compared.
+func Renamed(then, now Retrieval) Retrieval {
+	taken, renamed := map[domain.ID]bool{}, map[domain.ID]domain.ID{}
+	for _, p := range then.Passages {
+		taken[p.ChunkID] = true
+	}
+	for _, p := range then.Passages {
+		at := slices.IndexFunc(now.Passages, func(q Passage) bool { return !taken[q.ChunkID] && sameWordsAs(p, q) })
+		if at < 0 || slices.ContainsFunc(now.Passages, func(q Passage) bool { return q.ChunkID == p.ChunkID }) {
+			continue
+		}
+		renamed[p.ChunkID], taken[now.Passages[at].ChunkID] = now.Passages[at].ChunkID, true
+	}
+	then.Passages = slices.Clone(then.Passages)
+	for i := range then.Passages {
+		p := &then.Passages[i]
+		p.ChunkID, p.Into = cmp.Or(renamed[p.ChunkID], p.ChunkID), cmp.Or(renamed[p.Into], p.Into)
+	}
+	return then
+}
+
+// sameWordsAs reports whether a chunk of one reading says what a chunk of another does. One of them may have neighbours joined to it.
+func sameWordsAs(p, q Passage) bool {
+	if p.DocumentID != q.DocumentID || p.Text == "" || q.Text == "" {
+		return false
+	}
+	return p.Text == q.Text || p.Ordinal == q.Ordinal && (strings.Contains(p.Text, q.Text) || strings.Contains(q.Text, p.Text))
 }
 
 // Move is the place of a chunk in two retrievals.

@@ -63,6 +63,8 @@ type Retrieval struct {
 	RerankLost  string     // why it did not, when it should have
 	ByWords     Side
 	ByVector    Side
+
+	query *Query // of a past retrieval, as the person asked it and not as it is shown within a case
 }
 
 // Side is what one of the two searches found.
@@ -98,6 +100,9 @@ func (r Retrieval) Unknown() int {
 
 // Query is what was searched for, to be searched for again with the settings of whenever that is.
 func (r Retrieval) Query() Query {
+	if r.query != nil {
+		return *r.query
+	}
 	return Query{Text: r.Searched, Context: r.Context, Asked: r.Question, By: r.SearchedBy, BotID: r.BotID}
 }
 

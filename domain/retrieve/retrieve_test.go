@@ -74,12 +74,18 @@ func (f *fixture) tenant(t *testing.T) domain.ID {
 // add stores a document the way ingestion does, a chunk for each text.
 func (f *fixture) add(t *testing.T, tenant domain.ID, name string, texts ...string) domain.ID {
 	t.Helper()
-	ctx := t.Context()
-	all := strings.Join(texts, "\n")
-	stored, err := f.documents.Store(ctx, tenant, document.Upload{Name: name, Format: "text", Content: []byte(name + all), By: f.member(t, tenant)})
+	stored, err := f.documents.Store(t.Context(), tenant, document.Upload{Name: name, Format: "text", Content: []byte(name + strings.Join(texts, "\n")), By: f.member(t, tenant)})
 	if err != nil {
 		t.Fatal(err)
 	}
+	f.read(t, tenant, name, texts...)
+	return stored.ID
+}
+
+// read reads the next document in line, as these texts.
+func (f *fixture) read(t *testing.T, tenant domain.ID, name string, texts ...string) {
+	t.Helper()
+	ctx := t.Context()
 	attempt, err := f.documents.Next(ctx, tenant, 1, func(pgx.Tx) error { return nil })
 	if err != nil {
 		t.Fatal(err)
@@ -88,7 +94,7 @@ func (f *fixture) add(t *testing.T, tenant domain.ID, name string, texts ...stri
 	if err != nil {
 		t.Fatal(err)
 	}
-	lang := lexical.Guess(all)
+	lang := lexical.Guess(strings.Join(texts, "\n"))
 	content := document.Content{Format: "text", Language: string(lang), Model: llm.NewHashing().Model()}
 	vectors := embed(t, texts...)
 	for i, text := range texts {
@@ -102,7 +108,6 @@ func (f *fixture) add(t *testing.T, tenant domain.ID, name string, texts ...stri
 	if err := f.documents.Complete(ctx, attempt, content, func(pgx.Tx) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
-	return stored.ID
 }
 
 func (f *fixture) member(t *testing.T, tenant domain.ID) domain.ID {
@@ -181,8 +186,30 @@ func TestRetrieve(t *testing.T) {
 		t.Fatal(err)
 	}
 	kept.CreatedAt = r.CreatedAt // the database keeps microseconds
-	if diff := cmp.Diff(r, kept, cmpopts.EquateApprox(0, .0001), cmpopts.EquateEmpty()); diff != "" {
+	if diff := cmp.Diff(r, kept, cmpopts.EquateApprox(0, .0001), cmpopts.EquateEmpty(), cmpopts.IgnoreUnexported(retrieve.Retrieval{})); diff != "" {
 		t.Errorf("the trace differs: %s", diff)
+	}
+}
+
+// A better place by words has a better score, also where words stand near each other.
+func TestRanksFollowScores(t *testing.T) {
+	f := newFixture(t)
+	tenant := f.tenant(t)
+	const filler = " boat oar jacket lamp rope hook sail knot pier wind wave tide "
+	f.add(t, tenant, "Prices.txt",
+		"Deposit deposit"+filler+"canoe canoe"+filler+"refund refund",
+		"The canoe deposit refund"+filler+filler+filler,
+		"A canoe.", "A raft.", "A kayak.", "A barge.")
+	r := f.ask(t, tenant, "canoe deposit refund")
+	if len(r.Passages) < 3 {
+		t.Fatalf("%+v", r.Passages)
+	}
+	byPlace := map[int]float64{}
+	for _, p := range r.Passages {
+		byPlace[p.LexicalRank] = p.Lexical
+	}
+	if byPlace[1] < byPlace[2] || byPlace[2] < byPlace[3] || byPlace[3] == 0 || r.ByWords.Last > byPlace[3] {
+		t.Errorf("scores by place %v, the last with %f", byPlace, r.ByWords.Last)
 	}
 }
 

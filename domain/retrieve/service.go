@@ -37,6 +37,10 @@ type Config struct {
 	Embedder Embedder
 	Reranker Reranker // nil: none
 
+	// Fit notes which of the chosen passages have no room in a prompt, as LostBudget; nil: all have. What a prompt holds is
+	// known to whoever writes it.
+	Fit func(*Retrieval)
+
 	// Changed is told, within the transaction, of settings that changed; nil: nobody is.
 	Changed func(ctx context.Context, tx pgx.Tx, tenantID domain.ID) error
 }
@@ -47,12 +51,13 @@ type Service struct {
 	log      *slog.Logger
 	embedder Embedder
 	reranker Reranker
+	fit      func(*Retrieval)
 	changed  func(ctx context.Context, tx pgx.Tx, tenantID domain.ID) error
 }
 
 // NewService returns the service.
 func NewService(c Config) *Service {
-	return &Service{db: c.DB, log: c.Log, embedder: c.Embedder, reranker: c.Reranker, changed: c.Changed}
+	return &Service{db: c.DB, log: c.Log, embedder: c.Embedder, reranker: c.Reranker, fit: c.Fit, changed: c.Changed}
 }
 
 // Retrieve searches the tenant's chunks. It writes nothing: whoever uses the result keeps it with Keep. No chunk in common with
@@ -64,8 +69,9 @@ func (s *Service) Retrieve(ctx context.Context, tenantID domain.ID, q Query) (Re
 	}
 	run.rerank(ctx)
 	from := time.Now()
-	choose(run.out.Passages, run.out.Settings)
+	run.choose()
 	run.note("choose", from)
+	run.out.forReader(ctx)
 	return run.out, nil
 }
 
@@ -273,10 +279,9 @@ const (
 // find searches by words and by vectors, in one round trip.
 func (s *search) find(ctx context.Context) error {
 	most := max(most, s.query.Depth)
-	s.out.ByWords.Most, s.out.ByVector.Most = most, most
 	s.planVectors()
-	s.found = map[domain.ID]*hit{}
-	s.hits = nil // the transaction may be carried out again
+	// The transaction may be carried out again.
+	s.out.ByWords, s.out.ByVector, s.found, s.hits = Side{Most: most}, Side{Most: most}, map[domain.ID]*hit{}, nil
 	var batch pgx.Batch
 	if len(s.words.Rarest) > 0 && s.out.Settings.Search != VectorsOnly {
 		args := []any{s.words.Rarest, s.words.Weights.Sparse(), most}
@@ -449,6 +454,14 @@ func (s *search) collectVectors(model int) func(pgx.Rows) error {
 			return nil
 		})
 		return err
+	}
+}
+
+// choose decides which passages reach the model.
+func (s *search) choose() {
+	choose(s.out.Passages, s.out.Settings)
+	if s.fit != nil {
+		s.fit(&s.out)
 	}
 }
 

@@ -101,6 +101,9 @@ func (s *search) list(texts map[domain.ID]*text) {
 		h.near = near.Score(t.title+"\n"+strings.Join(t.Heading, "\n"), t.Text, lexical.Lang(t.language))
 	}
 	s.fuse()
+	if s.words.Possible > 0 { // on the scale of Passage.Lexical
+		s.out.ByWords.Last = min(1, s.out.ByWords.Last/s.words.Possible)
+	}
 	for i, h := range s.hits {
 		p := Passage{ChunkID: h.chunk, Lost: LostRank}
 		if t := texts[h.chunk]; t != nil {

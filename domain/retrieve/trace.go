@@ -145,6 +145,8 @@ func (s *Service) Get(ctx context.Context, tenantID, id domain.ID) (Retrieval, e
 		(&chooser{passages: r.Passages, joined: r.joined()}).join()
 		return nil
 	})
+	asked := r.Query()
+	r.query = &asked
 	r.forReader(ctx)
 	return r, err
 }

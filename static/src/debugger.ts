@@ -27,8 +27,11 @@ function onClick(e: MouseEvent): void {
     node.setAttribute("data-on", "");
     if (node instanceof SVGPathElement) node.parentElement!.append(node); // above the others
   }
-  const following = document.querySelector("[data-following]");
-  if (following) following.textContent = "Following " + cell.querySelector("[data-name]")!.textContent;
+  const following = document.querySelector<HTMLElement>("[data-following]")!;
+  following.textContent = cell.querySelector("[data-name]")!.textContent;
+  const line = following.closest("span")!;
+  line.hidden = false;
+  line.previousElementSibling!.setAttribute("hidden", "");
   history.replaceState(history.state, "", cell.href.replace(/#.*/, ""));
 }
 
