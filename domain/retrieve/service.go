@@ -279,9 +279,9 @@ const (
 // find searches by words and by vectors, in one round trip.
 func (s *search) find(ctx context.Context) error {
 	most := max(most, s.query.Depth)
-	s.planVectors()
 	// The transaction may be carried out again.
 	s.out.ByWords, s.out.ByVector, s.found, s.hits = Side{Most: most}, Side{Most: most}, map[domain.ID]*hit{}, nil
+	s.planVectors()
 	var batch pgx.Batch
 	if len(s.words.Rarest) > 0 && s.out.Settings.Search != VectorsOnly {
 		args := []any{s.words.Rarest, s.words.Weights.Sparse(), most}
