@@ -19,7 +19,7 @@ import (
 // comes from outside of the package: values go as parameters.
 var made = map[string]string{
 	"domain/backup/backup.go: table":                                                                         "named by the catalog, with format's %I",
-	"domain/backup/drill.go: pgx.Identifier{d.Backup.Database}.Sanitize()":                                   "the manifest's, quoted",
+	"domain/backup/drill.go: pgx.Identifier{database}.Sanitize()":                                            "the manifest's, quoted",
 	"domain/backup/dump.go: strings.TrimPrefix(ownTables, \"select format('%I.%I', n.nspname, c.relname)\")": "a constant without its beginning",
 	"domain/chat/bot.go: botColumns(ctx)":                                                                    "one of two constants",
 	"domain/document/index.go: sql":                                                                          "a list of constants",
@@ -33,9 +33,10 @@ var made = map[string]string{
 	"domain/postgres/inspect.go: table":                                                                      "named by the catalog, with format's %I",
 	"domain/postgres/migrate.go: bootstrapSQL":                                                               "a file of the binary",
 	"domain/postgres/migrate.go: lintSQL":                                                                    "a file of the binary",
+	"domain/postgres/migrate.go: name":                                                                       "a schema's, quoted",
 	"domain/postgres/postgres.go: pgx.Identifier{become}.Sanitize()":                                         "bitb_app, quoted",
 	"domain/questions/run.go: which":                                                                         "a condition that the caller has written down",
-	"domain/retrieve/service.go: lexicalSQL(len(s.out.Models))":                                              "constants, one for each model",
+	"domain/retrieve/service.go: lexicalSQL(len(s.out.Models), further)":                                     "constants, one for each model, and two numbers",
 	"domain/tenant/case.go: which":                                                                           "a condition that the caller has written down",
 	"domain/tenant/erase.go: sql":                                                                            "a list of constants",
 	"domain/tenant/erase.go: which":                                                                          "a condition that the caller has written down",
