@@ -223,7 +223,7 @@ func errorTitle(status int) string {
 	case 401:
 		return "You are signed out"
 	case 403:
-		return "This is not yours to open"
+		return "This is closed to you"
 	case 404:
 		return "There is nothing here"
 	case 405:

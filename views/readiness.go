@@ -46,3 +46,23 @@ func readinessWord(s doctor.Status) string {
 	}
 	return "Failed"
 }
+
+// wording is a part of a text, which may be code.
+type wording struct {
+	text string
+	code bool
+}
+
+// wordings takes what stands between backticks for code.
+func wordings(text string) (all []wording) {
+	parts := strings.Split(text, "`")
+	if len(parts)%2 == 0 { // the last one's end is missing
+		last := len(parts) - 1
+		parts[last-1] += "`" + parts[last]
+		parts = parts[:last]
+	}
+	for i, part := range parts {
+		all = append(all, wording{part, i%2 == 1})
+	}
+	return all
+}
