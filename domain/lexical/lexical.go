@@ -186,7 +186,7 @@ func (t *tokenizer) latinToken(word string) token {
 func (t *tokenizer) latin(word string) {
 	t.out = append(t.out, t.latinToken(word))
 	letters, digits := splitDigits(word)
-	if utf8.RuneCountInString(letters) > 1 {
+	if utf8.RuneCountInString(letters) > 1 && strings.ContainsFunc(letters, unicode.IsLetter) { // marks alone are none
 		t.out = append(t.out, token{text: letters, latin: true}, token{text: digits})
 	}
 }

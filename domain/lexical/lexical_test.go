@@ -23,6 +23,7 @@ func TestAnalyze(t *testing.T) {
 		"spanish":              {Spanish, "las informaciones", "las inform"},
 		"turkish capitals":     {Turkish, "IŞIK İZMİR", "isik izmir"},
 		"unknown language":     {None, "Świadczenia", "swiadczenia"},
+		"marks on a digit":     {None, "0\u0300\u0300", "0"},
 		"vietnamese tones":     {Vietnamese, "má mà", "má mà"},
 		"russian":              {English, "документами ёлки", "документ елк"},
 		"arabic":               {English, "والكتاب أمريكيين", "كتاب امريك"},
