@@ -42,9 +42,7 @@ func fuse(hits []hit, possible float64, model string, doubt float64) {
 		}
 		top.lexical, top.cosine = max(top.lexical, hits[i].lexical), max(top.cosine, hits[i].cosine)
 	}
-	rankWords(hits)
 	if strings.HasPrefix(model, builtin) || top.cosine <= 0 {
-		rankCosines(hits)
 		for i := range hits {
 			hits[i].fused = looks(hits[i], top)
 		}
@@ -204,26 +202,31 @@ func standsOut(hits []hit, best float64) float64 {
 	return max(0, (best-mean)/(1-mean))
 }
 
-// rankWords ranks anew what words found: words that stand near each other raise a score.
-func rankWords(hits []hit) {
-	slices.SortFunc(hits, func(a, b hit) int {
+// rank gives hits their places anew: by words, as some have been raised for standing near each other, and by the built-in vectors, which
+// are compared with the hits alone.
+func rank(hits []hit, model string) {
+	byWords := placed(hits, func(h *hit) bool { return h.lexicalRank > 0 }, func(a, b *hit) int {
 		return cmp.Or(cmp.Compare(b.lexical, a.lexical), cmp.Compare(a.lexicalRank, b.lexicalRank))
 	})
-	rank := 0
-	for i := range hits {
-		if hits[i].lexicalRank > 0 {
-			rank++
-			hits[i].lexicalRank = rank
-		}
+	for i, h := range byWords {
+		h.lexicalRank = i + 1
+	}
+	if !strings.HasPrefix(model, builtin) {
+		return
+	}
+	byVector := placed(hits, func(h *hit) bool { return h.cosine > 0 }, func(a, b *hit) int { return cmp.Compare(b.cosine, a.cosine) })
+	for i, h := range byVector {
+		h.vectorRank = i + 1
 	}
 }
 
-// rankCosines ranks the built-in vectors, which are compared with the hits alone.
-func rankCosines(hits []hit) {
-	slices.SortFunc(hits, func(a, b hit) int { return cmp.Compare(b.cosine, a.cosine) })
+func placed(hits []hit, has func(*hit) bool, compare func(a, b *hit) int) []*hit {
+	all := make([]*hit, 0, len(hits))
 	for i := range hits {
-		if hits[i].cosine > 0 {
-			hits[i].vectorRank = i + 1
+		if has(&hits[i]) {
+			all = append(all, &hits[i])
 		}
 	}
+	slices.SortFunc(all, compare)
+	return all
 }

@@ -318,10 +318,6 @@ func (s *search) find(ctx context.Context) error {
 
 // fuse brings the vectors of models that a tenant leaves behind to the scale of the first, by the best of each.
 func (s *search) fuse() {
-	leading := ""
-	if len(s.out.Models) > 0 {
-		leading = s.out.Models[0]
-	}
 	top := make([]float64, max(1, len(s.out.Models)))
 	for _, h := range s.hits {
 		top[h.model] = max(top[h.model], h.cosine)
@@ -335,7 +331,15 @@ func (s *search) fuse() {
 		fuseVectors(s.hits)
 		return
 	}
-	fuse(s.hits, s.words.Possible, leading, doubtOf(s.query.Text))
+	fuse(s.hits, s.words.Possible, s.leading(), doubtOf(s.query.Text))
+}
+
+// leading is the first of the models by whose vectors is searched; "" without any.
+func (s *search) leading() string {
+	if len(s.out.Models) == 0 {
+		return ""
+	}
+	return s.out.Models[0]
 }
 
 // planVectors leaves the models by whose vectors the tenant can be searched, and picks the way through those of the first. What the built-in

@@ -101,6 +101,7 @@ func (s *search) list(texts map[domain.ID]*text) {
 		h.near = near.Score(t.title+"\n"+strings.Join(t.Heading, "\n"), t.Text, lexical.Lang(t.language))
 	}
 	s.fuse()
+	rank(s.hits, s.leading())
 	if s.words.Possible > 0 { // on the scale of Passage.Lexical
 		s.out.ByWords.Last = min(1, s.out.ByWords.Last/s.words.Possible)
 	}
