@@ -252,12 +252,15 @@ func (l *load) sum(match func(*act) bool) tally {
 	return t
 }
 
+// errorEvent is the end of an answer that had begun.
+const errorEvent = "error event"
+
 // describe puts an error into few words, the same for the same kind.
 func describe(err error) string {
 	bad, ok := errors.AsType[*badStatus](err)
 	switch {
 	case ok && bad.status == 0:
-		return "error event"
+		return errorEvent
 	case ok && bad.status == http.StatusServiceUnavailable && bad.retryAfter == "":
 		return "503 without Retry-After"
 	case ok:
