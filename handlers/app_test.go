@@ -55,6 +55,7 @@ type app struct {
 	search    *retrieve.Service
 	questions *questions.Service
 	doctor    fakeDoctor
+	counted   *countless
 	rendering atomic.Pointer[func(ctx context.Context, page, width int) error] // what a test does while a page is drawn
 }
 
@@ -121,11 +122,12 @@ func newApp(t *testing.T) *app {
 	if err != nil {
 		t.Fatal(err)
 	}
+	a.counted = &countless{Store: store, t: t}
 	listener := httptest.NewUnstartedServer(nil)
 	publicURL := "http://" + listener.Listener.Addr().String()
 	handler, err := handlers.New(t.Context(), handlers.Deps{
 		Log: log, PublicURL: publicURL, Static: static, Tenants: a.tenants, Sessions: tenant.NewSessions(a.db.DB, dbtest.Sealer(t, "session")), Support: a.support,
-		Documents: a.documents, Retrieve: a.search, Chat: a.chat, Questions: a.questions, Limiter: &countless{Store: store, t: t}, Hints: store, Cache: store, Metrics: a.told,
+		Documents: a.documents, Retrieve: a.search, Chat: a.chat, Questions: a.questions, Limiter: a.counted, Hints: store, Cache: store, Metrics: a.told,
 		Models: views.Models{Answer: llm.Extractive{}.Model(), Embedding: llm.NewHashing().Model(), BuiltIn: true}, TraceDays: 30,
 		Sniff: sniff, Unzip: unzip,
 		Readiness: &a.doctor, RenderPage: a.render, Ready: a.db.Ping, ClientIP: echo.ExtractIPDirect(),

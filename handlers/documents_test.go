@@ -284,6 +284,17 @@ func TestPlaces(t *testing.T) {
 	}
 }
 
+// So is whoever asks as a website, before anything is looked up.
+func TestPlacesOfWebsites(t *testing.T) {
+	a := newApp(t)
+	r := httptest.NewRequest(http.MethodGet, "/widget/v1/bots/"+domain.NewID().String(), nil)
+	r.RemoteAddr = "[2001:db8:1:2::1]:1"
+	a.Config.Handler.ServeHTTP(httptest.NewRecorder(), r)
+	if _, is := a.counted.limits.Load("widget:ip:2001:db8:1:2::/64"); !is {
+		t.Error("the request is counted for one of the network's addresses")
+	}
+}
+
 // A token from before the sign-in is worth nothing after it, one from before a sign-out nothing after that.
 func TestSessionTokens(t *testing.T) {
 	a := newApp(t)

@@ -45,7 +45,7 @@ func (s *server) guardSite(c echo.Context, r route) error {
 	if origin == "" && req.Header.Get("Sec-Fetch-Site") == "same-origin" {
 		origin = s.PublicURL
 	}
-	if err := s.count(c, "widget:ip:"+c.RealIP(), redis.Limit{Events: 600, Per: time.Minute}); err != nil {
+	if err := s.count(c, "widget:ip:"+placeOf(c), redis.Limit{Events: 600, Per: time.Minute}); err != nil {
 		return err
 	}
 	soon, cancel := context.WithTimeout(req.Context(), lookUpWithin)
