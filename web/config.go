@@ -228,12 +228,18 @@ func publicURL(getenv func(string) string) string {
 	if address := getenv("BITB_PUBLIC_URL"); address != "" {
 		return strings.TrimRight(address, "/")
 	}
-	return "http://" + cmp.Or(getenv("BITB_LISTEN"), "127.0.0.1:8080")
+	return "http://" + cmp.Or(getenv("BITB_LISTEN"), defaultOf("Listen"))
 }
 
 // metricsListen is likewise, for the health check: every few seconds, it must not ask a secret manager or fail while one is away.
 func metricsListen(getenv func(string) string) string {
-	return cmp.Or(getenv("BITB_METRICS_LISTEN"), "127.0.0.1:9464")
+	return cmp.Or(getenv("BITB_METRICS_LISTEN"), defaultOf("MetricsListen"))
+}
+
+// defaultOf is what a field of Config has where nothing is set.
+func defaultOf(field string) string {
+	f, _ := reflect.TypeFor[Config]().FieldByName(field)
+	return f.Tag.Get("envDefault")
 }
 
 func (c *Config) chooseModels() {
