@@ -292,8 +292,7 @@ func trySettings(f views.TryForm, from retrieve.Settings) (retrieve.Settings, er
 	settings := settingsOf(f.SearchForm)
 	settings.FollowUps = from.FollowUps
 	err := settings.Check()
-	if n := len([]rune(f.Question)); n == 0 || n > chat.MaxQuestionRunes {
-		wrong := domain.InvalidField("question", "Write a question of up to "+strconv.Itoa(chat.MaxQuestionRunes)+" characters.")
+	if wrong, ok := asError(chat.CheckQuestion(f.Question), domain.Invalid); ok {
 		if also, ok := asError(err, domain.Invalid); ok {
 			maps.Copy(wrong.Fields, also.Fields)
 		}

@@ -16,6 +16,14 @@ func TestDebugger(t *testing.T) {
 	p.db.Document(t, tenant, "hours.txt", "The harbour station opens at nine in the morning.")
 	p.open(p.url + "/playground")
 	p.do(chromedp.Focus("#question"))
+
+	p.Log("a question that is too long is refused in words, and given back")
+	p.do(chromedp.Evaluate[chromedp.Void](`document.querySelector("#question").value = "long ".repeat(401)`))
+	p.keys(kb.Enter)
+	p.until(`document.querySelector("[data-turn]:not([aria-busy]) [data-problem-text]")?.innerText.includes("this one has 2,004")`)
+	p.check(`document.querySelector("#question").value.length === 2004`)
+	p.do(chromedp.Evaluate[chromedp.Void](`document.querySelector("#question").value = ""`))
+
 	p.write("What does a bicycle cost a day?")
 	p.keys(kb.Enter)
 	p.until(`document.querySelector("[data-turn]:not([aria-busy]) [data-foot] [hx-get]") && document.querySelector("#passages li")`)

@@ -89,7 +89,7 @@ func (e Events) delta(text string) error {
 func (s *Service) Ask(ctx context.Context, q Question, events Events) (Message, error) {
 	began := time.Now()
 	q.Text = strings.TrimSpace(q.Text)
-	if err := checkQuestion(q.Text); err != nil {
+	if err := CheckQuestion(q.Text); err != nil {
 		return Message{}, err
 	}
 	turn := &turn{Service: s, question: q, events: events, clock: clock{began: began}}
@@ -116,7 +116,8 @@ const (
 	keepAgain  = 250 * time.Millisecond
 )
 
-func checkQuestion(text string) error {
+// CheckQuestion says what keeps a question from being asked: Invalid, with the field "question".
+func CheckQuestion(text string) error {
 	switch n := utf8.RuneCountInString(text); {
 	case n == 0:
 		return domain.InvalidField("question", "Write a question first.")

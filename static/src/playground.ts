@@ -89,9 +89,16 @@ async function ask(form: HTMLFormElement, question: string): Promise<void> {
   } catch (e) {
     if (asking.signal.aborted) turn.stopped();
     else turn.fail(e instanceof Refusal ? e.message : "The connection broke off. Ask again.");
+    if (e instanceof Refusal) giveBack(form, question);
   } finally {
     asking = null;
   }
+}
+
+/** Puts a question that was not taken into the field again, to be mended, unless something else is being written there. */
+function giveBack(form: HTMLFormElement, question: string): void {
+  const field = form.querySelector<HTMLTextAreaElement>("textarea")!;
+  if (!field.value.trim()) field.value = question;
 }
 
 class Refusal extends Error {}
