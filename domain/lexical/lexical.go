@@ -11,7 +11,8 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// maxTermRunes bounds what one "word" may be: base64 and the like are cut, not stemmed.
+// maxTermRunes bounds what one "word" may be: base64 and the like are cut, not stemmed. As long a run of letters that are not Latin is no
+// word either, but has no spaces between its words, as whole sentences in Thai have none.
 const maxTermRunes = 40
 
 // Analyze returns the terms of text in reading order, repeats included. lang, from Guess, decides the stemmer of Latin
@@ -158,16 +159,21 @@ func (t *tokenizer) word(word string) {
 	if word == "" {
 		return
 	}
-	if utf8.RuneCountInString(word) > maxTermRunes {
-		t.asIs(strings.ToLower(string([]rune(word)[:maxTermRunes])))
-		return
-	}
+	long := utf8.RuneCountInString(word) > maxTermRunes
 	switch first, _ := utf8.DecodeRuneInString(word); scriptOf(first) {
 	case unspaced:
 		t.pairs(word)
 	case latin, plain:
+		if long {
+			t.asIs(strings.ToLower(string([]rune(word)[:maxTermRunes])))
+			return
+		}
 		t.latin(word)
 	default:
+		if long { // a script without spaces that is not among the known ones
+			t.pairs(word)
+			return
+		}
 		lower := strings.ToLower(word)
 		_, small := smallWords[otherScripts][lower]
 		folded := foldScript(lower)

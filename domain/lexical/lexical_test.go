@@ -33,6 +33,8 @@ func TestAnalyze(t *testing.T) {
 		"han beside latin":     {English, "用GitHub吗", "用 github 吗"},
 		"katakana":             {English, "サーバー", "サー ーバ バー"},
 		"thai":                 {English, "คืน", "คื ืน"},
+		"thai sentence":        {English, strings.Repeat("คืน", 20), strings.TrimSuffix(strings.Repeat("คื ืน นค ", 20), " นค ")},
+		"unspaced, unknown":    {English, strings.Repeat("ꦏꦭ", 30), strings.TrimSuffix(strings.Repeat("ꦏꦭ ꦭꦏ ", 30), " ꦭꦏ ")},
 		"korean":               {English, "환불 정책", "환불 정책"},
 		"code":                 {English, "ERR-4012", "err4012 err 4012"},
 		"code without hyphen":  {English, "err4012", "err4012 err 4012"},
