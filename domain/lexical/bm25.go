@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // The parameters of BM25 (Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009). Measured beside what
@@ -41,20 +42,49 @@ type Weights map[int32]float32
 // in titles. avg is the mean number of terms of the tenant's chunks, from MeanLength.
 func DocWeights(tenant [16]byte, terms Terms, avg float64) Weights {
 	norm := float32(k1 * (1 - b + b*float64(terms.Len())/max(avg, 1)))
-	weights := make(Weights, len(terms.Text))
-	above := make(Weights, len(terms.Above))
-	for _, term := range terms.Text {
-		weights[Hash(tenant, term)]++
-	}
-	for _, term := range terms.Above {
-		hash := Hash(tenant, term)
-		weights[hash] += titleWeight
-		above[hash] = titleBonus
-	}
+	weights, above := terms.frequencies(tenant)
 	for hash, tf := range weights {
-		weights[hash] = tf*(k1+1)/(tf+norm) + above[hash]
+		weights[hash] = weight(tf, norm, above[hash])
 	}
 	return weights
+}
+
+func weight(tf, norm, bonus float32) float32 { return tf*(k1+1)/(tf+norm) + bonus }
+
+// frequencies are how often each term counts, and the bonus of those in titles.
+func (t Terms) frequencies(tenant [16]byte) (tf, bonus Weights) {
+	tf, bonus = make(Weights, len(t.Text)), make(Weights, len(t.Above))
+	for _, term := range t.Text {
+		tf[Hash(tenant, term)]++
+	}
+	for _, term := range t.Above {
+		hash := Hash(tenant, term)
+		tf[hash] += titleWeight
+		bonus[hash] = titleBonus
+	}
+	return tf, bonus
+}
+
+// Fit reports whether weights that were stored, as PostgreSQL writes them, are those of the terms for some mean length: which one it
+// was is not kept, and a mean that drifted is no reason to write them again.
+func (t Terms) Fit(tenant [16]byte, sparse string) bool {
+	stored, err := parseSparse(sparse)
+	tf, bonus := t.frequencies(tenant)
+	if err != nil || len(stored) != min(maxNonZero, len(tf)) {
+		return false
+	}
+	var least, norm float32 // by a term that stands there least often, which tells the norm best
+	for hash, w := range stored {
+		if n := tf[hash]; least == 0 || n < least {
+			least, norm = n, n*(k1+1)/(w-bonus[hash])-n
+		}
+	}
+	for hash, w := range stored {
+		if off := math.Abs(float64(weight(tf[hash], norm, bonus[hash]) - w)); tf[hash] == 0 || norm < 0 || !(off < float64(w)/1000) {
+			return false
+		}
+	}
+	return true
 }
 
 // MeanLength is the mean number of terms of a tenant's chunks, terms in all, before it has many: a tenant's first
@@ -105,6 +135,28 @@ func (w Weights) Sparse() string {
 		out = strconv.AppendFloat(out, float64(w[hash]), 'g', 5, 32)
 	}
 	return string(append(out, "}/1000000000"...))
+}
+
+// parseSparse reads what Sparse wrote.
+func parseSparse(sparse string) (Weights, error) {
+	entries, _, _ := strings.Cut(strings.TrimPrefix(sparse, "{"), "}")
+	w := Weights{}
+	for entry := range strings.SplitSeq(entries, ",") {
+		if entry == "" {
+			continue
+		}
+		index, value, _ := strings.Cut(entry, ":")
+		i, err := strconv.ParseInt(index, 10, 32)
+		if err != nil {
+			return nil, err
+		}
+		x, err := strconv.ParseFloat(value, 32)
+		if err != nil {
+			return nil, err
+		}
+		w[int32(i-1)] = float32(x)
+	}
+	return w, nil
 }
 
 // Dot is the BM25 score of a document for a query: the inner product of their weights.

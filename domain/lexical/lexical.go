@@ -1,6 +1,7 @@
 // Package lexical turns text into terms, and terms into the BM25 weights that retrieval ranks by. It is pure: it knows
 // nothing of tenants, tables or models. The terms decide what can be found: after a change of what Analyze returns,
-// chunks that were stored before match badly until they are analysed again.
+// chunks that were stored before match badly until they are analysed again. Package ingest does that in the background, for
+// documents whose chunks an older Version analysed.
 package lexical
 
 import (
@@ -10,6 +11,10 @@ import (
 
 	"golang.org/x/text/unicode/norm"
 )
+
+// Version numbers what texts are turned into. Raise it by one with every change of the terms, weights or words of any text: of what
+// AnalyzeChunk, DocWeights or Reader.Words return. 0 is what documents have from before there were versions.
+const Version = 1
 
 // maxTermRunes bounds what one "word" may be: base64 and the like are cut, not stemmed. As long a run of letters that are not Latin is no
 // word either, but has no spaces between its words, as whole sentences in Thai have none.
