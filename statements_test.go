@@ -27,6 +27,8 @@ var made = map[string]string{
 	"domain/document/index.go: which":                                                                        "a condition that the caller has written down",
 	"domain/document/line.go: sql":                                                                           "a list of constants",
 	"domain/document/line.go: which":                                                                         "a condition that the caller has written down",
+	"domain/document/reembed.go: free":                                                                       "a condition that the caller has written down",
+	"domain/document/reembed.go: which":                                                                      "a condition that the caller has written down",
 	"domain/document/reembed.go: table":                                                                      "one of two names",
 	"domain/document/service.go: order":                                                                      "one of some texts: orderOf",
 	"domain/ingest/lease.go: sql":                                                                            "constants, and the id of the process, which is a UUID",

@@ -98,6 +98,7 @@ func TestCasesOnlyRead(t *testing.T) {
 		"document.RestoreVersion": asCall(d.RestoreVersion, id, doc, 1, user), "document.Original": asCall(d.Original, id, doc, 1),
 		"document.LeaveOutdated":  asCall(d.LeaveOutdated, document.Outdated{TenantID: id, DocumentID: doc}, time.Minute),
 		"document.ReplaceVectors": asCall(d.ReplaceVectors, document.Outdated{TenantID: id, DocumentID: doc}, "m", [][]float32{{1}}),
+		"document.ReplaceWords":   asCall(d.ReplaceWords, document.Outdated{TenantID: id, DocumentID: doc}, 1, []document.NewChunk{}, []document.Word{}),
 		"chat.SaveBot":            asCall(k.SaveBot, id, m.bot.ID, form), "chat.AllowOrigin": asCall(k.AllowOrigin, id, m.bot.ID, "https://x.example"),
 		"chat.ForbidOrigin": asCall(k.ForbidOrigin, id, m.bot.ID, "https://x.example"), "chat.NewVisitor": asCall(k.NewVisitor, id, m.bot.ID),
 		"chat.Visitor": asCall(k.Visitor, id, m.bot.ID, token), "chat.NewConversation": asCall(k.NewConversation, id, m.bot.ID, asker),
@@ -142,6 +143,7 @@ func TestCasesOnlyRead(t *testing.T) {
 		"document.Waiting":     asCall(d.Waiting, []domain.ID{id}),
 		"document.KeepVectors": asCall(d.KeepVectors, id), // queues what is not lacking here
 		"document.HasOutdated": asCall(d.HasOutdated, id, "m"), "document.NextOutdated": asCall(d.NextOutdated, id, "m"),
+		"document.HasOlder": asCall(d.HasOlder, id, 99), "document.NextOlder": asCall(d.NextOlder, id, 99),
 		"questions.Overview": asCall(q.Overview, id, questions.Filter{}), "questions.All": asCall(q.All, id), "questions.Names": asCall(q.Names, id),
 		"questions.Progress": asCall(q.Progress, id), "questions.Notice": asCall(q.Notice, id), "questions.Calibration": asCall(q.Calibration, id),
 		"questions.Follows": nil, "retrieve.State": nil, // statements of a transaction

@@ -9,6 +9,7 @@ import (
 
 	"bitb/domain"
 	"bitb/domain/document"
+	"bitb/domain/lexical"
 	"bitb/domain/llm"
 )
 
@@ -111,7 +112,7 @@ func (d *Database) finish(t testing.TB, tenantID, id domain.ID, became map[strin
 func (d *Database) Content(t testing.TB, a document.Attempt, became map[string]int, texts ...string) document.Content {
 	t.Helper()
 	whole := strings.Join(texts, "\n")
-	content := document.Content{Format: "text", Title: a.Name, Language: "en", Model: llm.NewHashing().Model(), Text: []document.Page{{Text: whole}}}
+	content := document.Content{Format: "text", Title: a.Name, Language: "en", Model: llm.NewHashing().Model(), Analysis: lexical.Version, Text: []document.Page{{Text: whole}}}
 	chunks := make([]document.NewChunk, len(texts))
 	start := 0
 	for i, text := range texts {

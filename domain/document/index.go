@@ -61,6 +61,12 @@ func count(ctx context.Context, tx pgx.Tx, tenantID domain.ID, ids []domain.ID, 
 	return nil
 }
 
+// changed notes that a search may find otherwise now what it found before, whatever its figures.
+func changed(ctx context.Context, tx pgx.Tx, tenantID domain.ID) error {
+	_, err := tx.Exec(ctx, "update corpora set index_version = index_version + 1, changed_at = clock_timestamp() where tenant_id = $1", tenantID)
+	return err
+}
+
 // keepUp tells what follows the index that it changed: the tests of the tenant, and the approximate index, which is given what
 // it lacks for a tenant whose searches look into it.
 func (s *Service) keepUp(ctx context.Context, tx pgx.Tx, tenantID domain.ID) error {
@@ -240,24 +246,15 @@ func replaceIndexed(ctx context.Context, tx pgx.Tx, tenantID domain.ID, k NewChu
 	if err := tx.QueryRow(ctx, "select indexed from chunks where tenant_id = $1 and id = $2", tenantID, k.ID).Scan(&indexed); err != nil {
 		return err
 	}
-	ids := []domain.ID{k.ID}
-	if indexed {
-		if err := count(ctx, tx, tenantID, ids, -1); err != nil {
-			return err
-		}
-		if err := countWords(ctx, tx, tenantID, ids, -1); err != nil {
-			return err
-		}
-	} else if _, err := tx.Exec(ctx, "select from corpora where tenant_id = $1 for update", tenantID); err != nil {
+	ids, found := []domain.ID{k.ID}, []domain.ID{}
+	if k.hidden = !indexed; indexed {
+		found = ids
+	}
+	if err := takeWords(ctx, tx, tenantID, ids, found); err != nil {
 		return err
 	}
-	if err := removeWords(ctx, tx, tenantID, ids); err != nil {
-		return err
-	}
-	k.hidden = !indexed
 	for _, sql := range []string{
 		"delete from chunk_embeddings where tenant_id = $1 and chunk_id = $2", "delete from hidden_embeddings where tenant_id = $1 and chunk_id = $2",
-		"delete from search.lexemes where tenant_id = $1 and chunk_id = $2", "delete from search.hidden_lexemes where tenant_id = $1 and chunk_id = $2",
 	} {
 		if _, err := tx.Exec(ctx, sql, tenantID, k.ID); err != nil {
 			return fmt.Errorf("take a chunk out of the index: %w", err)
@@ -279,13 +276,43 @@ func replaceIndexed(ctx context.Context, tx pgx.Tx, tenantID domain.ID, k NewChu
 	if err := insertVectors(ctx, tx, a, content); err != nil {
 		return err
 	}
-	if err := insertLexemes(ctx, tx, a, content); err != nil {
+	return putWords(ctx, tx, a, content, found)
+}
+
+// takeWords takes the terms and words of chunks out of the index, and out of the figures those of the chunks that can be found.
+func takeWords(ctx context.Context, tx pgx.Tx, tenantID domain.ID, ids, found []domain.ID) error {
+	if len(found) > 0 {
+		if err := count(ctx, tx, tenantID, found, -1); err != nil {
+			return err
+		}
+		if err := countWords(ctx, tx, tenantID, found, -1); err != nil {
+			return err
+		}
+	} else if _, err := tx.Exec(ctx, "select from corpora where tenant_id = $1 for update", tenantID); err != nil {
 		return err
 	}
-	if err := insertWords(ctx, tx, tenantID, content.Chunks); err != nil || !indexed {
+	if err := removeWords(ctx, tx, tenantID, ids); err != nil {
 		return err
 	}
-	return count(ctx, tx, tenantID, ids, 1)
+	for _, sql := range []string{
+		"delete from search.lexemes where tenant_id = $1 and chunk_id = any($2)", "delete from search.hidden_lexemes where tenant_id = $1 and chunk_id = any($2)",
+	} {
+		if _, err := tx.Exec(ctx, sql, tenantID, ids); err != nil {
+			return fmt.Errorf("remove lexemes: %w", err)
+		}
+	}
+	return nil
+}
+
+// putWords puts them in again as they are now.
+func putWords(ctx context.Context, tx pgx.Tx, a Attempt, c Content, found []domain.ID) error {
+	if err := insertLexemes(ctx, tx, a, c); err != nil {
+		return err
+	}
+	if err := insertWords(ctx, tx, a.TenantID, c.Chunks); err != nil || len(found) == 0 {
+		return err
+	}
+	return count(ctx, tx, a.TenantID, found, 1)
 }
 
 func insertLexemes(ctx context.Context, tx pgx.Tx, a Attempt, c Content) error {

@@ -15,22 +15,27 @@ import (
 // model's vector of the question, until the document is embedded anew: its vectors are all of the one model, or all of the
 // other.
 
-// Outdated is a document to embed anew.
+// Outdated is a document to embed or to analyse anew.
 type Outdated struct {
 	TenantID   domain.ID
 	DocumentID domain.ID
-	Title      string  // its own, or its name
-	Chunks     []Chunk // in order, with what is switched off
+	Title      string // its own, or its name
+	Language   string
+	Chunks     []Chunk // in order, with what is switched off; of one to analyse see NextOlder
 
 	model    string
+	analysis int
 	reading  int
 	revision int
 }
 
-// ErrLater says that documents are outdated, and that none of them can be embedded now: they are being read, or were refused.
-var ErrLater = errors.New("nothing can be embedded now")
+// ErrLater says that documents are outdated, and that it is the turn of none of them now: they are being read, or were refused.
+var ErrLater = errors.New("it is the turn of no document now")
 
-const hasOther = "d.tenant_id = $1 and d.chunk_count > 0 and d.embedding_model <> $2"
+const (
+	hasOther = "d.tenant_id = $1 and d.chunk_count > 0 and d.embedding_model <> $2"
+	isRead   = "d.status in ('ready', 'failed')"
+)
 
 // HasOutdated reports whether a model other than this one made vectors of the tenant. It takes two steps in an index.
 func (s *Service) HasOutdated(ctx context.Context, tenantID domain.ID, model string) (has bool, err error) {
@@ -47,17 +52,8 @@ func (s *Service) HasOutdated(ctx context.Context, tenantID domain.ID, model str
 func (s *Service) NextOutdated(ctx context.Context, tenantID domain.ID, model string) (Outdated, error) {
 	o := Outdated{TenantID: tenantID}
 	err := s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) error {
-		var free bool
-		err := tx.QueryRow(ctx, `
-			select id, coalesce(nullif(title, ''), name), embedding_model, edit_revision, status in ('ready', 'failed') and due_at <= clock_timestamp() as free
-			from documents d where `+hasOther+` order by free desc, id limit 1`, tenantID, model).Scan(&o.DocumentID, &o.Title, &o.model, &o.revision, &free)
-		switch {
-		case errors.Is(err, pgx.ErrNoRows):
-			return ErrNothing
-		case err != nil:
-			return fmt.Errorf("find an outdated document: %w", err)
-		case !free:
-			return ErrLater
+		if err := nextOutdated(ctx, tx, &o, isRead+" and d.due_at <= clock_timestamp()", hasOther, model); err != nil {
+			return err
 		}
 		rows, err := tx.Query(ctx, `select id, reading, text, heading from chunks where tenant_id = $1 and document_id = $2 order by ordinal`, tenantID, o.DocumentID)
 		if err != nil {
@@ -72,6 +68,24 @@ func (s *Service) NextOutdated(ctx context.Context, tenantID domain.ID, model st
 	return o, err
 }
 
+// nextOutdated fills in a document that is outdated, one that is free if there is any. Both are conditions from this package.
+func nextOutdated(ctx context.Context, tx pgx.Tx, o *Outdated, free, which string, than any) error {
+	var now bool
+	err := tx.QueryRow(ctx, `
+		select id, coalesce(nullif(title, ''), name), language, embedding_model, analysis, edit_revision, `+free+` as free
+		from documents d where `+which+` order by free desc, id limit 1`, o.TenantID, than).
+		Scan(&o.DocumentID, &o.Title, &o.Language, &o.model, &o.analysis, &o.revision, &now)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return ErrNothing
+	case err != nil:
+		return fmt.Errorf("find an outdated document: %w", err)
+	case !now:
+		return ErrLater
+	}
+	return nil
+}
+
 // ReplaceVectors gives the document the vectors that the model made of its chunks, in their order: searches find the old ones
 // or the new. When the document changed meanwhile, nothing is written: ErrSuperseded.
 func (s *Service) ReplaceVectors(ctx context.Context, o Outdated, model string, vectors [][]float32) error {
@@ -79,11 +93,14 @@ func (s *Service) ReplaceVectors(ctx context.Context, o Outdated, model string, 
 		if err := takeTime(ctx, tx); err != nil {
 			return err
 		}
-		if err := unchanged(ctx, tx, o); err != nil {
+		now, err := unchanged(ctx, tx, o)
+		if err != nil {
 			return err
 		}
-		// As whoever writes to the index does: see count. What was answered before may be answered otherwise now.
-		if _, err := tx.Exec(ctx, "update corpora set index_version = index_version + 1, changed_at = clock_timestamp() where tenant_id = $1", o.TenantID); err != nil {
+		if now.model != o.model {
+			return ErrSuperseded
+		}
+		if err := changed(ctx, tx, o.TenantID); err != nil { // before all else, as whoever writes to the index: see count
 			return err
 		}
 		content, err := withVectors(ctx, tx, o, model, vectors)
@@ -108,31 +125,39 @@ func (s *Service) ReplaceVectors(ctx context.Context, o Outdated, model string, 
 	})
 }
 
-// unchanged takes the document's row and makes sure that its chunks are still those that were embedded.
-func unchanged(ctx context.Context, tx pgx.Tx, o Outdated) error {
-	now := o
-	err := tx.QueryRow(ctx, `select embedding_model, edit_revision from documents where tenant_id = $1 and id = $2 for no key update`,
-		o.TenantID, o.DocumentID).Scan(&now.model, &now.revision)
+// unchanged takes the document's row and makes sure that its chunks are still those that were looked at.
+func unchanged(ctx context.Context, tx pgx.Tx, o Outdated) (now Outdated, err error) {
+	err = tx.QueryRow(ctx, `select embedding_model, analysis, edit_revision from documents where tenant_id = $1 and id = $2 for no key update`,
+		o.TenantID, o.DocumentID).Scan(&now.model, &now.analysis, &now.revision)
 	if err == nil {
 		err = tx.QueryRow(ctx, "select coalesce(max(reading), 0) from chunks where tenant_id = $1 and document_id = $2", o.TenantID, o.DocumentID).Scan(&now.reading)
 	}
-	if errors.Is(err, pgx.ErrNoRows) || (err == nil && (now.model != o.model || now.revision != o.revision || now.reading != o.reading)) {
-		return ErrSuperseded
+	if errors.Is(err, pgx.ErrNoRows) || (err == nil && (now.revision != o.revision || now.reading != o.reading)) {
+		return now, ErrSuperseded
 	}
-	return err
+	return now, err
+}
+
+// hiddenChunks are those whose part of the index waits to be switched on.
+func hiddenChunks(ctx context.Context, tx pgx.Tx, o Outdated) (map[domain.ID]bool, error) {
+	rows, err := tx.Query(ctx, "select id from chunks where tenant_id = $1 and document_id = $2 and not indexed", o.TenantID, o.DocumentID)
+	if err != nil {
+		return nil, err
+	}
+	hidden := map[domain.ID]bool{}
+	var id domain.ID
+	if _, err := pgx.ForEachRow(rows, []any{&id}, func() error { hidden[id] = true; return nil }); err != nil {
+		return nil, fmt.Errorf("find what is switched off: %w", err)
+	}
+	return hidden, nil
 }
 
 // withVectors are the chunks with their vectors, each for where its part of the index is now.
 func withVectors(ctx context.Context, tx pgx.Tx, o Outdated, model string, vectors [][]float32) (Content, error) {
 	content := Content{Model: model}
-	rows, err := tx.Query(ctx, "select id from chunks where tenant_id = $1 and document_id = $2 and not indexed", o.TenantID, o.DocumentID)
+	hidden, err := hiddenChunks(ctx, tx, o)
 	if err != nil {
 		return content, err
-	}
-	hidden := map[domain.ID]bool{}
-	var id domain.ID
-	if _, err := pgx.ForEachRow(rows, []any{&id}, func() error { hidden[id] = true; return nil }); err != nil {
-		return content, fmt.Errorf("find what is switched off: %w", err)
 	}
 	for i, c := range o.Chunks {
 		content.Chunks = append(content.Chunks, NewChunk{Chunk: c, Vector: vectors[i], hidden: hidden[c.ID]})

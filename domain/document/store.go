@@ -105,6 +105,7 @@ type Content struct {
 	Chunks   []NewChunk
 	Edits    []Edit // of the attempt, with what became of them
 	Model    string // that made the vectors
+	Analysis int    // lexical.Version, by which the words were analysed
 }
 
 // NewChunk is a chunk to store, with what makes it findable.
@@ -264,7 +265,7 @@ func markReady(ctx context.Context, tx pgx.Tx, r Attempt, c Content) error {
 	if err != nil {
 		return fmt.Errorf("mark a document ready: %w", err)
 	}
-	return nil
+	return noteAnalysis(ctx, tx, r.TenantID, r.DocumentID, c.Analysis)
 }
 
 // Delete removes a document with all that was made from it, and returns its name. It answers nothing from that moment on,

@@ -46,6 +46,22 @@ func insertWords(ctx context.Context, tx pgx.Tx, tenantID domain.ID, chunks []Ne
 	return nil
 }
 
+// correctKeys gives words the keys that they have now, and reports whether any had others.
+func correctKeys(ctx context.Context, tx pgx.Tx, tenantID domain.ID, words []Word) (bool, error) {
+	n := len(words)
+	hashes, texts, keys := make([]int32, n), make([]string, n), make([]string, n)
+	for i, w := range words {
+		hashes[i], texts[i], keys[i] = w.Hash, w.Text, w.Keys
+	}
+	tag, err := tx.Exec(ctx, `update search.vocabulary v set keys = w.keys::integer[]
+		from unnest($2::integer[], $3::text[], $4::text[]) as w (hash, word, keys)
+		where v.tenant_id = $1 and v.hash = w.hash and v.word = w.word and v.keys <> w.keys::integer[]`, tenantID, hashes, texts, keys)
+	if err != nil {
+		return false, fmt.Errorf("correct the keys of words: %w", err)
+	}
+	return tag.RowsAffected() > 0, nil
+}
+
 // countWords counts the words of chunks that are switched on (sign 1) or off (-1).
 func countWords(ctx context.Context, tx pgx.Tx, tenantID domain.ID, ids []domain.ID, sign int) error {
 	_, err := tx.Exec(ctx, `

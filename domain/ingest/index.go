@@ -41,8 +41,8 @@ func (s *Service) Index(ctx context.Context, tenantID domain.ID, title, language
 	return k, nil
 }
 
-// weigh works out what finds a chunk by its words.
-func weigh(k *document.NewChunk, tenantID domain.ID, reader lexical.Reader, title string, lang lexical.Lang, mean float64) {
+// weigh works out what finds a chunk by its words, and returns its terms.
+func weigh(k *document.NewChunk, tenantID domain.ID, reader lexical.Reader, title string, lang lexical.Lang, mean float64) lexical.Terms {
 	found := lexical.AnalyzeChunk(title, k.Heading, k.Text, lang)
 	weights := lexical.DocWeights(tenantID, found, mean)
 	k.Terms, k.Lexemes, k.Weights = found.Len(), weights.Terms(), weights.Sparse()
@@ -50,6 +50,7 @@ func weigh(k *document.NewChunk, tenantID domain.ID, reader lexical.Reader, titl
 	for _, w := range reader.Words(title, k.Heading, k.Text, lang) {
 		k.Words = append(k.Words, document.Word(w))
 	}
+	return found
 }
 
 // index makes the chunks of a document findable: with several calls of the embedder at once, and by their words meanwhile.
@@ -86,7 +87,7 @@ func (w *worker) index(ctx context.Context, a document.Attempt, content *documen
 			return nil
 		})
 	}
-	content.Model = w.Embedder.Model()
+	content.Model, content.Analysis = w.Embedder.Model(), lexical.Version
 	return group.Wait()
 }
 

@@ -98,10 +98,10 @@ func (l *lease) rescue(ctx context.Context) error {
 	tag, err := pool.Exec(ctx, `
 		with running as materialized (
 			select id, attempted_by[array_upper(attempted_by, 1)] as worker from river.river_job
-			where state = 'running' and kind in ($1, $3, $4, $5) and attempted_by[array_upper(attempted_by, 1)] <> $2)
+			where state = 'running' and kind in ($1, $3, $4, $5, $6) and attempted_by[array_upper(attempted_by, 1)] <> $2)
 		update river.river_job j set state = 'available', scheduled_at = now()
 		from running r
-		where j.id = r.id and j.state = 'running' and pg_try_advisory_xact_lock(hashtextextended(r.worker, 0))`, jobKind, l.id, upkeepKind, reembedKind, followKind)
+		where j.id = r.id and j.state = 'running' and pg_try_advisory_xact_lock(hashtextextended(r.worker, 0))`, jobKind, l.id, upkeepKind, reembedKind, followKind, reanalyseKind)
 	if err != nil {
 		return fmt.Errorf("take over jobs: %w", err)
 	}

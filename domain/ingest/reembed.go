@@ -20,11 +20,11 @@ import (
 // is swapped in one transaction, so a turn that dies is taken up at the document where it was.
 
 const (
-	reembedKind  = "reembed"
-	reembedTurn  = 30 * time.Second // then the other tenants have theirs
-	reembedLater = time.Minute      // until a tenant whose documents are all busy is looked at again
-	refusedFor   = time.Hour        // until a document is tried again whose text the model refuses
-	lookEvery    = time.Hour        // how often all tenants are looked at, besides the start
+	reembedKind = "reembed"
+	anewTurn    = 30 * time.Second // then the other tenants have theirs
+	anewLater   = time.Minute      // until a tenant whose documents are all busy is looked at again
+	refusedFor  = time.Hour        // until a document is tried again whose text the model refuses
+	lookEvery   = time.Hour        // how often all tenants are looked at, besides the start
 )
 
 // reembed embeds a tenant's documents anew. Its queue belongs to the model: while processes with the old and the new setting run
@@ -41,16 +41,16 @@ func (s *Service) reembedQueue() string {
 	return reembedKind + "_" + hex.EncodeToString(sum[:8])
 }
 
-// lookOver finds the tenants with documents of another model, and those whose vectors an index lacks, until ctx ends.
+// lookOver finds the tenants with documents of another model or an older analysis, and those whose vectors an index lacks, until ctx ends.
 func (s *Service) lookOver(ctx context.Context) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for {
 		err := s.Tenants.Each(ctx, func(id domain.ID) error {
-			return errors.Join(s.reembedIfOutdated(ctx, id), s.documents.KeepVectors(ctx, id))
+			return errors.Join(s.reembedIfOutdated(ctx, id), s.reanalyseIfOlder(ctx, id), s.documents.KeepVectors(ctx, id))
 		})
 		if err != nil && ctx.Err() == nil {
-			s.Log.WarnContext(ctx, "not every tenant's vectors were looked over", "error", err)
+			s.Log.WarnContext(ctx, "not every tenant's index was looked over", "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -83,13 +83,13 @@ type reembedder struct {
 func (r *reembedder) Work(ctx context.Context, j *river.Job[reembed]) error {
 	ctx = domain.WithIdentity(ctx, domain.Identity{TenantID: j.Args.TenantID})
 	model, refused := r.Embedder.Model(), 0
-	for began := time.Now(); time.Since(began) < reembedTurn; {
+	for began := time.Now(); time.Since(began) < anewTurn; {
 		o, err := r.documents.NextOutdated(ctx, j.Args.TenantID, model)
 		switch {
 		case errors.Is(err, document.ErrNothing):
 			return nil
 		case errors.Is(err, document.ErrLater):
-			return river.JobSnooze(reembedLater)
+			return river.JobSnooze(anewLater)
 		case err != nil:
 			return err
 		}

@@ -84,7 +84,7 @@ type Config struct {
 	Log      *slog.Logger
 	Reader   Reader
 	Embedder Embedder
-	Tenants  Tenants // whose documents are embedded anew when the model changes
+	Tenants  Tenants // whose documents are embedded and analysed anew when that is due
 	Hints    Hints
 	Metrics  Metrics
 	Workers  int // documents worked on at once by this process
@@ -167,7 +167,7 @@ func NewService(c Config) (*Service, error) {
 	}
 	if c.Workers > 0 {
 		config.Queues = map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: c.Workers}, upkeepKind: {MaxWorkers: 1},
-			s.reembedQueue(): {MaxWorkers: 1}, followKind: {MaxWorkers: 1}}
+			s.reembedQueue(): {MaxWorkers: 1}, reanalyseQueue(): {MaxWorkers: 1}, followKind: {MaxWorkers: 1}}
 	}
 	client, err := river.NewClient(riverpgxv5.New(c.DB.QueuePool()), config)
 	if err != nil {
@@ -206,7 +206,7 @@ func dated(ctx context.Context, jobs []*rivertype.JobInsertParams, insert func(c
 func (s *Service) Use(documents *document.Service) error {
 	s.documents = documents
 	err := errors.Join(river.AddWorkerSafely(s.workers, &worker{Service: s}), river.AddWorkerSafely(s.workers, &keeper{Service: s}),
-		river.AddWorkerSafely(s.workers, &reembedder{Service: s}),
+		river.AddWorkerSafely(s.workers, &reembedder{Service: s}), river.AddWorkerSafely(s.workers, &reanalyser{Service: s}),
 		river.AddWorkerSafely(s.workers, &following{Service: s}))
 	if err != nil {
 		return fmt.Errorf("add the workers: %w", err)
