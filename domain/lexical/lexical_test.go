@@ -130,6 +130,9 @@ func TestWeigh(t *testing.T) {
 	if got, full := w.Weights[h("what")], IDF(1000, 100); float64(got) > full/4 {
 		t.Errorf("a small word weighs %f of %f", got, full)
 	}
+	if got, once := float64(w.Weights[h("refund")]), IDF(1100, 20); math.Abs(got-math.Sqrt2*once) > 1e-5 {
+		t.Errorf("a word that is said twice weighs %f, and once %f", got, once)
+	}
 	if _, ok := w.Weights[h("zebra")]; ok {
 		t.Error("a word that no document has is searched for")
 	}
