@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -28,10 +29,15 @@ func evaluate(ctx context.Context, args []string, getenv func(string) string, st
 	flags.StringVar(&c.top, "top", "5,10", "")
 	flags.IntVar(&c.budget, "budget", 1600, "")
 	asJSON := flags.Bool("json", false, "")
-	sides := retrieve.Both
-	flags.Func("search", "", func(by string) error {
-		if sides = retrieve.Sides(by); sides != retrieve.Both && sides != retrieve.WordsOnly && sides != retrieve.VectorsOnly {
-			return errors.New("it is both, words or vectors")
+	ways := []retrieve.Sides{retrieve.Both}
+	flags.Func("search", "", func(list string) error {
+		ways = nil
+		for by := range strings.SplitSeq(list, ",") {
+			way := retrieve.Sides(by)
+			if way != retrieve.Both && way != retrieve.WordsOnly && way != retrieve.VectorsOnly || slices.Contains(ways, way) {
+				return errors.New("it is both, words or vectors, or some of them with commas between")
+			}
+			ways = append(ways, way)
 		}
 		return nil
 	})
@@ -56,7 +62,7 @@ func evaluate(ctx context.Context, args []string, getenv func(string) string, st
 	case c.dir != "":
 		return c.run(ctx, *asJSON, stdout)
 	}
-	return evaluateSets(ctx, sets, sides, *asJSON, getenv, stdout)
+	return evaluateSets(ctx, sets, ways, *asJSON, getenv, stdout)
 }
 
 const noSet = "eval needs a set: bitb eval --chunks DIR, or bitb eval --set DIR…"

@@ -27,8 +27,8 @@ import (
 	"bitb/handlers"
 )
 
-// evaluateSets is "bitb eval --set": each set goes into tenants of its own, which are erased when it is measured.
-func evaluateSets(ctx context.Context, dirs []string, sides retrieve.Sides, asJSON bool, getenv func(string) string, stdout io.Writer) error {
+// evaluateSets is "bitb eval --set": each set goes into tenants of its own, which are erased when it is measured, by each of the ways.
+func evaluateSets(ctx context.Context, dirs []string, ways []retrieve.Sides, asJSON bool, getenv func(string) string, stdout io.Writer) error {
 	var sets []*eval.Judged
 	for _, dir := range dirs {
 		set, err := eval.LoadJudged(dir)
@@ -46,24 +46,32 @@ func evaluateSets(ctx context.Context, dirs []string, sides retrieve.Sides, asJS
 		return err
 	}
 	defer l.db.Close()
-	l.sides = sides
 	if _, err := l.tenants.EraseScratch(ctx, tenant.LeftAfter); err != nil {
 		return err
 	}
 	said := newProgress(os.Stderr)
+	askers := make([]eval.Asker, len(ways))
+	for i, by := range ways {
+		askers[i] = asker{l, by}
+	}
 	for i, set := range sets {
-		measured, err := set.Measure(ctx, l, l, said.of(set.Name))
+		measured, err := set.Measure(ctx, l, said.of(set.Name), askers...)
 		said.clear()
 		if err != nil {
 			return fmt.Errorf("%s: %w", set.Name, err)
 		}
-		if asJSON {
-			err = json.NewEncoder(stdout).Encode(measured)
-		} else {
-			err = measured.Print(stdout, i == 0)
-		}
-		if err != nil {
-			return err
+		for j, m := range measured {
+			if len(ways) > 1 {
+				m.Search = string(ways[j])
+			}
+			if asJSON {
+				err = json.NewEncoder(stdout).Encode(m)
+			} else {
+				err = m.Print(stdout, i+j == 0)
+			}
+			if err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -78,7 +86,12 @@ type laboratory struct {
 	search    *retrieve.Service
 	chat      *chat.Service
 	readers   int
-	sides     retrieve.Sides // by which it searches
+}
+
+// asker asks by words, by vectors or by both.
+type asker struct {
+	*laboratory
+	by retrieve.Sides
 }
 
 func newLaboratory(ctx context.Context, c Config) (*laboratory, error) {
@@ -197,7 +210,7 @@ func (l *laboratory) storeOne(ctx context.Context, tenantID domain.ID, e eval.En
 }
 
 // Ask searches as an answer does, for a follow-up too. further searches for the same once more, as deep as it is told.
-func (l *laboratory) Ask(ctx context.Context, tenantID domain.ID, history []eval.Turn, question string) (passages []eval.Passage, further func(depth int) ([]eval.Passage, error), err error) {
+func (l asker) Ask(ctx context.Context, tenantID domain.ID, history []eval.Turn, question string) (passages []eval.Passage, further func(depth int) ([]eval.Passage, error), err error) {
 	messages := make([]chat.Message, len(history))
 	for i, turn := range history {
 		messages[i] = chat.Message{Author: chat.Answer, Text: turn.Text}
@@ -219,10 +232,10 @@ func (l *laboratory) Ask(ctx context.Context, tenantID domain.ID, history []eval
 }
 
 // retrieve searches. A search that had to do without its models would be another one, so it is an error.
-func (l *laboratory) retrieve(ctx context.Context, tenantID domain.ID, q retrieve.Query) ([]eval.Passage, error) {
-	if l.sides != retrieve.Both {
+func (l asker) retrieve(ctx context.Context, tenantID domain.ID, q retrieve.Query) ([]eval.Passage, error) {
+	if l.by != retrieve.Both {
 		settings := l.search.Defaults()
-		settings.Search, settings.Rerank = l.sides, false
+		settings.Search, settings.Rerank = l.by, false
 		q.Settings = &settings
 	}
 	found, err := l.search.Retrieve(ctx, tenantID, q)

@@ -18,6 +18,7 @@ import (
 // measured is a line of `bitb eval --set … --json`.
 type measured struct {
 	Set       string    `json:"set"`
+	Search    string    `json:"search"`
 	NDCG10    float64   `json:"ndcg10"`
 	Recall5   float64   `json:"recall5"`
 	Recall100 float64   `json:"recall100"`
@@ -80,12 +81,18 @@ func TestEvalSetsByAModel(t *testing.T) {
 		"BITB_EMBEDDING_MODEL": "scripted"}
 	var out strings.Builder
 	set := filepath.Join("..", "domain", "eval", "testdata", "shops")
-	if err := run(t.Context(), []string{"eval", "--set", set, "--search", "vectors", "--json"}, func(name string) string { return settings[name] }, &out); err != nil {
+	if err := run(t.Context(), []string{"eval", "--set", set, "--search", "vectors,words", "--json"}, func(name string) string { return settings[name] }, &out); err != nil {
 		t.Fatal(err)
 	}
-	var shops measured
-	if err := json.Unmarshal([]byte(out.String()), &shops); err != nil || shops.NDCG10 == 0 || len(model.Embed.Requests()) == 0 {
-		t.Errorf("%s after %d requests, %v", out.String(), len(model.Embed.Requests()), err)
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	if len(lines) != 2 || len(model.Embed.Requests()) == 0 {
+		t.Fatalf("%s after %d requests", out.String(), len(model.Embed.Requests()))
+	}
+	for i, by := range []string{"vectors", "words"} {
+		var shops measured
+		if err := json.Unmarshal([]byte(lines[i]), &shops); err != nil || shops.NDCG10 == 0 || shops.Search != by {
+			t.Errorf("%s: %v", lines[i], err)
+		}
 	}
 }
 

@@ -39,7 +39,7 @@ const usage = `bitb turns documents into a chatbot that cites them.
   bitb extract FILE…    print what is read from files, as Markdown
   bitb eval --chunks DIR [--tokens 128,320] [--overlap 0,32] [--top 5,10] [--budget 1600] [--json]
                         measure how documents are best cut, on a set of questions (docs/chunks.md)
-  bitb eval --set DIR… [--search both|words|vectors] [--json]
+  bitb eval --set DIR… [--search both,words,vectors] [--json]
                         measure how well questions find their documents, on sets with judgements, through the database and
                         the models of the settings; --json prints an object a line for each set (docs/retrieval.md)
 

@@ -99,10 +99,11 @@ func TestFigures(t *testing.T) {
 	s.answers = map[string][]string{"one": {"b", "b", "a", "b"}, "two": {"a"}, "none": {"a"}}
 	s.further = map[string][]string{"two": {"b", "a", "c"}}
 	s.scores = map[string]float64{"one": .5, "two": .4, "none": .4}
-	got, err := set.Measure(t.Context(), s, s, quiet)
+	all, err := set.Measure(t.Context(), s, quiet, s)
 	if err != nil {
 		t.Fatal(err)
 	}
+	got := all[0]
 	// 1: b, a of {a: 3, b: 1}; 2: a, b, c of {c: 1}, c only when more is looked for; 3 finds nothing
 	gain := func(rank float64) float64 { return 1 / math.Log2(rank+1) }
 	auc := (2 + 1.5 + .5) / 6 // .5, .4 and 0 against .4 and 0
@@ -160,10 +161,11 @@ func TestTenantsAndHistory(t *testing.T) {
 	set.Name = "set"
 	s := newShelf()
 	s.answers = map[string][]string{"before / one": {"a"}, "two": {"b"}}
-	got, err := set.Measure(t.Context(), s, s, quiet)
+	all, err := set.Measure(t.Context(), s, quiet, s)
 	if err != nil {
 		t.Fatal(err)
 	}
+	got := all[0]
 	if got.NDCG10 != 1 || got.LastTurn == nil || got.LastTurn.NDCG10 != .5 {
 		t.Errorf("%+v", got)
 	}
@@ -203,16 +205,16 @@ func TestErasedWhateverHappens(t *testing.T) {
 	}
 	s := newShelf()
 	s.fail = "one"
-	if _, err := set.Measure(t.Context(), s, s, quiet); err == nil || err.Error() != "ask the question 1: no answer" || len(s.erased) != 1 {
+	if _, err := set.Measure(t.Context(), s, quiet, s); err == nil || err.Error() != "ask the question 1: no answer" || len(s.erased) != 1 {
 		t.Errorf("%v, erased %q", err, s.erased)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := set.Measure(ctx, s, s, quiet); err == nil || err.Error() != "stopped before it was measured" || len(s.erased) != 2 {
+	if _, err := set.Measure(ctx, s, quiet, s); err == nil || err.Error() != "stopped before it was measured" || len(s.erased) != 2 {
 		t.Errorf("%v, erased %q", err, s.erased)
 	}
 	s.fail, s.answers["one"] = "", []string{"of nobody"}
-	if _, err := set.Measure(t.Context(), s, s, quiet); err == nil || err.Error() != "ask the question 1: a document of another tenant was found" {
+	if _, err := set.Measure(t.Context(), s, quiet, s); err == nil || err.Error() != "ask the question 1: a document of another tenant was found" {
 		t.Errorf("%v", err)
 	}
 }

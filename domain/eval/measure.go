@@ -33,7 +33,8 @@ type Passage struct {
 
 // Measured is what was measured on a set. With a history before its questions, LastTurn is what the questions by themselves find.
 type Measured struct {
-	Set string `json:"set"`
+	Set    string `json:"set"`
+	Search string `json:"search,omitempty"` // by what, where several ways are measured
 	Figures
 	LastTurn *LastTurn `json:"last_turn,omitempty"`
 
@@ -50,11 +51,10 @@ type LastTurn struct {
 // eraseWithin is how long erasing may take when everything else is over.
 const eraseWithin = 10 * time.Minute
 
-// Measure loads the set into tenants that it makes, asks its questions one after the other, and erases the tenants, however it
+// Measure loads the set into tenants that it makes, asks each asker its questions one after the other, and erases the tenants, however it
 // ends. progress is told what is done, in words.
-func (set *Judged) Measure(ctx context.Context, library Library, asker Asker, progress func(doing string, done, of int)) (m Measured, err error) {
-	m = Measured{Set: set.Name, Documents: len(set.entries), Questions: len(set.questions), Unanswerable: len(set.unanswerable)}
-	run := &run{Judged: set, asker: asker, progress: progress, tenants: map[string]*corpus{}}
+func (set *Judged) Measure(ctx context.Context, library Library, progress func(doing string, done, of int), askers ...Asker) (all []Measured, err error) {
+	run := &run{Judged: set, progress: progress, tenants: map[string]*corpus{}}
 	defer func() {
 		if ctx.Err() != nil {
 			err = errors.New("stopped before it was measured")
@@ -63,15 +63,23 @@ func (set *Judged) Measure(ctx context.Context, library Library, asker Asker, pr
 	}()
 	began := time.Now()
 	if err := run.load(ctx, library); err != nil {
-		return m, err
+		return nil, err
 	}
-	m.Loading = time.Since(began)
-	if m.Figures, err = run.ask(ctx, true); err != nil || !set.history {
-		return m, err
+	loading := time.Since(began)
+	for _, run.asker = range askers {
+		m := Measured{Set: set.Name, Documents: len(set.entries), Questions: len(set.questions), Unanswerable: len(set.unanswerable), Loading: loading}
+		if m.Figures, err = run.ask(ctx, true); err != nil {
+			return nil, err
+		}
+		if set.history {
+			m.LastTurn = &LastTurn{Set: set.Name}
+			if m.LastTurn.Figures, err = run.ask(ctx, false); err != nil {
+				return nil, err
+			}
+		}
+		all = append(all, m)
 	}
-	m.LastTurn = &LastTurn{Set: set.Name}
-	m.LastTurn.Figures, err = run.ask(ctx, false)
-	return m, err
+	return all, nil
 }
 
 // run is one measuring of a set.

@@ -95,7 +95,7 @@ func (m Measured) Print(w io.Writer, first bool) error {
 	rows := []struct {
 		name string
 		Figures
-	}{{shorten(m.Set), m.Figures}}
+	}{{strings.TrimSpace(shorten(m.Set) + " " + m.Search), m.Figures}}
 	if m.LastTurn != nil {
 		rows = append(rows, struct {
 			name string
