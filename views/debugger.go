@@ -156,8 +156,8 @@ func searchedHow(r retrieve.Retrieval) string {
 		how += ", every vector compared"
 	case retrieve.VectorsHNSW:
 		how += ", the nearest vectors by index"
-	case retrieve.VectorsOfHits:
-		how += ", vectors of what words found"
+	case retrieve.VectorsIfFew:
+		how += ", by words alone"
 	case retrieve.VectorsOff:
 		how += ", no vectors"
 	}
@@ -296,7 +296,11 @@ func whyVerdict(v WhyView) (lost, remedy string) {
 	case "words":
 		switch step.Reason {
 		case retrieve.ReasonNoWord:
-			return "It was not found: it has none of the question’s words.", "Add the words that people ask with to the chunk, or search by vectors too."
+			remedy = "Add the words that people ask with to the chunk."
+			if v.Retrieval.Settings.Search == retrieve.WordsOnly {
+				remedy = "Add the words that people ask with to the chunk, or search by vectors too."
+			}
+			return "It was not found: it has none of the question’s words.", remedy
 		case retrieve.ReasonCommon:
 			return "It was not found: it has only words of the question that are too common to look for.", "Add a telling word of the question to the chunk."
 		}
@@ -494,8 +498,8 @@ func wordsNote(r retrieve.Retrieval, s retrieve.Step) string {
 
 func vectorsNote(r retrieve.Retrieval, s retrieve.Step) string {
 	switch {
-	case r.Vectors == retrieve.VectorsOfHits:
-		return "Words found enough, so vectors only helped to order it: " + score(s.Value) + "."
+	case r.Vectors == retrieve.VectorsIfFew:
+		return "The built-in vectors add nothing to what words find, and were not asked."
 	case r.Vectors == retrieve.VectorsOff:
 		return "This search had no vectors."
 	}

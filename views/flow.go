@@ -178,8 +178,8 @@ func pipeline(v DebuggerView) flow {
 	if r.Settings.Search != retrieve.VectorsOnly {
 		list("By words", sideFact(r.ByWords), took(r, "statistics"), func(p retrieve.Passage) int { return p.LexicalRank }, func(p retrieve.Passage) float64 { return p.Lexical }, false)
 	}
-	if r.Vectors != retrieve.VectorsOff {
-		list("By vectors", vectorFact(r), took(r, "embed"), func(p retrieve.Passage) int { return p.VectorRank }, func(p retrieve.Passage) float64 { return p.Vector }, false)
+	if r.AskedVectors() {
+		list("By vectors", sideFact(alike(r)), took(r, "embed"), func(p retrieve.Passage) int { return p.VectorRank }, func(p retrieve.Passage) float64 { return p.Vector }, false)
 	}
 	list("Fused", number(len(all))+" in, "+number(len(r.Passages))+" looked at", took(r, "search", "passages", "near"),
 		func(p retrieve.Passage) int { return p.FusedRank }, func(p retrieve.Passage) float64 { return p.Fused }, !reranked)
@@ -308,13 +308,6 @@ func alike(r retrieve.Retrieval) retrieve.Side {
 		}
 	}
 	return side
-}
-
-func vectorFact(r retrieve.Retrieval) string {
-	if r.Vectors == retrieve.VectorsOfHits {
-		return "of what words found"
-	}
-	return sideFact(alike(r))
 }
 
 // took sums what stages took; "" when there were none.

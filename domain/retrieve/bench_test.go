@@ -14,7 +14,6 @@ import (
 	"bitb/domain"
 	"bitb/domain/dbtest"
 	"bitb/domain/lexical"
-	"bitb/domain/llm"
 	"bitb/domain/postgres"
 	"bitb/domain/retrieve"
 )
@@ -205,7 +204,7 @@ type question struct {
 	terms   []int32 // of the candidates
 	all     []int32
 	sparse  string
-	dense   string    // the built-in model's vector
+	dense   string    // what it means, as PostgreSQL reads it
 	meaning []float32 // the other's
 }
 
@@ -239,7 +238,8 @@ func (v *vocabulary) questions(b *testing.B, conn *pgx.Conn, vectors *topics, te
 		q.all = parsed.Hashes()
 		weighed := parsed.Weigh(chunks, frequencies(b, conn, tenant, q.all))
 		q.terms, q.sparse = weighed.Rarest, weighed.Weights.Sparse()
-		q.dense, q.meaning = postgres.VectorText(embed(b, q.text)[0]), vectors.like(chunk.Vector)
+		q.meaning = vectors.like(chunk.Vector)
+		q.dense = postgres.VectorText(q.meaning)
 		out = append(out, q)
 	}
 	return out
@@ -289,13 +289,9 @@ const (
 		where tenant_id = $1 order by embedding <#> $2::halfvec limit 100`
 )
 
-// bare is the search in SQL alone: candidates by their terms, scored by the built-in vectors or with the nearest ones by the
-// other model, a page of them read.
+// bare is the search in SQL alone: candidates by their terms, with those nearest by the vectors that are searched by plan, if any; a page
+// of them read.
 func bare(b *testing.B, conn *pgx.Conn, tenant domain.ID, q question, plan string) {
-	model, dense := llm.NewHashing().Model(), q.dense
-	if plan != "" {
-		model, dense = "topics", postgres.VectorText(q.meaning)
-	}
 	err := pgx.BeginFunc(b.Context(), conn, func(tx pgx.Tx) error {
 		var version, chunks int
 		if err := tx.QueryRow(b.Context(), "select index_version, chunks from corpora where tenant_id = $1", tenant).Scan(&version, &chunks); err != nil {
@@ -309,20 +305,19 @@ func bare(b *testing.B, conn *pgx.Conn, tenant domain.ID, q question, plan strin
 			return err
 		}
 		var words float64
-		var looks *float64
+		var near *float64
 		var batch pgx.Batch
-		batch.Queue(`
-			with best as materialized (
-				select chunk_id, weights <#> $3::sparsevec as distance from search.lexemes
-				where (tenant_id = $1) is true and terms && $2 order by distance limit 100)
-			select chunk_id, distance, (select embedding <#> $4::halfvec from chunk_embeddings e
+		if best := `select chunk_id, weights <#> $3::sparsevec as distance from search.lexemes
+				where (tenant_id = $1) is true and terms && $2 order by distance limit 100`; plan == "" {
+			batch.Queue(best, tenant, q.terms, q.sparse).Query(func(rows pgx.Rows) error { return collect(rows, &words) })
+		} else {
+			batch.Queue(`with best as materialized (`+best+`) select chunk_id, distance, (select embedding <#> $4::halfvec from chunk_embeddings e
 				where e.tenant_id = $1 and e.model = $5 and e.chunk_id = best.chunk_id) from best order by 2`,
-			tenant, q.terms, q.sparse, dense, model).Query(func(rows pgx.Rows) error { return collect(rows, &words, &looks) })
-		if plan != "" {
+				tenant, q.terms, q.sparse, q.dense, "topics").Query(func(rows pgx.Rows) error { return collect(rows, &words, &near) })
 			if plan != exactPlan {
 				batch.Queue("select set_config('hnsw.iterative_scan', 'relaxed_order', true), set_config('hnsw.ef_search', '400', true), set_config('enable_sort', 'off', true)")
 			}
-			batch.Queue(plan, tenant, dense).Query(func(rows pgx.Rows) error { return collect(rows, &words) })
+			batch.Queue(plan, tenant, q.dense).Query(func(rows pgx.Rows) error { return collect(rows, &words) })
 		}
 		if err := tx.SendBatch(b.Context(), &batch).Close(); err != nil {
 			return err

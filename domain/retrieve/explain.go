@@ -197,7 +197,7 @@ func parseSparse(text string) map[int32]float64 {
 
 // compare works out how near the chunk's vector is.
 func (t *target) compare(ctx context.Context, s *search, h *hit) error {
-	if h.cosine != 0 {
+	if h.cosine != 0 || s.out.Vectors == VectorsIfFew {
 		return nil
 	}
 	for i, model := range s.out.Models {
@@ -340,7 +340,7 @@ func (s *search) vectorStep(p Passage) Step {
 		step.Bar = s.out.ByVector.Last
 	}
 	switch {
-	case s.out.Vectors == VectorsOff, s.out.Vectors == VectorsOfHits: // which find nothing by themselves
+	case !s.out.AskedVectors():
 		step.State, step.Most = Skipped, 0
 	case s.target.nearby:
 		step.State = Passed

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"math"
 	"slices"
-	"strings"
 	"unicode"
 
 	"bitb/domain"
@@ -24,8 +23,7 @@ type hit struct {
 	fused       float64
 }
 
-// builtinShare is what a cosine of the built-in model is worth beside the best BM25 score. On the sets it was measured
-// with, 0.1 to 0.3 gains a little on each; from 0.5 on it costs; equal rank fusion costs much.
+// builtinShare is the most that a chunk can score which the built-in model alone finds: less than the default threshold.
 const builtinShare = 0.2
 
 // toLookAt is how many of the best hits have their texts looked at for words that stand near each other. On the sets it was
@@ -42,10 +40,8 @@ func fuse(hits []hit, possible float64, model string, doubt float64) {
 		}
 		top.lexical, top.cosine = max(top.lexical, hits[i].lexical), max(top.cosine, hits[i].cosine)
 	}
-	if strings.HasPrefix(model, builtin) || top.cosine <= 0 {
-		for i := range hits {
-			hits[i].fused = looks(hits[i], top)
-		}
+	if isBuiltin(model) || top.cosine <= 0 {
+		looks(hits)
 	} else {
 		meaning(hits, top, doubt)
 	}
@@ -69,10 +65,21 @@ func fuseVectors(hits []hit) {
 	sortFused(hits)
 }
 
-// looks adds to BM25 what the built-in model says, in proportion to the best BM25 score, so that the order does not
-// depend on how sure that is.
-func looks(h, top hit) float64 {
-	return h.lexical + builtinShare*h.cosine*cmp.Or(top.lexical, 1)
+// looks orders hits by their words, and behind them what the built-in model alone found. It knows spellings and no meanings, and so do
+// the words, better: with any share of its cosines some sets of questions were worse, and none much better (ADR 21).
+func looks(hits []hit) {
+	least := 1.0
+	for _, h := range hits {
+		if h.lexical > 0 {
+			least = min(least, h.lexical)
+		}
+	}
+	for i := range hits {
+		h := &hits[i]
+		if h.fused = h.lexical; h.lexical == 0 {
+			h.fused = builtinShare * h.cosine * least
+		}
+	}
 }
 
 // meaning adds up both relative to the best of each, by a share that the question itself tells, and scales the sum so that the best
@@ -202,31 +209,18 @@ func standsOut(hits []hit, best float64) float64 {
 	return max(0, (best-mean)/(1-mean))
 }
 
-// rank gives hits their places anew: by words, as some have been raised for standing near each other, and by the built-in vectors, which
-// are compared with the hits alone.
-func rank(hits []hit, model string) {
-	byWords := placed(hits, func(h *hit) bool { return h.lexicalRank > 0 }, func(a, b *hit) int {
-		return cmp.Or(cmp.Compare(b.lexical, a.lexical), cmp.Compare(a.lexicalRank, b.lexicalRank))
-	})
-	for i, h := range byWords {
-		h.lexicalRank = i + 1
-	}
-	if !strings.HasPrefix(model, builtin) {
-		return
-	}
-	byVector := placed(hits, func(h *hit) bool { return h.cosine > 0 }, func(a, b *hit) int { return cmp.Compare(b.cosine, a.cosine) })
-	for i, h := range byVector {
-		h.vectorRank = i + 1
-	}
-}
-
-func placed(hits []hit, has func(*hit) bool, compare func(a, b *hit) int) []*hit {
-	all := make([]*hit, 0, len(hits))
+// rank gives what words found its places anew, as some have been raised for standing near each other.
+func rank(hits []hit) {
+	found := make([]*hit, 0, len(hits))
 	for i := range hits {
-		if has(&hits[i]) {
-			all = append(all, &hits[i])
+		if hits[i].lexicalRank > 0 {
+			found = append(found, &hits[i])
 		}
 	}
-	slices.SortFunc(all, compare)
-	return all
+	slices.SortFunc(found, func(a, b *hit) int {
+		return cmp.Or(cmp.Compare(b.lexical, a.lexical), cmp.Compare(a.lexicalRank, b.lexicalRank))
+	})
+	for i, h := range found {
+		h.lexicalRank = i + 1
+	}
 }

@@ -23,16 +23,15 @@ func TestFuse(t *testing.T) {
 		hits  []hit
 		want  string
 	}{
-		"built in: looks decide between like scores": {builtin + "x", []hit{{chunk: chunk(0), bm25: 9, cosine: .1}, {chunk: chunk(1), bm25: 8.9, cosine: .5}}, "ba"},
-		"built in: looks never beat words":           {builtin + "x", []hit{{chunk: chunk(0), bm25: 9}, {chunk: chunk(1), bm25: 1, cosine: 1}}, "ab"},
-		"built in: looks alone":                      {builtin + "x", []hit{{chunk: chunk(0), cosine: .1}, {chunk: chunk(1), cosine: .5}}, "ba"},
-		"meaning beats words":                        {"model", []hit{{chunk: chunk(0), bm25: 9, cosine: .1}, {chunk: chunk(1), bm25: 2, cosine: .8}}, "ba"},
-		"words decide between like meanings":         {"model", []hit{{chunk: chunk(0), bm25: 1, cosine: .5}, {chunk: chunk(1), bm25: 9, cosine: .5}}, "ba"},
-		"vectors that disagree with the words":       {"model", []hit{{chunk: chunk(0), bm25: 9, cosine: .1}, {chunk: chunk(1), bm25: 3, cosine: .4}, {chunk: chunk(2), bm25: 2, cosine: .3}, {chunk: chunk(3), bm25: 1, cosine: .2}}, "abcd"},
-		"vectors that agree, and are sharper":        {"model", []hit{{chunk: chunk(0), bm25: 9, cosine: .5}, {chunk: chunk(1), bm25: 8.9, cosine: .9}, {chunk: chunk(2), bm25: 2, cosine: .1}, {chunk: chunk(3), bm25: 1, cosine: .1}}, "bacd"},
-		"no vectors":                                 {"", []hit{{chunk: chunk(0), bm25: 1}, {chunk: chunk(1), bm25: 30}}, "ba"},
-		"ties by id":                                 {"", []hit{{chunk: chunk(1), bm25: 1}, {chunk: chunk(0), bm25: 1}}, "ab"},
-		"no known word":                              {"model", []hit{{chunk: chunk(0), cosine: .4}}, "a"},
+		"built in: looks never beat words":     {builtin + "x", []hit{{chunk: chunk(0), bm25: 9}, {chunk: chunk(1), bm25: 8.9, cosine: 1}, {chunk: chunk(2), cosine: 1}, {chunk: chunk(3), bm25: .1}}, "abdc"},
+		"built in: looks alone":                {builtin + "x", []hit{{chunk: chunk(0), cosine: .1}, {chunk: chunk(1), cosine: .5}}, "ba"},
+		"meaning beats words":                  {"model", []hit{{chunk: chunk(0), bm25: 9, cosine: .1}, {chunk: chunk(1), bm25: 2, cosine: .8}}, "ba"},
+		"words decide between like meanings":   {"model", []hit{{chunk: chunk(0), bm25: 1, cosine: .5}, {chunk: chunk(1), bm25: 9, cosine: .5}}, "ba"},
+		"vectors that disagree with the words": {"model", []hit{{chunk: chunk(0), bm25: 9, cosine: .1}, {chunk: chunk(1), bm25: 3, cosine: .4}, {chunk: chunk(2), bm25: 2, cosine: .3}, {chunk: chunk(3), bm25: 1, cosine: .2}}, "abcd"},
+		"vectors that agree, and are sharper":  {"model", []hit{{chunk: chunk(0), bm25: 9, cosine: .5}, {chunk: chunk(1), bm25: 8.9, cosine: .9}, {chunk: chunk(2), bm25: 2, cosine: .1}, {chunk: chunk(3), bm25: 1, cosine: .1}}, "bacd"},
+		"no vectors":                           {"", []hit{{chunk: chunk(0), bm25: 1}, {chunk: chunk(1), bm25: 30}}, "ba"},
+		"ties by id":                           {"", []hit{{chunk: chunk(1), bm25: 1}, {chunk: chunk(0), bm25: 1}}, "ab"},
+		"no known word":                        {"model", []hit{{chunk: chunk(0), cosine: .4}}, "a"},
 	} {
 		if got := order(c.hits, 20, c.model); got != c.want {
 			t.Errorf("%s: %s", name, got)

@@ -67,6 +67,9 @@ type Retrieval struct {
 	query *Query // of a past retrieval, as the person asked it and not as it is shown within a case
 }
 
+// AskedVectors reports whether vectors were compared.
+func (r Retrieval) AskedVectors() bool { return r.Vectors != VectorsOff && r.Vectors != VectorsIfFew }
+
 // Side is what one of the two searches found.
 type Side struct {
 	Found int     `json:"found"` // chunks
@@ -195,8 +198,8 @@ type VectorPlan string
 
 // The plans.
 const (
-	VectorsOff    VectorPlan = "off"   // none: the question had no vector
-	VectorsOfHits VectorPlan = "hits"  // those of the chunks that words found
-	VectorsExact  VectorPlan = "exact" // all of the tenant
-	VectorsHNSW   VectorPlan = "hnsw"  // the nearest, by an approximate index
+	VectorsOff   VectorPlan = "off"   // none: the question had no vector
+	VectorsIfFew VectorPlan = "few"   // none: the built-in ones are asked where words find few
+	VectorsExact VectorPlan = "exact" // all of the tenant
+	VectorsHNSW  VectorPlan = "hnsw"  // the nearest, by an approximate index
 )

@@ -128,7 +128,7 @@ func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 // wait for a model; documents that are still embedded by another model are known only within it, and then it is run again.
 func (s *search) candidates(ctx context.Context) error {
 	missing := []string{s.embedder.Model()}
-	if s.query.Settings != nil && s.query.Settings.Search == WordsOnly {
+	if isBuiltin(missing[0]) || s.query.Settings != nil && s.query.Settings.Search == WordsOnly {
 		missing = nil
 	}
 	for {
@@ -195,7 +195,7 @@ func (s *search) embed(ctx context.Context, models []string) {
 
 // unembedded are the models of the tenant's documents by which the question was not embedded yet.
 func (s *search) unembedded() []string {
-	if s.out.Settings.Search == WordsOnly {
+	if s.out.Settings.Search == WordsOnly || s.mostlyWords() {
 		return nil
 	}
 	return slices.DeleteFunc(slices.Clone(s.out.Models), func(model string) bool { _, done := s.vectors[model]; return done })
@@ -284,18 +284,15 @@ func (s *search) find(ctx context.Context) error {
 	s.planVectors()
 	var batch pgx.Batch
 	if len(s.words.Rarest) > 0 && s.out.Settings.Search != VectorsOnly {
+		var models []string // by whose vectors what words find is ordered
 		args := []any{s.words.Rarest, s.words.Weights.Sparse(), most}
-		if len(s.out.Models) > 0 {
-			args = append(args, s.tenant)
+		if s.out.Vectors != VectorsIfFew && len(s.out.Models) > 0 {
+			models, args = s.out.Models, append(args, s.tenant)
 		}
-		for _, model := range s.out.Models {
+		for _, model := range models {
 			args = append(args, model, s.vectors[model])
 		}
-		further := 0
-		if s.mayLookFurther() {
-			further = s.out.ByVector.Most
-		}
-		batch.Queue(lexicalSQL(len(s.out.Models), further), args...).Query(s.collectWords)
+		batch.Queue(lexicalSQL(len(models)), args...).Query(s.collectWords(len(models)))
 	}
 	s.queueVectors(&batch)
 	if err := s.tx.SendBatch(ctx, &batch).Close(); err != nil {
@@ -342,19 +339,25 @@ func (s *search) leading() string {
 	return s.out.Models[0]
 }
 
-// planVectors leaves the models by whose vectors the tenant can be searched, and picks the way through those of the first. What the built-in
-// ones alone find is only worth to be looked at.
+// mostlyWords reports whether the built-in vectors stand beside the words. What they add to that is nothing, so they are looked at where words
+// find few, and what an earlier model knows is not asked.
+func (s *search) mostlyWords() bool {
+	return s.out.Settings.Search == Both && s.out.Chunks > 0 && isBuiltin(s.leading())
+}
+
+// planVectors leaves the models by whose vectors the tenant can be searched, and picks the way through those of the first.
 func (s *search) planVectors() {
 	s.out.Vectors = VectorsOff
-	if s.out.Settings.Search == WordsOnly {
+	switch {
+	case s.out.Settings.Search == WordsOnly:
 		s.out.Models = nil
-	}
-	s.out.Models = slices.DeleteFunc(s.out.Models, func(model string) bool { return s.vectors[model] == nil })
-	if len(s.out.Models) > 0 {
-		s.out.Vectors = s.planOf(s.out.Models[0])
-	}
-	if s.out.Vectors == VectorsOfHits {
-		s.out.ByVector.Most = s.depth()
+	case s.mostlyWords():
+		s.out.Vectors, s.out.Models, s.out.ByVector.Most = VectorsIfFew, s.out.Models[:1], s.depth()
+	default:
+		s.out.Models = slices.DeleteFunc(s.out.Models, func(model string) bool { return s.vectors[model] == nil })
+		if len(s.out.Models) > 0 {
+			s.out.Vectors = s.planOf(s.out.Models[0])
+		}
 	}
 }
 
@@ -376,17 +379,16 @@ func (s *search) queueVectors(batch *pgx.Batch) {
 	}
 }
 
-// mayLookFurther reports whether all built-in vectors are compared if words find few chunks.
-func (s *search) mayLookFurther() bool {
-	return s.out.Vectors == VectorsOfHits && s.out.Chunks <= exactTo
-}
-
 // lookFurther compares all vectors where too little was found: by the approximate index, which does not reach all where there are few, or
-// by the built-in model's question without a known word. With few known ones, the search by words has done it already.
+// by words alone.
 func (s *search) lookFurther(ctx context.Context) error {
 	switch {
 	case s.out.Vectors == VectorsHNSW && s.out.ByVector.Found < s.out.ByVector.Most:
-	case s.mayLookFurther() && s.out.ByWords.Found == 0:
+	case s.out.Vectors == VectorsIfFew && s.out.ByWords.Found < few && s.out.Chunks <= exactTo:
+		if s.embed(ctx, s.out.Models); s.vectors[s.leading()] == nil { // which asks nobody
+			s.out.Vectors, s.out.Models = VectorsOff, nil
+			return nil
+		}
 	default:
 		return nil
 	}
@@ -409,36 +411,31 @@ func (s *search) hit(chunk domain.ID) *hit {
 	return h
 }
 
-// collectWords reads rows of chunk and BM25 score, the best first, each with its cosine by each model or null. Rows without a score are
-// of what is near by the first model.
-func (s *search) collectWords(rows pgx.Rows) error {
-	var chunk domain.ID
-	var score *float64
-	cosines := make([]*float64, len(s.out.Models))
-	fields := []any{&chunk, &score}
-	for i := range cosines {
-		fields = append(fields, &cosines[i])
-	}
-	words, vectors := &s.out.ByWords, &s.out.ByVector
-	_, err := pgx.ForEachRow(rows, fields, func() error {
-		h := s.hit(chunk)
-		if score == nil {
-			s.out.Vectors = VectorsExact
-			vectors.Found, vectors.Last = vectors.Found+1, *cosines[0]
-			h.cosine, h.model, h.vectorRank = *cosines[0], 0, vectors.Found
-			return nil
+// collectWords reads rows of chunk and BM25 score, the best first, each with its cosine by each of so many models or null.
+func (s *search) collectWords(models int) func(pgx.Rows) error {
+	return func(rows pgx.Rows) error {
+		var chunk domain.ID
+		var score float64
+		cosines := make([]*float64, models)
+		fields := []any{&chunk, &score}
+		for i := range cosines {
+			fields = append(fields, &cosines[i])
 		}
-		words.Found, words.Last = words.Found+1, *score
-		h.bm25, h.lexicalRank = *score, words.Found
-		for model, cosine := range cosines {
-			if cosine != nil {
-				h.cosine, h.model = *cosine, model
-				break
+		words := &s.out.ByWords
+		_, err := pgx.ForEachRow(rows, fields, func() error {
+			h := s.hit(chunk)
+			words.Found, words.Last = words.Found+1, score
+			h.bm25, h.lexicalRank = score, words.Found
+			for model, cosine := range cosines {
+				if cosine != nil {
+					h.cosine, h.model = *cosine, model
+					break
+				}
 			}
-		}
-		return nil
-	})
-	return err
+			return nil
+		})
+		return err
+	}
 }
 
 // collectVectors reads rows of chunk and cosine by one of the models, the best first.

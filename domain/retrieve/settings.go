@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -55,7 +54,7 @@ func Defaults(model, reranker string) Settings {
 	switch {
 	case reranker != "":
 		s.Threshold = rerankThreshold
-	case strings.HasPrefix(model, builtin):
+	case isBuiltin(model):
 		s.Threshold = builtinThreshold
 	}
 	return s

@@ -32,29 +32,14 @@ const corpusSQL = `
 
 const frequenciesSQL = "select term, chunks from search.term_stats where tenant_id = $1 and term = any($2)"
 
-// lexicalSQL finds chunks by words, and says how near their vectors by each of so many models are. Where words found few, as many
-// chunks as further says follow without a score: those whose vectors by the first model are the nearest.
-func lexicalSQL(models, further int) string {
-	var cosines, none strings.Builder
+// lexicalSQL finds chunks by words, and says how near their vectors by each of so many models are.
+func lexicalSQL(models int) string {
+	var cosines strings.Builder
 	for i := range models {
 		fmt.Fprintf(&cosines, `, (select -(e.embedding <#> $%[2]d::halfvec) from chunk_embeddings e where e.tenant_id = $4 and e.model = $%[1]d
 			and e.chunk_id = l.chunk_id and vector_dims(e.embedding) = vector_dims($%[2]d::halfvec))`, 5+2*i, 6+2*i)
-		if i > 0 {
-			none.WriteString(", null::float8")
-		}
 	}
-	byWords := "select l.chunk_id, l.score" + cosines.String() + " from "
-	if further == 0 {
-		return byWords + "search.lexical($1, $2::sparsevec, $3) l"
-	}
-	return fmt.Sprintf(`with found as materialized (select chunk_id, score from search.lexical($1, $2::sparsevec, $3))
-		%sfound l
-		union all
-		select chunk_id, null, -distance%s from (
-			select chunk_id, embedding <#> $6::halfvec as distance from chunk_embeddings
-			where (select count(*) from found) < %d and tenant_id = $4 and model = $5 and vector_dims(embedding) = vector_dims($6::halfvec)
-			order by distance, chunk_id limit %d) nearest
-		order by 2 desc nulls last, 3 desc, 1`, byWords, none.String(), few, further)
+	return "select l.chunk_id, l.score" + cosines.String() + " from search.lexical($1, $2::sparsevec, $3) l"
 }
 
 // passagesSQL is fenced by offset 0: for an average tenant it looks cheaper to go from all documents to all their chunks.
@@ -101,7 +86,7 @@ func (s *search) list(texts map[domain.ID]*text) {
 		h.near = near.Score(t.title+"\n"+strings.Join(t.Heading, "\n"), t.Text, lexical.Lang(t.language))
 	}
 	s.fuse()
-	rank(s.hits, s.leading())
+	rank(s.hits)
 	if s.words.Possible > 0 { // on the scale of Passage.Lexical
 		s.out.ByWords.Last = min(1, s.out.ByWords.Last/s.words.Possible)
 	}

@@ -15,14 +15,16 @@ const builtin = postgres.Builtin
 // under the policy it takes every tenant for an average one.
 var exactTo = postgres.ApproximateFrom
 
-// planOf picks by the tenant's own size. A chunk that only the built-in vectors find can never pass the threshold, as their
-// share of the score is too small: they are compared for what the words found, and that is all.
+func isBuiltin(model string) bool { return strings.HasPrefix(model, builtin) }
+
+// planOf picks by the tenant's own size. The built-in vectors of documents that another model has not come to yet are compared for what
+// words found, and that is all.
 func (s *search) planOf(model string) VectorPlan {
 	switch {
 	case s.out.Chunks == 0 || s.vectors[model] == nil:
 		return VectorsOff
-	case strings.HasPrefix(model, builtin) && s.out.Settings.Search != VectorsOnly:
-		return VectorsOfHits
+	case isBuiltin(model) && s.out.Settings.Search == Both:
+		return VectorsOff
 	case s.out.Chunks > exactTo:
 		return VectorsHNSW
 	}
@@ -38,7 +40,7 @@ const contextShare = 0.25
 // two before it, which were embedded already when they were asked. The built-in vectors gain nothing by that.
 func (s *search) vectorBy(ctx context.Context, model string) ([]float32, error) {
 	vector, err := s.embedder.EmbedQuery(ctx, s.tenant, model, s.query.Text)
-	if err != nil || s.query.By != Carried || strings.HasPrefix(model, builtin) {
+	if err != nil || s.query.By != Carried || isBuiltin(model) {
 		return vector, err
 	}
 	vector = slices.Clone(vector)
