@@ -82,14 +82,10 @@ func looks(hits []hit) {
 	}
 }
 
-// meaning adds up both relative to the best of each, by a share that the question itself tells, and scales the sum so that the best
+// meaning is the quadratic mean of both relative to the best of each, by a share that the question itself tells, scaled so that the best
 // hit scores how sure it is. With the share the same for all questions, or with rank fusion, some set was always worse than by words
-// or by vectors alone. With this one, none of the eight sets is with MiniLM. nDCG@10 of one chunk a document, beside BM25 and the
-// vectors: scifact .722 (.705, .645), feedbackqa .798 (.751, .734), stackfaq .952 (.805, .949), squad2 .930 (.911, .825), mtrag .877
-// (.823, .831); xquad, which it hardly reads: es .980 (.976, .669), ar .966 (.961, .167), zh .975 (.974, .360); docs/retrieval.md has
-// the figures through the database. With multilingual E5 the four sets that were tried gain as well: mtrag .869 (.818, .823), xquad es
-// .983 (.978, .964), ar .961 (.957, .941), zh .979 (.977, .961). The numbers in vectorShare were chosen with these sets. Vectors that are
-// much worse than words and still agree with them (MiniLM's with noise, .39 beside .71) do make it worse than words alone, by up to .07.
+// or by vectors alone. The numbers here and in vectorShare were chosen with MiniLM on 47 public sets in 21 languages, most of which it hardly
+// reads, and with multilingual E5 on five of them: see docs/retrieval.md.
 func meaning(hits []hit, top hit, doubt float64) {
 	far := top.cosine
 	for _, h := range hits {
@@ -106,26 +102,26 @@ func meaning(hits []hit, top hit, doubt float64) {
 			near[i] = (h.cosine - far) / (top.cosine - far)
 		}
 	}
-	share := vectorShare(hits, words, near, doubt)
+	stands := standsOut(hits, top.cosine)
+	share := vectorShare(hits, words, near, stands, doubt)
 	best := 0.0
 	for i := range hits {
-		hits[i].fused = (1-share)*words[i] + share*near[i]
+		hits[i].fused = math.Sqrt((1-share)*words[i]*words[i] + share*near[i]*near[i])
 		best = max(best, hits[i].fused)
 	}
 	if best == 0 { // nothing tells the hits apart
 		best = 1
 	}
-	sure := (min(1, top.lexical) + standsOut(hits, top.cosine)) / 2
+	sure := (min(1, top.lexical) + stands) / 2
 	for i := range hits {
 		hits[i].fused *= sure / best
 	}
 }
 
-// vectorShare is what vectors count beside words, 0 to 1. The side that tells a few hits from the rest more sharply counts more;
-// and where a model understands a language, its cosines go up with the score of the words: the odds are the ratio of the
-// sharpness to the power of five, times this correlation, times four.
-func vectorShare(hits []hit, words, near []float64, doubt float64) float64 {
-	byVector := 4 * math.Pow(sharpness(near, true), 5) * agreement(hits, doubt)
+// vectorShare is what vectors count beside words, 0 to 1. The side that tells a few hits from the rest more sharply counts more. Where a model
+// understands what it reads, its cosines go up with the score of the words, and the best stands out.
+func vectorShare(hits []hit, words, near []float64, stands, doubt float64) float64 {
+	byVector := 3.5 * math.Pow(sharpness(near, true), 4) * math.Pow(agreement(hits, doubt), 0.25) * math.Pow(stands, 1.5)
 	byWords := math.Pow(sharpness(words, false), 5)
 	if byVector+byWords == 0 {
 		return 0.5
@@ -170,9 +166,8 @@ func agreement(hits []hit, doubt float64) float64 {
 
 // doubtOf is how much agreement the script of a question asks of a model before its vectors count, in standard errors of the
 // correlation. Models read the Latin script; many hardly read others, and what their cosines have in common with words there is
-// chance. With less than four, MiniLM's vectors cost some of the Arabic and Chinese questions (with none, .001 and .003 nDCG@10 through
-// the database); models that read them lose a part of what their vectors are worth (multilingual E5, in memory: Arabic .961 instead of
-// .969, Chinese .979 instead of .984), but stay better than words and vectors alone.
+// chance: with less than six, MiniLM's vectors cost .002 nDCG@10 of some Chinese and Japanese sets. A model that reads them loses a part of what
+// its vectors are worth there (multilingual E5 gains .004 in Chinese and nothing in Arabic instead of .007 and .002).
 func doubtOf(question string) float64 {
 	latin, other := 0, 0
 	for _, r := range question {
@@ -184,7 +179,7 @@ func doubtOf(question string) float64 {
 		}
 	}
 	if other > latin {
-		return 4
+		return 6
 	}
 	return 0
 }
