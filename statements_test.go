@@ -38,7 +38,7 @@ var made = map[string]string{
 	"domain/postgres/migrate.go: name":                                                                       "a schema's, quoted",
 	"domain/postgres/postgres.go: pgx.Identifier{become}.Sanitize()":                                         "bitb_app, quoted",
 	"domain/questions/run.go: which":                                                                         "a condition that the caller has written down",
-	"domain/retrieve/service.go: lexicalSQL(len(models))":                                     "constants, one for each model, and two numbers",
+	"domain/retrieve/service.go: lexicalSQL(len(models))":                                                    "constants, one for each model, and two numbers",
 	"domain/tenant/case.go: which":                                                                           "a condition that the caller has written down",
 	"domain/tenant/erase.go: sql":                                                                            "a list of constants",
 	"domain/tenant/erase.go: which":                                                                          "a condition that the caller has written down",
