@@ -39,7 +39,7 @@ func TestWithoutRedis(t *testing.T) {
 	defer r.Body.Close()
 	body, _ := io.ReadAll(r.Body)
 	for _, name := range []string{"bitb_http_request_seconds", "bitb_documents_total{outcome=\"ready\"", "bitb_ingest_stage_seconds", "bitb_retrieval_seconds",
-		"bitb_model_call_seconds", "bitb_cache_lookups_total{cache=\"embedding\",result=\"miss\"}", "bitb_answers_total"} {
+		"bitb_model_call_seconds", "bitb_cache_lookups_total{cache=\"answer\",result=\"miss\"}", "bitb_answers_total"} {
 		if !strings.Contains(string(body), name) {
 			t.Errorf("the metrics have no %s", name)
 		}
