@@ -36,12 +36,7 @@ func (s *Service) reanalyseIfOlder(ctx context.Context, tenantID domain.ID) erro
 	if err != nil || !has {
 		return err
 	}
-	_, err = s.client.Insert(ctx, reanalyse{TenantID: tenantID},
-		&river.InsertOpts{Queue: reanalyseQueue(), UniqueOpts: river.UniqueOpts{ByArgs: true, ByQueue: true, ByState: unfinished}})
-	if err != nil {
-		return fmt.Errorf("queue a new analysis: %w", err)
-	}
-	return nil
+	return s.anew(ctx, reanalyse{TenantID: tenantID}, reanalyseQueue())
 }
 
 // reanalyser takes turns at analysing anew.

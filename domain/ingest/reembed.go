@@ -65,10 +65,14 @@ func (s *Service) reembedIfOutdated(ctx context.Context, tenantID domain.ID) err
 	if err != nil || !has {
 		return err
 	}
-	_, err = s.client.Insert(ctx, reembed{TenantID: tenantID},
-		&river.InsertOpts{Queue: s.reembedQueue(), UniqueOpts: river.UniqueOpts{ByArgs: true, ByQueue: true, ByState: unfinished}})
+	return s.anew(ctx, reembed{TenantID: tenantID}, s.reembedQueue())
+}
+
+// anew queues a job that does a tenant's documents anew, unless one of them is on the queue already.
+func (s *Service) anew(ctx context.Context, job river.JobArgs, queue string) error {
+	_, err := s.client.Insert(ctx, job, &river.InsertOpts{Queue: queue, UniqueOpts: river.UniqueOpts{ByArgs: true, ByQueue: true, ByState: unfinished}})
 	if err != nil {
-		return fmt.Errorf("queue a re-embedding: %w", err)
+		return fmt.Errorf("queue a %s: %w", job.Kind(), err)
 	}
 	return nil
 }

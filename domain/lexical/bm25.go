@@ -68,7 +68,7 @@ func (t Terms) frequencies(tenant [16]byte) (tf, bonus Weights) {
 // Fit reports whether weights that were stored, as PostgreSQL writes them, are those of the terms for some mean length: which one it
 // was is not kept, and a mean that drifted is no reason to write them again.
 func (t Terms) Fit(tenant [16]byte, sparse string) bool {
-	stored, err := parseSparse(sparse)
+	stored, err := ParseSparse(sparse)
 	tf, bonus := t.frequencies(tenant)
 	if err != nil || len(stored) != min(maxNonZero, len(tf)) {
 		return false
@@ -137,8 +137,8 @@ func (w Weights) Sparse() string {
 	return string(append(out, "}/1000000000"...))
 }
 
-// parseSparse reads what Sparse wrote.
-func parseSparse(sparse string) (Weights, error) {
+// ParseSparse reads what Sparse wrote, and how PostgreSQL writes it.
+func ParseSparse(sparse string) (Weights, error) {
 	entries, _, _ := strings.Cut(strings.TrimPrefix(sparse, "{"), "}")
 	w := Weights{}
 	for entry := range strings.SplitSeq(entries, ",") {

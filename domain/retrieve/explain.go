@@ -5,13 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"bitb/domain"
+	"bitb/domain/lexical"
 )
 
 // Explanation follows one chunk through a search.
@@ -86,7 +85,7 @@ type target struct {
 	reason          Reason // why it is not in the index, or ReasonLater
 	absent          bool   // from the index
 	terms           []int32
-	weights         map[int32]float64
+	weights         lexical.Weights
 	bm25            float64
 	byWords, nearby bool // found by words, by vectors
 	rank            [2]int
@@ -170,29 +169,14 @@ func (t *target) look(ctx context.Context, s *search) error {
 	case !s.query.At.IsZero() && created.After(s.query.At):
 		t.reason = ReasonLater
 	}
-	t.weights = map[int32]float64{}
-	if weights != nil {
-		t.weights = parseSparse(*weights)
+	if weights == nil {
+		return nil
 	}
-	for term, weight := range s.words.Weights {
-		t.bm25 += float64(weight) * t.weights[term]
+	if t.weights, err = lexical.ParseSparse(*weights); err != nil {
+		return fmt.Errorf("read the chunk's weights: %w", err)
 	}
+	t.bm25 = s.words.Weights.Dot(t.weights)
 	return nil
-}
-
-// parseSparse reads a sparsevec as pgvector writes it.
-func parseSparse(text string) map[int32]float64 {
-	out := map[int32]float64{}
-	text, _, _ = strings.Cut(strings.TrimPrefix(text, "{"), "}")
-	for element := range strings.SplitSeq(text, ",") {
-		index, value, _ := strings.Cut(element, ":")
-		i, err := strconv.ParseInt(index, 10, 32)
-		w, err2 := strconv.ParseFloat(value, 64)
-		if err == nil && err2 == nil {
-			out[int32(i-1)] = w // pgvector counts from 1
-		}
-	}
-	return out
 }
 
 // compare works out how near the chunk's vector is.
@@ -255,7 +239,7 @@ func (s *search) explanation() Explanation {
 		for _, term := range w.Terms {
 			m.Has = m.Has || slices.Contains(t.terms, term)
 			if s.words.Possible > 0 {
-				m.Score += float64(s.words.Weights[term]) * t.weights[term] / s.words.Possible
+				m.Score += float64(s.words.Weights[term]) * float64(t.weights[term]) / s.words.Possible
 			}
 		}
 		e.Words = append(e.Words, m)
