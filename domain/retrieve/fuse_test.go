@@ -9,7 +9,7 @@ import (
 func TestFuse(t *testing.T) {
 	chunk := func(n byte) domain.ID { return domain.ID{n} }
 	order := func(hits []hit, possible float64, model string) (names string) {
-		fuse(hits, possible, model, 0)
+		fuse(hits, possible, model, false)
 		for _, h := range hits {
 			names += string('a' + rune(h.chunk[0]))
 			if h.fused < 0 || h.fused > 1 || h.lexical < 0 || h.lexical > 1 {
@@ -49,7 +49,7 @@ func TestFuseSure(t *testing.T) {
 		for i := range 100 {
 			hits = append(hits, hit{chunk: domain.ID{byte(i + 1)}, bm25: .1, cosine: others})
 		}
-		fuse(hits, 20, "model", 0)
+		fuse(hits, 20, "model", false)
 		return hits[0].fused
 	}
 	for name, c := range map[string][2]float64{ // surer first

@@ -9,7 +9,7 @@ import (
 
 // What was learnt first stays.
 func TestDimensions(t *testing.T) {
-	d := ingest.Dimensions{DB: dbtest.New(t).DB}
+	d := ingest.Models{DB: dbtest.New(t).DB}
 	for i, said := range []int{384, 383, 384} {
 		if kept, err := d.Keep(t.Context(), "minilm", said); err != nil || kept != 384 {
 			t.Errorf("said %d for the %dth time: kept %d, %v", said, i+1, kept, err)
