@@ -161,6 +161,9 @@ func searchedHow(r retrieve.Retrieval) string {
 	case retrieve.VectorsOff:
 		how += ", no vectors"
 	}
+	if len(r.Foreign) > 0 {
+		how += "; the model of the vectors was not found to know " + languageNames(r.Foreign) + ", so they count little"
+	}
 	return how
 }
 

@@ -1,6 +1,7 @@
 package lexical
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -20,35 +21,37 @@ var languages = []struct {
 // anyLatin stands for the languages of the Latin script, which it does not tell apart.
 const anyLatin = "latin"
 
-// Spoken returns the ISO 639-1 codes of the languages that a question may be in, "" for one that is not known here. Its script tells, or the
-// small words in it: of the documents' languages, English and what Guess says, it is those of which it has most. Where that is several, the
-// documents' come first, and English before all.
+// Spoken returns the ISO 639-1 codes of the languages that a question may be in, "" for one that is not known here: the one that its script
+// tells; or, of the languages of documents that it may be about, English and what Guess says, the one of whose small words it has most. Of
+// several it is the one of most documents; of several again English, or all.
 func Spoken(question string, documents []Lang) []string {
 	if language := byScript(question); language != anyLatin {
 		return []string{language}
 	}
-	score := map[Lang]float64{}
+	score := map[Lang]float64{English: 0, Guess(question): 0}
+	about := map[Lang]int{}
+	for _, l := range documents {
+		score[l] = 0
+		about[l]++
+	}
 	for _, word := range strings.FieldsFunc(strings.ToLower(question), notLatin) {
 		for _, l := range smallIndex[word] {
-			score[l] += 1 / float64(len(smallIndex[word]))
+			if _, candidate := score[l]; candidate {
+				score[l] += 1 / float64(len(smallIndex[word]))
+			}
 		}
 	}
-	others := []Lang{English, Guess(question)}
-	most := max(score[others[0]], score[others[1]])
-	for _, l := range documents {
-		most = max(most, score[l])
-	}
-	less := func(l Lang) bool { return score[l] < most }
-	best := slices.DeleteFunc(slices.Clone(documents), less)
-	if len(best) == 0 {
-		best = slices.DeleteFunc(others, less)
-	}
-	if slices.Contains(best, English) {
+	likelier := func(a, b Lang) int { return cmp.Or(cmp.Compare(score[a], score[b]), cmp.Compare(about[a], about[b])) }
+	candidates := slices.Sorted(maps.Keys(score))
+	likeliest := slices.MaxFunc(candidates, likelier)
+	if likelier(English, likeliest) == 0 {
 		return []string{string(English)}
 	}
-	codes := make([]string, len(best))
-	for i, l := range best {
-		codes[i] = string(l)
+	var codes []string
+	for _, l := range candidates {
+		if likelier(l, likeliest) == 0 {
+			codes = append(codes, string(l))
+		}
 	}
 	return codes
 }

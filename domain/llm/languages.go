@@ -32,7 +32,7 @@ func Languages(ctx context.Context, e Embedder) ([]string, error) {
 			texts[field[0]] = pairs
 		}
 	}
-	var known []string
+	known := []string{}
 	for language, pairs := range texts {
 		vectors, _, err := e.Embed(ctx, slices.Concat(pairs[0], pairs[1]))
 		if err != nil {

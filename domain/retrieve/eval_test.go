@@ -236,7 +236,6 @@ func (x *evalIndex) ask(text string, earlier ...string) evalRanking {
 	}
 	byWords := best(all, most, func(h hit) float64 { return h.bm25 })
 	byVector := best(all, most, func(h hit) float64 { return h.cosine })
-	strange := len(foreign(text, x.languages, evalLanguages())) > 0
 	found, nearest := slices.Clone(byWords), byVector
 	if isBuiltin(evalEmbedder().Model()) && len(found) >= few {
 		nearest = nil
@@ -247,13 +246,16 @@ func (x *evalIndex) ask(text string, earlier ...string) evalRanking {
 			found = append(found, h)
 		}
 	}
-	fuse(found, q.Possible, evalEmbedder().Model(), strange)
+	speak := func(documents []lexical.Lang) bool { return len(foreign(text, documents, evalLanguages())) > 0 }
+	fuse(found, q.Possible, evalEmbedder().Model(), speak(x.languages))
 	near := q.Near(evalTenant)
+	var langs []lexical.Lang
 	for i := range found[:min(toLookAt, len(found))] {
 		at := int(found[i].chunk[0])<<8 | int(found[i].chunk[1])
 		found[i].near = near.Score(x.docs[at].Title, x.docs[at].Text, x.langs[at])
+		langs = append(langs, x.langs[at])
 	}
-	fuse(found, q.Possible, evalEmbedder().Model(), strange)
+	fuse(found, q.Possible, evalEmbedder().Model(), speak(langs))
 	out := evalRanking{byWords: x.names(byWords), byVector: x.names(byVector), fused: x.names(found)}
 	if len(found) > 0 {
 		out.sure = found[0].fused

@@ -368,9 +368,14 @@ func (s *search) planVectors() {
 		if s.leading() != first {
 			s.known = nil
 		}
-		if s.out.Vectors != VectorsOff {
-			s.out.Foreign = foreign(s.query.Text, s.languages(), s.known)
-		}
+		s.speak(s.languages())
+	}
+}
+
+// speak notes whether the model of the vectors knows the language of the question, by those of the documents that it may be about.
+func (s *search) speak(documents []lexical.Lang) {
+	if s.out.AskedVectors() {
+		s.out.Foreign = foreign(s.query.Text, documents, s.known)
 	}
 }
 

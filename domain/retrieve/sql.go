@@ -77,14 +77,18 @@ func (s *search) read(ctx context.Context) (map[domain.ID]*text, error) {
 	return s.readTexts(ctx, ids)
 }
 
-// list ranks the best hits once more by how near to each other they have the words of the question, and lists them all.
+// list ranks the best hits once more by how near to each other they have the words of the question, and by the language that it is
+// more likely in now that they are known, and lists them all.
 func (s *search) list(texts map[domain.ID]*text) {
 	near := s.words.Near(s.tenant)
+	var languages []lexical.Lang
 	for i := range s.hits[:min(toLookAt, len(s.hits))] {
 		h := &s.hits[i]
 		t := texts[h.chunk]
+		languages = append(languages, lexical.Lang(t.language))
 		h.near = near.Score(t.title+"\n"+strings.Join(t.Heading, "\n"), t.Text, lexical.Lang(t.language))
 	}
+	s.speak(languages)
 	s.fuse()
 	rank(s.hits)
 	if s.words.Possible > 0 { // on the scale of Passage.Lexical
