@@ -137,7 +137,7 @@ func (o backupOptions) backup(ctx context.Context, args []string) error {
 	case "list":
 		return o.list(ctx, *asJSON)
 	case "prune":
-		return o.Prune(ctx, o.keep())
+		return sentence(o.Prune(ctx, o.keep()))
 	case "", backup.Base, backup.Dump, backup.Redis:
 		return o.take(ctx, kind, *every, *stream)
 	}
@@ -179,6 +179,9 @@ func (o backupOptions) take(ctx context.Context, kind backup.Kind, every time.Du
 
 func (o backupOptions) list(ctx context.Context, asJSON bool) error {
 	all, err := o.Reaches(ctx)
+	if err != nil && !asJSON { // a program reads the code
+		err = sentence(err)
+	}
 	if err != nil {
 		return err
 	}
@@ -224,7 +227,7 @@ func (o backupOptions) restore(ctx context.Context, args []string) error {
 	}
 	m, err := o.Newest(ctx, to, *id, backup.Base)
 	if err != nil {
-		return err
+		return sentence(err)
 	}
 	r, err := o.RestoreBase(ctx, m, to, *into)
 	if err != nil {
@@ -241,7 +244,7 @@ func (o backupOptions) restore(ctx context.Context, args []string) error {
 func (o backupOptions) restoreDump(ctx context.Context, id string, began time.Time) error {
 	m, err := o.Newest(ctx, time.Time{}, id, backup.Dump)
 	if err != nil {
-		return err
+		return sentence(err)
 	}
 	if o.config.MigrateURL == "" {
 		return errors.New("BITB_MIGRATE_DATABASE_URL is not set; it names the empty database")
@@ -282,7 +285,7 @@ func (o backupOptions) drill(ctx context.Context, args []string) error {
 	if d.Backup.File != "" && !d.OK {
 		return exitCode(1) // the findings say why
 	}
-	return err
+	return sentence(err)
 }
 
 func printDrill(w io.Writer, d backup.Drill) {

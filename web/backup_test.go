@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"bitb/domain"
 	"bitb/domain/backup"
 	"bitb/domain/dbtest"
 )
@@ -43,6 +44,17 @@ func TestBackupAndDrill(t *testing.T) {
 	if out, err := command(t, settings, "backup", "list"); err != nil || !strings.Contains(out, "There is no backup") {
 		t.Errorf("listed %q, %v", out, err)
 	}
+	there := settings["BITB_BACKUP_TO"]
+	settings["BITB_BACKUP_TO"] = filepath.Join(there, "typo")
+	for _, args := range [][]string{{"backup", "list"}, {"backup", "prune"}, {"restore", "--dump"}, {"restore", "--into", t.TempDir()}, {"drill"}} {
+		if out, err := command(t, settings, args...); err == nil || !strings.HasPrefix(err.Error(), "The directory "+settings["BITB_BACKUP_TO"]+" does not exist.") || out != "" {
+			t.Errorf("%v where no directory is: %q, %v", args, out, err)
+		}
+	}
+	if _, err := command(t, settings, "backup", "list", "--json"); err == nil || !strings.Contains(err.Error(), string(domain.NotFound)+": The directory") {
+		t.Errorf("a program is told %v", err)
+	}
+	settings["BITB_BACKUP_TO"] = there
 	if out, err := command(t, settings, "backup", "dump"); err != nil || !strings.Contains(out, "sealed for age1") {
 		t.Fatalf("made %q, %v", out, err)
 	}

@@ -178,8 +178,12 @@ func (s *Service) putManifest(ctx context.Context, m Manifest) error {
 	return s.store.Put(ctx, m.dir()+"/"+manifestName, strings.NewReader(string(content)), int64(len(content)))
 }
 
-// List returns the backups there are, oldest first.
+// List returns the backups there are, oldest first. A place that is not there is domain.NotFound: with its name written wrong, it would
+// seem to be empty.
 func (s *Service) List(ctx context.Context) ([]Manifest, error) {
+	if err := s.store.There(); err != nil {
+		return nil, fmt.Errorf("list the backups: %w", err)
+	}
 	var all []Manifest
 	for _, kind := range []Kind{Base, Dump, Redis} {
 		objects, err := s.store.List(ctx, string(kind)+"/")

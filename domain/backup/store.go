@@ -32,6 +32,8 @@ type store interface {
 	Put(ctx context.Context, name string, r io.Reader, size int64) error
 	// Get fails with fs.ErrNotExist where there is no such object.
 	Get(ctx context.Context, name string) (io.ReadCloser, error)
+	// There fails with domain.NotFound where the place itself is not there. The first Put makes a directory.
+	There() error
 	// List returns what begins with prefix, ordered by name.
 	List(ctx context.Context, prefix string) ([]object, error)
 	Delete(ctx context.Context, name string) error
@@ -146,6 +148,20 @@ func (d dirStore) Get(_ context.Context, name string) (io.ReadCloser, error) {
 	return os.Open(d.path(name))
 }
 
+func (d dirStore) There() error {
+	info, err := os.Stat(d.dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return &domain.Error{Code: domain.NotFound, Err: err,
+			Message: "The directory " + d.dir + " does not exist. Check BITB_BACKUP_TO; the first backup makes it."}
+	case err != nil:
+		return err
+	case !info.IsDir():
+		return domain.NewError(domain.Invalid, d.dir+" is no directory. Check BITB_BACKUP_TO.")
+	}
+	return nil
+}
+
 func (d dirStore) List(ctx context.Context, prefix string) (found []object, err error) {
 	err = filepath.WalkDir(d.dir, func(path string, e fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -229,9 +245,15 @@ func (b bucketStore) Get(ctx context.Context, name string) (io.ReadCloser, error
 	return o, nil
 }
 
+// There asks nothing: a bucket that is not there fails each List, and who may list may not always ask for the bucket itself.
+func (b bucketStore) There() error { return nil }
+
 func (b bucketStore) List(ctx context.Context, prefix string) ([]object, error) {
 	var found []object
 	for o := range b.client.ListObjects(ctx, b.bucket, minio.ListObjectsOptions{Prefix: b.prefix + prefix, Recursive: true}) {
+		if minio.ToErrorResponse(o.Err).Code == minio.NoSuchBucket {
+			return nil, &domain.Error{Code: domain.NotFound, Message: "The bucket " + b.bucket + " does not exist. Check BITB_BACKUP_TO.", Err: o.Err}
+		}
 		if o.Err != nil {
 			return nil, o.Err
 		}

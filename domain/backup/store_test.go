@@ -16,6 +16,8 @@ import (
 	"github.com/johannesboyne/gofakes3"
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
 	"github.com/minio/minio-go/v7"
+
+	"bitb/domain"
 )
 
 // bucket is an S3 server in this process with one bucket.
@@ -75,6 +77,46 @@ func TestStores(t *testing.T) {
 				t.Errorf("listed %v, %v", list, err)
 			}
 		})
+	}
+}
+
+// A place that is not there is told from one without backups; the first backup makes a directory, and no bucket.
+func TestPlaceIsNotThere(t *testing.T) {
+	secret, _ := newKey(t)
+	_, c := bucket(t)
+	dir := filepath.Join(t.TempDir(), "backup")
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, wrong := range []struct {
+		place, says string
+		code        domain.Code
+	}{
+		{dir, "The directory " + dir + " does not exist.", domain.NotFound},
+		{file, file + " is no directory.", domain.Invalid},
+		{"s3://backup/of/bitb", "The bucket backup does not exist.", domain.NotFound},
+	} {
+		s, err := NewService(Config{Place: wrong.place, S3: c, Keys: secret})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for what, try := range map[string]func() error{
+			"list":    func() error { _, err := s.Reaches(t.Context()); return err },
+			"restore": func() error { _, err := s.Newest(t.Context(), time.Time{}, "", Base); return err },
+		} {
+			if err := try(); domain.CodeOf(err) != wrong.code || !strings.Contains(err.Error(), wrong.says) {
+				t.Errorf("%s of %s: %v", what, wrong.place, err)
+			}
+		}
+	}
+	s, err := NewService(Config{Place: dir, Keys: secret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	made(t, s, Dump, day(0), "first", nil)
+	if all, err := s.List(t.Context()); err != nil || len(all) != 1 {
+		t.Errorf("listed %v, %v", all, err)
 	}
 }
 
