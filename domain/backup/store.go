@@ -43,10 +43,11 @@ type store interface {
 
 // S3 says how to reach a bucket.
 type S3 struct {
-	Endpoint  string // host and port, or an address with http:// or https://; "": AWS
-	Region    string
-	AccessKey string // "": from the environment or the machine's role, as AWS's own tools find them
-	SecretKey string
+	Endpoint string // host and port, or an address with http:// or https://; "": AWS
+	Region   string
+
+	// Keys are asked for with each request. nil: they come from the environment or the machine's role, as AWS's own tools find them.
+	Keys func() (access, secret string)
 
 	transport http.RoundTripper // nil: the library's. Tests bring their own
 }
@@ -72,8 +73,8 @@ func openStore(place string, c S3) (store, error) {
 	if err != nil {
 		return nil, err
 	}
-	keys := credentials.NewStaticV4(c.AccessKey, c.SecretKey, "")
-	if c.AccessKey == "" {
+	keys := credentials.New(bucketKeys(c.Keys))
+	if c.Keys == nil {
 		keys = credentials.NewChainCredentials([]credentials.Provider{&credentials.EnvAWS{}, &credentials.FileAWSCredentials{}, &credentials.IAM{}})
 	}
 	client, err := minio.New(endpoint, &minio.Options{Creds: keys, Secure: secure, Region: c.Region, Transport: c.transport})
@@ -215,6 +216,20 @@ func (d dirStore) Tidy(_ context.Context, before time.Time) error {
 		}
 		return nil
 	})
+}
+
+// bucketKeys are never kept: they may be others by the next request.
+type bucketKeys func() (access, secret string)
+
+func (k bucketKeys) IsExpired() bool { return true }
+
+func (k bucketKeys) Retrieve() (credentials.Value, error) {
+	access, secret := k()
+	return credentials.Value{AccessKeyID: access, SecretAccessKey: secret, SignerType: credentials.SignatureV4}, nil
+}
+
+func (k bucketKeys) RetrieveWithCredContext(*credentials.CredContext) (credentials.Value, error) {
+	return k.Retrieve()
 }
 
 type bucketStore struct {

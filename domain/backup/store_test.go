@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -25,7 +26,7 @@ func bucket(t *testing.T) (place string, c S3) {
 	t.Helper()
 	server := httptest.NewTLSServer(gofakes3.New(s3mem.New()).Server()) // over plain HTTP it mistakes signatures for content
 	t.Cleanup(server.Close)
-	c = S3{Endpoint: server.URL, Region: "us-east-1", AccessKey: "access", SecretKey: "secret", transport: server.Client().Transport}
+	c = S3{Endpoint: server.URL, Region: "us-east-1", Keys: func() (string, string) { return "access", "secret" }, transport: server.Client().Transport}
 	s, err := openStore("s3://backups/of/bitb", c)
 	if err != nil {
 		t.Fatal(err)
@@ -119,6 +120,32 @@ func TestPlaceIsNotThere(t *testing.T) {
 		t.Errorf("listed %v, %v", all, err)
 	}
 }
+
+// The keys of a bucket may be others with each request.
+func TestBucketKeysAreFresh(t *testing.T) {
+	place, c := bucket(t)
+	var signed string
+	next := c.transport
+	c.transport = roundTrip(func(r *http.Request) (*http.Response, error) {
+		signed = r.Header.Get("Authorization")
+		return next.RoundTrip(r)
+	})
+	access := ""
+	c.Keys = func() (string, string) { return access, "secret" }
+	s, err := openStore(place, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, access = range []string{"first", "second"} {
+		if _, err := s.List(t.Context(), ""); err != nil || !strings.Contains(signed, "Credential="+access+"/") {
+			t.Errorf("with the key %s: signed %q, %v", access, signed, err)
+		}
+	}
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 func read(t *testing.T, s store, name string) string {
 	t.Helper()
