@@ -1,6 +1,7 @@
 package handlers_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 
 	"bitb/domain"
 	"bitb/domain/dbtest"
+	"bitb/handlers"
 )
 
 type uploadAnswer struct {
@@ -266,6 +268,34 @@ func TestSlowUploads(t *testing.T) {
 	for range 2 {
 		u := <-began
 		want(t, "one after them", u.end(), http.StatusCreated)
+	}
+}
+
+// The last slot is for a tenant that has none, and who gives up waiting takes none along.
+func TestSlots(t *testing.T) {
+	take := handlers.Slots(4)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	waiting, end := context.WithTimeout(t.Context(), 10*time.Second)
+	defer end()
+	a, b, c := domain.NewID(), domain.NewID(), domain.NewID()
+	for range 20 {
+		var leave []func()
+		for _, tenant := range []domain.ID{a, a, b, c} {
+			if third, err := take(gone, a); err == nil { // the slot and the end came at once
+				if third(); len(leave) > 1 {
+					t.Fatal("a third slot of one tenant")
+				}
+			}
+			one, err := take(waiting, tenant)
+			if err != nil {
+				t.Fatal(err)
+			}
+			leave = append(leave, one)
+		}
+		for _, one := range leave {
+			one()
+		}
 	}
 }
 
