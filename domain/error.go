@@ -2,6 +2,7 @@ package domain
 
 import (
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -48,6 +49,19 @@ func NewError(code Code, message string) *Error { return &Error{Code: code, Mess
 // InvalidField makes the error for one wrong form field.
 func InvalidField(field, message string) *Error {
 	return &Error{Code: Invalid, Message: message, Fields: map[string]string{field: message}}
+}
+
+// TooLong is the sentence for a field that takes most characters and was sent n.
+func TooLong(n, most int) string {
+	return "Use at most " + Thousands(most) + " characters; these are " + Thousands(n) + "."
+}
+
+// Thousands writes a number as it stands in a sentence: 12,000.
+func Thousands(n int) string {
+	if n < 1000 {
+		return fmt.Sprint(n)
+	}
+	return Thousands(n/1000) + fmt.Sprintf(",%03d", n%1000)
 }
 
 // CodeOf is the code of the first Error in the chain of err, Internal for any other error, and "" for nil.

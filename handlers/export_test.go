@@ -1,8 +1,11 @@
 package handlers
 
 import (
+	"context"
+
 	"github.com/labstack/echo/v4"
 
+	"bitb/domain"
 	"bitb/domain/redis"
 )
 
@@ -23,6 +26,11 @@ func Table() []Route {
 
 // EchoRoutes is what Echo answers to.
 func EchoRoutes() []*echo.Route { return (&server{}).newEcho().Routes() }
+
+// Slots hands out n slots.
+func Slots(n int) func(ctx context.Context, tenant domain.ID) (leave func(), err error) {
+	return newSlots(n).take
+}
 
 // PlaceOf is where a request comes from, as that is counted.
 var PlaceOf = placeOf

@@ -93,7 +93,7 @@ type server struct {
 	Deps
 	sessions      *scs.SessionManager
 	staffSessions *scs.SessionManager
-	uploads       chan struct{} // bounds the memory that uploads take
+	uploads       *slots        // bound the memory that uploads take
 	renders       chan struct{} // bounds what pictures of pages take
 	stop          context.Context
 }
@@ -103,7 +103,7 @@ func New(stop context.Context, d Deps) (http.Handler, error) {
 	if err := views.UseAssets(d.Static); err != nil {
 		return nil, err
 	}
-	s := &server{Deps: d, stop: stop, uploads: make(chan struct{}, 4), renders: make(chan struct{}, 2)}
+	s := &server{Deps: d, stop: stop, uploads: newSlots(4), renders: make(chan struct{}, 2)}
 	s.sessions, s.staffSessions = newSessions(d, false), newSessions(d, true)
 	e := s.newEcho()
 	return s.around(e)

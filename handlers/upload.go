@@ -8,6 +8,7 @@ import (
 	"io"
 	"mime/multipart"
 	"net/http"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -28,6 +29,9 @@ const maxUpload = document.MaxFileBytes + 64<<10
 
 // mostParts is how many files a form may send at once.
 const mostParts = 100
+
+// uploadTime is how long a request with files may take from its turn on.
+const uploadTime = 2 * time.Minute
 
 // file is one part of an upload.
 type file struct {
@@ -169,16 +173,12 @@ func (s *server) receive(c echo.Context) (next func() (file, error), leave func(
 		c.Response().Header().Set("Connection", "close")
 		return nil, nil, errTooLarge
 	}
-	select {
-	case s.uploads <- struct{}{}:
-	case <-req.Context().Done():
-		return nil, nil, req.Context().Err()
-	}
-	leave = func() { <-s.uploads }
 	parts, err := req.MultipartReader()
 	if err != nil {
-		leave()
 		return nil, nil, &domain.Error{Code: domain.BadRequest, Message: "Send the file as a form with the field \"file\".", Err: err}
+	}
+	if leave, err = s.uploadTurn(c); err != nil {
+		return nil, nil, err
 	}
 	n := 0
 	return func() (file, error) {
@@ -197,6 +197,19 @@ func (s *server) receive(c echo.Context) (next func() (file, error), leave func(
 		}
 		return readPart(c, part)
 	}, leave, nil
+}
+
+// uploadTurn waits for a slot. The time that a request has begins with it: waiting for others takes nothing away.
+func (s *server) uploadTurn(c echo.Context) (leave func(), err error) {
+	within := func(deadline time.Time) { // not every writer has one; then the server's holds
+		conn := http.NewResponseController(c.Response())
+		_, _ = conn.SetReadDeadline(deadline), conn.SetWriteDeadline(deadline)
+	}
+	within(time.Time{})
+	if leave, err = s.uploads.take(c.Request().Context(), tenantOf(c)); err == nil {
+		within(time.Now().Add(uploadTime))
+	}
+	return leave, err
 }
 
 func readPart(c echo.Context, part *multipart.Part) (file, error) {

@@ -1,15 +1,19 @@
 package handlers_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
 
 	"bitb/domain"
+	"bitb/domain/dbtest"
+	"bitb/handlers"
 )
 
 type uploadAnswer struct {
@@ -214,6 +218,97 @@ func TestIdempotencyKey(t *testing.T) {
 	if n := a.db.Count(t, "select count(*) from documents where tenant_id = $1", m.account.Tenant.ID); n != 3 {
 		t.Errorf("%d documents, want 3", n)
 	}
+}
+
+// slowUpload is a file on its way, of which the server has taken the beginning.
+type slowUpload struct {
+	*io.PipeWriter
+	answered chan response
+}
+
+// begin returns when the upload has its turn: nothing of its body is sent before the server asks for it.
+func (m *member) begin(t *testing.T, address string) slowUpload {
+	t.Helper()
+	body, send := io.Pipe()
+	u := slowUpload{send, make(chan response, 1)}
+	sender := &member{app: m.app, Client: &http.Client{Jar: m.Jar, Transport: &http.Transport{ExpectContinueTimeout: time.Minute}}}
+	r := sender.request(t, http.MethodPost, "/documents", body, "Content-Type", "multipart/form-data; boundary=x", "Expect", "100-continue", "Accept", "application/json")
+	r.URL.Host = strings.TrimPrefix(address, "http://")
+	go func() { u.answered <- sender.do(t, r) }()
+	_, _ = io.WriteString(send, "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\n"+domain.NewID().String())
+	return u
+}
+
+func (u slowUpload) end() response {
+	_, _ = io.WriteString(u, "\r\n--x--\r\n")
+	u.Close()
+	return <-u.answered
+}
+
+// Whoever sends many files as slowly as they can waits for themselves: another tenant's upload goes through meanwhile.
+func TestSlowUploads(t *testing.T) {
+	a := newApp(t)
+	slow, other := a.owner(t, "Harbour Loop"), a.owner(t, "Ferry")
+	began := make(chan slowUpload)
+	for range 5 {
+		go func() { began <- slow.begin(t, a.URL) }()
+	}
+	first, second := <-began, <-began
+	dbtest.Eventually(t, 10*time.Second, "all have come", func() bool { return a.counted.uploads.Load() == 5 })
+	want(t, "another tenant's", other.upload(t, "b.txt", []byte("B")), http.StatusCreated)
+	select {
+	case <-began:
+		t.Fatal("a tenant has three slots of four")
+	default:
+	}
+	want(t, "the first", first.end(), http.StatusCreated)
+	third := <-began
+	want(t, "the second", second.end(), http.StatusCreated)
+	want(t, "the third", third.end(), http.StatusCreated)
+	for range 2 {
+		u := <-began
+		want(t, "one after them", u.end(), http.StatusCreated)
+	}
+}
+
+// The last slot is for a tenant that has none, and who gives up waiting takes none along.
+func TestSlots(t *testing.T) {
+	take := handlers.Slots(4)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	waiting, end := context.WithTimeout(t.Context(), 10*time.Second)
+	defer end()
+	a, b, c := domain.NewID(), domain.NewID(), domain.NewID()
+	for range 20 {
+		var leave []func()
+		for _, tenant := range []domain.ID{a, a, b, c} {
+			if third, err := take(gone, a); err == nil { // the slot and the end came at once
+				if third(); len(leave) > 1 {
+					t.Fatal("a third slot of one tenant")
+				}
+			}
+			one, err := take(waiting, tenant)
+			if err != nil {
+				t.Fatal(err)
+			}
+			leave = append(leave, one)
+		}
+		for _, one := range leave {
+			one()
+		}
+	}
+}
+
+// The time an upload has begins with its turn, however long it waited for it.
+func TestUploadTimeBeginsWithItsTurn(t *testing.T) {
+	a := newApp(t)
+	m := a.owner(t, "Harbour Loop")
+	impatient := httptest.NewUnstartedServer(a.Config.Handler)
+	impatient.Config.ReadHeaderTimeout, impatient.Config.ReadTimeout = time.Minute, time.Nanosecond
+	impatient.Start()
+	defer impatient.Close()
+	u := m.begin(t, impatient.URL)
+	want(t, "an upload whose time had run out before its turn", u.end(), http.StatusCreated)
 }
 
 // What is still on its way when somebody signs out must not write the session back: an upload, or a form that somebody who took the

@@ -359,14 +359,14 @@ func signUpForm(form SignUpForm) templ.Component {
 					}()
 				}
 				ctx = templ.InitializeContext(ctx)
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 17, "<input class=\"input h-10\" id=\"company\" name=\"company\" autocomplete=\"organization\" required maxlength=\"120\" dir=\"auto\" value=\"")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 17, "<input class=\"input h-10\" id=\"company\" name=\"company\" autocomplete=\"organization\" required dir=\"auto\" value=\"")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
 				var templ_7745c5c3_Var16 string
 				templ_7745c5c3_Var16, templ_7745c5c3_Err = templ.JoinStringErrs(form.Company)
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `signin.templ`, Line: 63, Col: 142}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `signin.templ`, Line: 63, Col: 126}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var16))
 				if templ_7745c5c3_Err != nil {
@@ -402,14 +402,14 @@ func signUpForm(form SignUpForm) templ.Component {
 					}()
 				}
 				ctx = templ.InitializeContext(ctx)
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 20, "<input class=\"input h-10\" id=\"name\" name=\"name\" autocomplete=\"name\" required maxlength=\"120\" dir=\"auto\" value=\"")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 20, "<input class=\"input h-10\" id=\"name\" name=\"name\" autocomplete=\"name\" required dir=\"auto\" value=\"")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
 				var templ_7745c5c3_Var18 string
 				templ_7745c5c3_Var18, templ_7745c5c3_Err = templ.JoinStringErrs(form.Name)
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `signin.templ`, Line: 66, Col: 125}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `signin.templ`, Line: 66, Col: 109}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var18))
 				if templ_7745c5c3_Err != nil {
@@ -501,20 +501,7 @@ func signUpForm(form SignUpForm) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 27, "\" maxlength=\"")
-				if templ_7745c5c3_Err != nil {
-					return templ_7745c5c3_Err
-				}
-				var templ_7745c5c3_Var23 string
-				templ_7745c5c3_Var23, templ_7745c5c3_Err = templ.JoinStringErrs(strconv.Itoa(tenant.MaxPasswordRunes))
-				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `signin.templ`, Line: 72, Col: 214}
-				}
-				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var23))
-				if templ_7745c5c3_Err != nil {
-					return templ_7745c5c3_Err
-				}
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 28, "\"")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 27, "\"")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -522,7 +509,7 @@ func signUpForm(form SignUpForm) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 29, ">")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 28, ">")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -532,7 +519,7 @@ func signUpForm(form SignUpForm) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 30, "<button class=\"btn h-10! text-base!\">Create account</button></form><p class=\"note mt-6\">You have an account already? <a href=\"/signin\">Sign in</a>.</p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 29, "<button class=\"btn h-10! text-base!\">Create account</button></form><p class=\"note mt-6\">You have an account already? <a href=\"/signin\">Sign in</a>.</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -563,12 +550,12 @@ func front(title string) templ.Component {
 			}()
 		}
 		ctx = templ.InitializeContext(ctx)
-		templ_7745c5c3_Var24 := templ.GetChildren(ctx)
-		if templ_7745c5c3_Var24 == nil {
-			templ_7745c5c3_Var24 = templ.NopComponent
+		templ_7745c5c3_Var23 := templ.GetChildren(ctx)
+		if templ_7745c5c3_Var23 == nil {
+			templ_7745c5c3_Var23 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Var25 := templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
+		templ_7745c5c3_Var24 := templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 			templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 			templ_7745c5c3_Buffer, templ_7745c5c3_IsBuffer := templruntime.GetBuffer(templ_7745c5c3_W)
 			if !templ_7745c5c3_IsBuffer {
@@ -580,7 +567,7 @@ func front(title string) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 31, "<div class=\"grid min-h-dvh lg:grid-cols-2\"><main class=\"flex flex-col bg-background px-6 py-6 lg:border-e\"><p class=\"flex items-center gap-2.5 font-semibold\">")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 30, "<div class=\"grid min-h-dvh lg:grid-cols-2\"><main class=\"flex flex-col bg-background px-6 py-6 lg:border-e\"><p class=\"flex items-center gap-2.5 font-semibold\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -588,21 +575,21 @@ func front(title string) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 32, "BITB</p><div class=\"mx-auto my-auto w-full max-w-[340px] py-10\">")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 31, "BITB</p><div class=\"mx-auto my-auto w-full max-w-[340px] py-10\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templ_7745c5c3_Var24.Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = templ_7745c5c3_Var23.Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 33, "</div></main><aside class=\"flex items-center justify-center overflow-hidden px-10 max-lg:hidden\" aria-label=\"What BITB does\"><div class=\"w-full max-w-[440px]\"><p class=\"text-[30px] leading-[38px] font-medium tracking-[-0.025em] text-balance\">“How long may I keep a rented canoe?”</p><p class=\"mt-5 text-[18px] leading-[28px]\">Until 19:00 on the day you booked. After that each started hour is charged.<span class=\"cite\" data-on>1</span></p><div class=\"paper mt-8 rotate-[-1.2deg] rounded-[3px] px-8 py-7 text-[12px] leading-[19px]\"><p class=\"flex justify-between border-b border-black/15 pb-1.5 text-[10px] text-[#5a666d]\"><span>Rental terms 2026</span><span>3</span></p><p class=\"mt-3 font-semibold\">2 Returning a boat</p><p class=\"mt-1\">Boats are handed out from 9:00. <mark data-on>A boat is returned to the jetty by 19:00 on the day it was booked for; each started hour after that is charged at the hourly rate.</mark> Life jackets are hung up to dry.</p></div><p class=\"mt-8 text-muted-foreground\">Every answer points at the page it came from.</p></div></aside></div>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 32, "</div></main><aside class=\"flex items-center justify-center overflow-hidden px-10 max-lg:hidden\" aria-label=\"What BITB does\"><div class=\"w-full max-w-[440px]\"><p class=\"text-[30px] leading-[38px] font-medium tracking-[-0.025em] text-balance\">“How long may I keep a rented canoe?”</p><p class=\"mt-5 text-[18px] leading-[28px]\">Until 19:00 on the day you booked. After that each started hour is charged.<span class=\"cite\" data-on>1</span></p><div class=\"paper mt-8 rotate-[-1.2deg] rounded-[3px] px-8 py-7 text-[12px] leading-[19px]\"><p class=\"flex justify-between border-b border-black/15 pb-1.5 text-[10px] text-[#5a666d]\"><span>Rental terms 2026</span><span>3</span></p><p class=\"mt-3 font-semibold\">2 Returning a boat</p><p class=\"mt-1\">Boats are handed out from 9:00. <mark data-on>A boat is returned to the jetty by 19:00 on the day it was booked for; each started hour after that is charged at the hourly rate.</mark> Life jackets are hung up to dry.</p></div><p class=\"mt-8 text-muted-foreground\">Every answer points at the page it came from.</p></div></aside></div>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = frame(title).Render(templ.WithChildren(ctx, templ_7745c5c3_Var25), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = frame(title).Render(templ.WithChildren(ctx, templ_7745c5c3_Var24), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

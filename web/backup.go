@@ -74,21 +74,38 @@ func newBackups(ctx context.Context, c Config, log *slog.Logger) (*backup.Servic
 	var db *postgres.DB
 	if c.DatabaseURL != "" {
 		var err error
-		db, err = postgres.Open(ctx, c.database("bitb backup", 2))
+		settings := c.database("bitb backup", 2)
+		settings.Fresh = c.fresh("DATABASE_URL", c.DatabaseURL)
+		db, err = postgres.Open(ctx, settings)
 		if err != nil {
 			log.Warn("the database does not answer, so nothing is noted in it", "error", err)
 		} else {
 			done = db.Close
 		}
 	}
-	s, err := backup.NewService(backup.Config{
-		Place: c.BackupTo, Keys: string(c.BackupKeys), Log: log, SourceURL: string(c.BackupDatabaseURL), RedisURL: string(c.RedisURL), DB: db,
-		S3: backup.S3{Endpoint: c.BackupS3Endpoint, Region: c.BackupS3Region, AccessKey: string(c.BackupS3Access), SecretKey: string(c.BackupS3Secret)},
-	})
+	bucket := backup.S3{Endpoint: c.BackupS3Endpoint, Region: c.BackupS3Region}
+	if c.BackupS3Access != "" {
+		access, key := c.fresh("BITB_BACKUP_S3_ACCESS_KEY", c.BackupS3Access), c.fresh("BITB_BACKUP_S3_SECRET_KEY", c.BackupS3Secret)
+		bucket.Keys = func() (string, string) { return access(), key() }
+	}
+	s, err := backup.NewService(backup.Config{Place: c.BackupTo, S3: bucket, Keys: string(c.BackupKeys), Log: log,
+		SourceURL: c.backupSource(), RedisURL: c.fresh("REDIS_URL", c.RedisURL), DB: db})
 	if err != nil {
 		done()
+		return nil, done, err
 	}
-	return s, done, err
+	c.resolver.OnChange("BITB_BACKUP_KEYS", s.UseKeys)
+	return s, done, nil
+}
+
+// backupSource is the address of the database to back up as it was last read, from the first setting that names it.
+func (c Config) backupSource() func() string {
+	for _, name := range []string{"BITB_BACKUP_DATABASE_URL", "BITB_MIGRATE_DATABASE_URL"} {
+		if c.resolver.Value(name) != "" {
+			return c.fresh(name, c.BackupDatabaseURL)
+		}
+	}
+	return c.fresh("DATABASE_URL", c.BackupDatabaseURL)
 }
 
 // newBackupKey prints the key alone, so that it can be sent into a file, and beside it what it is.
@@ -133,11 +150,11 @@ func (o backupOptions) backup(ctx context.Context, args []string) error {
 	}
 	switch kind := backup.Kind(what); kind {
 	case "stream":
-		return o.Stream(ctx)
+		return o.goOn(ctx, o.Stream)
 	case "list":
 		return o.list(ctx, *asJSON)
 	case "prune":
-		return o.Prune(ctx, o.keep())
+		return sentence(o.Prune(ctx, o.keep()))
 	case "", backup.Base, backup.Dump, backup.Redis:
 		return o.take(ctx, kind, *every, *stream)
 	}
@@ -169,16 +186,28 @@ func (o backupOptions) take(ctx context.Context, kind backup.Kind, every time.Du
 	if every < time.Minute {
 		return errors.New("--every needs a time of a minute or more, like 24h")
 	}
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return o.Run(ctx, kind, every, o.keep()) })
+	work := []func(context.Context) error{func(ctx context.Context) error { return o.Run(ctx, kind, every, o.keep()) }}
 	if stream {
-		group.Go(func() error { return o.Stream(ctx) })
+		work = append(work, o.Stream)
+	}
+	return o.goOn(ctx, work...)
+}
+
+// goOn does what lasts until ctx ends, and keeps its secrets current meanwhile.
+func (o backupOptions) goOn(ctx context.Context, work ...func(context.Context) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { o.config.resolver.Run(ctx, o.config.SecretRefresh, o.Log); return nil })
+	for _, do := range work {
+		group.Go(func() error { return do(ctx) })
 	}
 	return group.Wait()
 }
 
 func (o backupOptions) list(ctx context.Context, asJSON bool) error {
 	all, err := o.Reaches(ctx)
+	if err != nil && !asJSON { // a program reads the code
+		err = sentence(err)
+	}
 	if err != nil {
 		return err
 	}
@@ -224,7 +253,7 @@ func (o backupOptions) restore(ctx context.Context, args []string) error {
 	}
 	m, err := o.Newest(ctx, to, *id, backup.Base)
 	if err != nil {
-		return err
+		return sentence(err)
 	}
 	r, err := o.RestoreBase(ctx, m, to, *into)
 	if err != nil {
@@ -241,7 +270,7 @@ func (o backupOptions) restore(ctx context.Context, args []string) error {
 func (o backupOptions) restoreDump(ctx context.Context, id string, began time.Time) error {
 	m, err := o.Newest(ctx, time.Time{}, id, backup.Dump)
 	if err != nil {
-		return err
+		return sentence(err)
 	}
 	if o.config.MigrateURL == "" {
 		return errors.New("BITB_MIGRATE_DATABASE_URL is not set; it names the empty database")
@@ -282,7 +311,7 @@ func (o backupOptions) drill(ctx context.Context, args []string) error {
 	if d.Backup.File != "" && !d.OK {
 		return exitCode(1) // the findings say why
 	}
-	return err
+	return sentence(err)
 }
 
 func printDrill(w io.Writer, d backup.Drill) {

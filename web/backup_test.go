@@ -2,13 +2,17 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"bitb/domain"
 	"bitb/domain/backup"
 	"bitb/domain/dbtest"
 )
@@ -21,11 +25,17 @@ func command(t *testing.T, settings map[string]string, args ...string) (string, 
 	return out.String(), err
 }
 
-// A backup is made and listed, and the drill brings it back and asks the product a question in it.
-func TestBackupAndDrill(t *testing.T) {
+// needsPrograms skips a test where PostgreSQL's own programs are not.
+func needsPrograms(t *testing.T) {
+	t.Helper()
 	if found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb"); len(found) == 0 {
 		t.Skip("no PostgreSQL server is installed on this machine")
 	}
+}
+
+// A backup is made and listed, and the drill brings it back and asks the product a question in it.
+func TestBackupAndDrill(t *testing.T) {
+	needsPrograms(t)
 	db := dbtest.New(t)
 	tenant := db.Tenant(t)
 	db.Document(t, tenant, "Prices", "A day ticket for the ferry costs twelve euros and forty cents.")
@@ -43,6 +53,17 @@ func TestBackupAndDrill(t *testing.T) {
 	if out, err := command(t, settings, "backup", "list"); err != nil || !strings.Contains(out, "There is no backup") {
 		t.Errorf("listed %q, %v", out, err)
 	}
+	there := settings["BITB_BACKUP_TO"]
+	settings["BITB_BACKUP_TO"] = filepath.Join(there, "typo")
+	for _, args := range [][]string{{"backup", "list"}, {"backup", "prune"}, {"restore", "--dump"}, {"restore", "--into", t.TempDir()}, {"drill"}} {
+		if out, err := command(t, settings, args...); err == nil || !strings.HasPrefix(err.Error(), "The directory "+settings["BITB_BACKUP_TO"]+" does not exist.") || out != "" {
+			t.Errorf("%v where no directory is: %q, %v", args, out, err)
+		}
+	}
+	if _, err := command(t, settings, "backup", "list", "--json"); err == nil || !strings.Contains(err.Error(), string(domain.NotFound)+": The directory") {
+		t.Errorf("a program is told %v", err)
+	}
+	settings["BITB_BACKUP_TO"] = there
 	if out, err := command(t, settings, "backup", "dump"); err != nil || !strings.Contains(out, "sealed for age1") {
 		t.Fatalf("made %q, %v", out, err)
 	}
@@ -75,6 +96,60 @@ func TestBackupAndDrill(t *testing.T) {
 	}
 }
 
+// What makes backups for long follows its secrets: the password of the database, and the keys that seal.
+func TestBackupFollowsItsSecrets(t *testing.T) {
+	needsPrograms(t)
+	db := dbtest.New(t)
+	dir := t.TempDir()
+	set := func(name, value string) string {
+		t.Helper()
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, []byte(value), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	source, err := url.Parse(db.OwnerURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	source.User = url.UserPassword(source.User.Username(), "no longer")
+	before, _, _ := backup.NewKey()
+	after, public, err := backup.NewKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings := map[string]string{"BITB_PRODUCTION": "true", "BITB_BACKUP_TO": t.TempDir(), "BITB_SECRET_REFRESH": "1s",
+		"BITB_BACKUP_DATABASE_URL_FILE": set("source", source.String()), "BITB_BACKUP_KEYS_FILE": set("keys", before)}
+	c, err := loadBackupConfig(func(name string) string { return settings[name] })
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, done, err := newBackups(t.Context(), c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer done()
+	if _, err := b.Take(t.Context(), backup.Dump); err == nil {
+		t.Skip("this database asks for no password")
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() {
+		ended <- backupOptions{Service: b, config: c}.goOn(ctx, func(ctx context.Context) error { <-ctx.Done(); return nil })
+	}()
+	set("keys", after)
+	set("source", db.OwnerURL)
+	dbtest.Eventually(t, 30*time.Second, "a backup with the new secrets", func() bool {
+		m, err := b.Take(t.Context(), backup.Dump)
+		return err == nil && m.SealedFor == public
+	})
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestBackupSettings(t *testing.T) {
 	aKey, _, err := backup.NewKey()
 	if err != nil {
@@ -92,6 +167,7 @@ func TestBackupSettings(t *testing.T) {
 		"say where to":                       {map[string]string{"BITB_BACKUP_TO": "x", "BITB_BACKUP_KEYS": aKey}, []string{"restore", "--to", "2026-03-01T12:00:00Z"}},
 		"is not a time with a zone":          {map[string]string{"BITB_BACKUP_TO": "x", "BITB_BACKUP_KEYS": aKey}, []string{"restore", "--into", "x", "--to", "2026-03-01 12:00"}},
 		"there is no backup \"incremental\"": {map[string]string{"BITB_BACKUP_TO": "x", "BITB_BACKUP_KEYS": aKey}, []string{"backup", "incremental"}},
+		"BITB_SECRET_REFRESH must be":        {map[string]string{"BITB_BACKUP_TO": "x", "BITB_BACKUP_KEYS": aKey, "BITB_SECRET_REFRESH": "0s"}, []string{"backup", "stream"}},
 		"--every needs":                      {map[string]string{"BITB_BACKUP_TO": "x", "BITB_BACKUP_KEYS": aKey}, []string{"backup", "dump", "--every", "1s"}},
 	} {
 		c.settings["BITB_PRODUCTION"] = "true" // no services of this checkout

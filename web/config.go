@@ -220,6 +220,9 @@ func (c *Config) checkBackup() []error {
 	if c.BackupDaily < 1 || c.BackupWeekly < 0 {
 		errs = append(errs, errors.New("BITB_BACKUP_KEEP_DAILY must be 1 or more, BITB_BACKUP_KEEP_WEEKLY 0 or more"))
 	}
+	if err := c.checkRefresh(); err != nil {
+		errs = append(errs, err)
+	}
 	return errs
 }
 

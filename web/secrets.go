@@ -98,13 +98,20 @@ func (c *Config) checkSecrets() []error {
 	if _, err := secret.NewRing(modelKeys, string(c.OpenAIKey)+","+string(c.RerankKey)); err != nil && c.OpenAIKey != c.RerankKey {
 		wrong("OPENAI_API_KEY or BITB_RERANK_KEY: %w", err)
 	}
-	if c.SecretRefresh < time.Second || c.SecretRefresh > 24*time.Hour {
-		wrong("BITB_SECRET_REFRESH must be 1s to 24h, such as 5m")
+	if err := c.checkRefresh(); err != nil {
+		errs = append(errs, err)
 	}
 	if c.Production {
 		errs = append(errs, c.checkDefaults()...)
 	}
 	return errs
+}
+
+func (c *Config) checkRefresh() error {
+	if c.SecretRefresh < time.Second || c.SecretRefresh > 24*time.Hour {
+		return errors.New("BITB_SECRET_REFRESH must be 1s to 24h, such as 5m")
+	}
+	return nil
 }
 
 // checkDefaults refuses secrets that everybody knows or can guess.

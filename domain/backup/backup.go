@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"path"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -36,26 +37,28 @@ const (
 type Config struct {
 	Place string // a directory, or s3://bucket/prefix
 	S3    S3
-	Keys  string // see ParseKeys
+	Keys  string // see ParseKeys; UseKeys exchanges them
 	Log   *slog.Logger
 
-	SourceURL string       // the database, as a role that sees all rows: see docs/backups.md; not needed to restore
-	RedisURL  string       // for a snapshot of it
-	DB        *postgres.DB // where backups and drills are noted; nil: nowhere
+	// Addresses as they are by now: whoever runs for long asks for them each time. nil: none.
+	SourceURL func() string // the database, as a role that sees all rows: see docs/backups.md; not needed to restore
+	RedisURL  func() string // for a snapshot of it
+
+	DB *postgres.DB // where backups and drills are noted; nil: nowhere
 }
 
 // Service makes, keeps and restores backups.
 type Service struct {
 	store     store
-	keys      Keys
+	keys      *atomic.Pointer[Keys]
 	partAfter time.Duration
 	Config
 }
 
 // NewService checks the place and the keys; it reaches neither store nor database yet.
 func NewService(c Config) (*Service, error) {
-	keys, err := ParseKeys(c.Keys)
-	if err != nil {
+	s := &Service{keys: &atomic.Pointer[Keys]{}, partAfter: partAfter}
+	if err := s.UseKeys(c.Keys); err != nil {
 		return nil, fmt.Errorf("BITB_BACKUP_KEYS: %w", err)
 	}
 	place, err := openStore(c.Place, c.S3)
@@ -65,8 +68,23 @@ func NewService(c Config) (*Service, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	for _, address := range []*func() string{&c.SourceURL, &c.RedisURL} {
+		if *address == nil {
+			*address = func() string { return "" }
+		}
+	}
 	c.Keys = "" // they are in keys, which nothing prints
-	return &Service{store: place, keys: keys, partAfter: partAfter, Config: c}, nil
+	s.store, s.Config = place, c
+	return s, nil
+}
+
+// UseKeys has what begins from now on be sealed and opened with other keys. What is none changes nothing.
+func (s *Service) UseKeys(text string) error {
+	keys, err := ParseKeys(text)
+	if err == nil {
+		s.keys.Store(&keys)
+	}
+	return err
 }
 
 // Manifest says what a backup is. It is stored last: what has none is no backup. It lies beside it in the clear, and holds
@@ -137,7 +155,7 @@ func lock(ctx context.Context, conn *pgx.Conn) error {
 
 // take makes a backup under the lock that conn holds.
 func (s *Service) take(ctx context.Context, conn *pgx.Conn, kind Kind) (m Manifest, err error) {
-	m = Manifest{ID: domain.NewID(), Kind: kind, StartedAt: time.Now().UTC(), SealedFor: s.keys.seal.String()}
+	m = Manifest{ID: domain.NewID(), Kind: kind, StartedAt: time.Now().UTC()}
 	folder := fmt.Sprintf("%s/%s-%s/", kind, m.StartedAt.Format("20060102T150405Z"), m.ID.String()[24:])
 	s.note(ctx, m, nil)
 	defer func() {
@@ -162,7 +180,7 @@ func (s *Service) take(ctx context.Context, conn *pgx.Conn, kind Kind) (m Manife
 	if err != nil {
 		return m, err
 	}
-	m.Bytes, m.SHA256, m.Plain, m.FinishedAt = stored.Bytes, stored.SHA256, stored.Plain, time.Now().UTC()
+	m.Bytes, m.SHA256, m.Plain, m.SealedFor, m.FinishedAt = stored.Bytes, stored.SHA256, stored.Plain, stored.For, time.Now().UTC()
 	if err := s.putManifest(ctx, m); err != nil {
 		return m, err
 	}
@@ -178,8 +196,12 @@ func (s *Service) putManifest(ctx context.Context, m Manifest) error {
 	return s.store.Put(ctx, m.dir()+"/"+manifestName, strings.NewReader(string(content)), int64(len(content)))
 }
 
-// List returns the backups there are, oldest first.
+// List returns the backups there are, oldest first. A place that is not there is domain.NotFound: with its name written wrong, it would
+// seem to be empty.
 func (s *Service) List(ctx context.Context) ([]Manifest, error) {
+	if err := s.store.There(); err != nil {
+		return nil, fmt.Errorf("list the backups: %w", err)
+	}
 	var all []Manifest
 	for _, kind := range []Kind{Base, Dump, Redis} {
 		objects, err := s.store.List(ctx, string(kind)+"/")
@@ -243,8 +265,9 @@ func (s *Service) Choose(ctx context.Context) (Kind, string, error) {
 }
 
 func (s *Service) connect(ctx context.Context) (*pgx.Conn, error) {
-	config, err := pgx.ParseConfig(s.SourceURL)
-	if err != nil || s.SourceURL == "" {
+	address := s.SourceURL()
+	config, err := pgx.ParseConfig(address)
+	if err != nil || address == "" {
 		return nil, errors.New("BITB_BACKUP_DATABASE_URL cannot be read as a PostgreSQL address") // the cause would print the password
 	}
 	config.ConnectTimeout = 10 * time.Second

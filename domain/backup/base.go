@@ -39,7 +39,7 @@ func (s *Service) takeBase(ctx context.Context, conn *pgx.Conn, m *Manifest) (st
 
 // replicate connects for replication. It must reach the server itself: a pooler does not pass this on.
 func (s *Service) replicate(ctx context.Context) (*pgconn.PgConn, error) {
-	config, err := pgconn.ParseConfig(s.SourceURL)
+	config, err := pgconn.ParseConfig(s.SourceURL())
 	if err != nil {
 		return nil, errors.New("BITB_BACKUP_DATABASE_URL cannot be read as a PostgreSQL address")
 	}

@@ -35,7 +35,7 @@ func (s *Service) takeDump(ctx context.Context, conn *pgx.Conn, m *Manifest) (st
 		for _, schema := range schemas {
 			args = append(args, "--schema="+pgx.Identifier{schema}.Sanitize())
 		}
-		stored, err = s.put(ctx, m.File, func(w io.Writer) error { return runTool(ctx, m.Major, "pg_dump", s.SourceURL, w, args...) })
+		stored, err = s.put(ctx, m.File, func(w io.Writer) error { return runTool(ctx, m.Major, "pg_dump", s.SourceURL(), w, args...) })
 		return err
 	})
 	return stored, err
@@ -112,7 +112,7 @@ func lastLines(s string) string {
 // dumpRedis has Redis hand out a snapshot, as it does to a replica.
 func (s *Service) dumpRedis(ctx context.Context) func(io.Writer) error {
 	return func(w io.Writer) error {
-		u, err := url.Parse(s.RedisURL)
+		u, err := url.Parse(s.RedisURL())
 		if err != nil || u.Host == "" {
 			return errors.New("REDIS_URL cannot be read as a Redis address")
 		}

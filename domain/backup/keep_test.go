@@ -132,7 +132,7 @@ func TestPruned(t *testing.T) {
 	c := source(t)
 	secret, _ := newKey(t)
 	s := newService(t, secret)
-	s.SourceURL = c.url(c.super, "postgres")
+	s.SourceURL = always(c.url(c.super, "postgres"))
 	at := func(lsn string) func(*Manifest) {
 		return func(m *Manifest) { m.System, m.StartLSN, m.Segment, m.Timeline = "7", lsn, 16<<20, 1 }
 	}
@@ -186,7 +186,7 @@ func TestOneAtATime(t *testing.T) {
 	c := source(t)
 	secret, _ := newKey(t)
 	s := newService(t, secret)
-	s.SourceURL = c.url(c.super, sourceDatabase)
+	s.SourceURL = always(c.url(c.super, sourceDatabase))
 	conn, err := s.connect(t.Context())
 	if err != nil {
 		t.Fatal(err)

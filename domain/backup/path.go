@@ -39,7 +39,7 @@ func (s *Service) follow(ctx context.Context, m Manifest) (logPath, error) {
 	var way []branch // from the base's timeline on
 	p.timeline = m.Timeline
 	for _, f := range p.files {
-		if f.isSegment() || len(s.keys.open) == 0 { // who only makes backups sees no further than the base's own timeline
+		if f.isSegment() || len(s.keys.Load().open) == 0 { // who only makes backups sees no further than the base's own timeline
 			continue
 		}
 		content, err := s.readWAL(ctx, f)

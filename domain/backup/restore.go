@@ -69,7 +69,7 @@ func (s *Service) RestoreBase(ctx context.Context, m Manifest, to time.Time, dir
 	if m.Kind != Base {
 		return r, fmt.Errorf("%s is a %s, which goes into a database, not into a directory", m.ID, m.Kind)
 	}
-	if err := s.keys.mayOpen(m.SealedFor); err != nil {
+	if err := s.keys.Load().mayOpen(m.SealedFor); err != nil {
 		return r, err
 	}
 	if err := emptyDir(dir); err != nil {
@@ -238,7 +238,7 @@ func (s *Service) RestoreDump(ctx context.Context, m Manifest, adminURL string) 
 	if m.Kind != Dump {
 		return fmt.Errorf("%s is a %s, not a dump", m.ID, m.Kind)
 	}
-	if err := s.keys.mayOpen(m.SealedFor); err != nil {
+	if err := s.keys.Load().mayOpen(m.SealedFor); err != nil {
 		return err
 	}
 	if err := emptyDatabase(ctx, adminURL); err != nil {

@@ -189,7 +189,7 @@ func TestBaseAndLog(t *testing.T) {
 	db := ownDatabase(t, c, "log")
 	place, bucket := bucket(t)
 	secret, _ := newKey(t)
-	s, err := NewService(Config{Place: place, S3: bucket, Keys: secret, SourceURL: db})
+	s, err := NewService(Config{Place: place, S3: bucket, Keys: secret, SourceURL: always(db)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -275,24 +275,24 @@ func TestDump(t *testing.T) {
 	c := source(t)
 	secret, _ := newKey(t)
 	s := newService(t, secret)
-	s.SourceURL = c.url("bitb_app", sourceDatabase)
+	s.SourceURL = always(c.url("bitb_app", sourceDatabase))
 	if _, err := s.Take(t.Context(), Dump); err == nil || !strings.Contains(err.Error(), "sees no tenant's rows") {
 		t.Errorf("dumped as the role of the server: %v", err)
 	}
-	s.SourceURL = c.url(c.super, sourceDatabase)
+	s.SourceURL = always(c.url(c.super, sourceDatabase))
 	m, err := s.Take(t.Context(), Dump)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.RestoreDump(t.Context(), m, s.SourceURL); err == nil || !strings.Contains(err.Error(), "nothing is restored over") {
+	if err := s.RestoreDump(t.Context(), m, s.SourceURL()); err == nil || !strings.Contains(err.Error(), "nothing is restored over") {
 		t.Errorf("restored over what is there: %v", err)
 	}
-	mustExec(t, s.SourceURL, "create database restored")
+	mustExec(t, s.SourceURL(), "create database restored")
 	restored := c.url(c.super, "restored")
 	if err := s.RestoreDump(t.Context(), m, restored); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(everything(t, s.SourceURL), everything(t, restored)); diff != "" {
+	if diff := cmp.Diff(everything(t, s.SourceURL()), everything(t, restored)); diff != "" {
 		t.Errorf("-was +restored:\n%s", diff)
 	}
 	config, err := pgx.ParseConfig(restored)
@@ -317,20 +317,20 @@ func TestDrill(t *testing.T) {
 	}
 	secret, _ := newKey(t)
 	s := newService(t, secret)
-	s.SourceURL, s.DB = c.url(c.super, sourceDatabase), db
+	s.SourceURL, s.DB = always(c.url(c.super, sourceDatabase)), db
 	if st, err := Last(t.Context(), db); err != nil || st != (Status{}) {
 		t.Errorf("before anything: %+v, %v", st, err)
 	}
 	// What is set in the cluster itself goes before every file.
-	mustExec(t, s.SourceURL, "alter system set archive_mode = on")
-	mustExec(t, s.SourceURL, "alter system set archive_command = 'false'")
+	mustExec(t, s.SourceURL(), "alter system set archive_mode = on")
+	mustExec(t, s.SourceURL(), "alter system set archive_command = 'false'")
 	t.Cleanup(func() {
-		if err := execute(context.Background(), s.SourceURL, "alter system reset all"); err != nil {
+		if err := execute(context.Background(), s.SourceURL(), "alter system reset all"); err != nil {
 			t.Error(err)
 		}
 	})
-	mustExec(t, s.SourceURL, "alter role bitb_app nologin") // another one logs in for it; who is in stays in
-	defer mustExec(t, s.SourceURL, "alter role bitb_app login")
+	mustExec(t, s.SourceURL(), "alter role bitb_app nologin") // another one logs in for it; who is in stays in
+	defer mustExec(t, s.SourceURL(), "alter role bitb_app login")
 	m, err := s.Take(t.Context(), Base)
 	if err != nil {
 		t.Fatal(err)

@@ -63,6 +63,7 @@ type sealed struct {
 	Bytes  int64  // as stored
 	SHA256 string // of what is stored
 	Plain  int64  // before compression
+	For    string // the public half of the key
 }
 
 // put stores what fill writes, compressed and sealed. The object is there whole or not at all.
@@ -70,17 +71,18 @@ func (s *Service) put(ctx context.Context, name string, fill func(io.Writer) err
 	pr, pw := io.Pipe()
 	stored := &meter{w: pw, sum: sha256.New()}
 	plain := &meter{}
-	go func() { pw.CloseWithError(s.sealInto(stored, plain, fill)) }()
+	to := s.keys.Load().seal
+	go func() { pw.CloseWithError(sealInto(to, stored, plain, fill)) }()
 	err := s.store.Put(ctx, name, pr, -1)
 	pr.CloseWithError(errors.New("the store took no more")) // lets fill end when Put gave up
 	if err != nil {
 		return sealed{}, fmt.Errorf("store %s: %w", name, err)
 	}
-	return sealed{Bytes: stored.n, SHA256: hex.EncodeToString(stored.sum.Sum(nil)), Plain: plain.n}, nil
+	return sealed{Bytes: stored.n, SHA256: hex.EncodeToString(stored.sum.Sum(nil)), Plain: plain.n, For: to.String()}, nil
 }
 
-func (s *Service) sealInto(stored io.Writer, plain *meter, fill func(io.Writer) error) error {
-	encrypted, err := age.Encrypt(stored, s.keys.seal)
+func sealInto(to *age.X25519Recipient, stored io.Writer, plain *meter, fill func(io.Writer) error) error {
+	encrypted, err := age.Encrypt(stored, to)
 	if err != nil {
 		return fmt.Errorf("seal: %w", err)
 	}
@@ -99,7 +101,7 @@ func (s *Service) sealInto(stored io.Writer, plain *meter, fill func(io.Writer) 
 // putBytes is put for what is small enough to hold, of which a store knows the size beforehand.
 func (s *Service) putBytes(ctx context.Context, name string, content []byte) (int64, error) {
 	var b bytes.Buffer
-	if err := s.sealInto(&b, &meter{}, func(w io.Writer) error { _, err := w.Write(content); return err }); err != nil {
+	if err := sealInto(s.keys.Load().seal, &b, &meter{}, func(w io.Writer) error { _, err := w.Write(content); return err }); err != nil {
 		return 0, err
 	}
 	size := int64(b.Len())
@@ -138,10 +140,11 @@ func (s *Service) get(ctx context.Context, name, want string) (content io.ReadCl
 }
 
 func (s *Service) openSealed(r io.Reader) (io.ReadCloser, error) {
-	if len(s.keys.open) == 0 {
+	keys := s.keys.Load()
+	if len(keys.open) == 0 {
 		return nil, errors.New("only the public half of a key is set (BITB_BACKUP_KEYS); opening a backup needs the whole key")
 	}
-	decrypted, err := age.Decrypt(r, s.keys.open...)
+	decrypted, err := age.Decrypt(r, keys.open...)
 	if _, wrong := errors.AsType[*age.NoIdentityMatchError](err); wrong {
 		return nil, errors.New("none of the keys in BITB_BACKUP_KEYS opens it")
 	}

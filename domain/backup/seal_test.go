@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,6 +25,9 @@ func newService(t *testing.T, keys string) *Service {
 	return s
 }
 
+// always is an address that stays.
+func always(address string) func() string { return func() string { return address } }
+
 func newKey(t *testing.T) (secret, public string) {
 	t.Helper()
 	secret, public, err := NewKey()
@@ -36,12 +40,11 @@ func newKey(t *testing.T) (secret, public string) {
 // withKeys is the same place seen with other keys.
 func (s *Service) withKeys(t *testing.T, keys string) *Service {
 	t.Helper()
-	parsed, err := ParseKeys(keys)
-	if err != nil {
+	other := *s
+	other.keys = &atomic.Pointer[Keys]{}
+	if err := other.UseKeys(keys); err != nil {
 		t.Fatal(err)
 	}
-	other := *s
-	other.keys = parsed
 	return &other
 }
 
@@ -49,12 +52,12 @@ func (s *Service) withKeys(t *testing.T, keys string) *Service {
 func made(t *testing.T, s *Service, kind Kind, at time.Time, content string, change func(*Manifest)) Manifest {
 	t.Helper()
 	id := domain.NewID()
-	m := Manifest{ID: id, Kind: kind, StartedAt: at, FinishedAt: at.Add(time.Minute), SealedFor: s.keys.seal.String(), File: string(kind) + "/" + id.String() + "/data" + sealedSuffix}
+	m := Manifest{ID: id, Kind: kind, StartedAt: at, FinishedAt: at.Add(time.Minute), File: string(kind) + "/" + id.String() + "/data" + sealedSuffix}
 	stored, err := s.put(t.Context(), m.File, func(w io.Writer) error { _, err := io.WriteString(w, content); return err })
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.Bytes, m.SHA256, m.Plain = stored.Bytes, stored.SHA256, stored.Plain
+	m.Bytes, m.SHA256, m.Plain, m.SealedFor = stored.Bytes, stored.SHA256, stored.Plain, stored.For
 	if change != nil {
 		change(&m)
 	}
@@ -93,7 +96,7 @@ func TestKeysRotate(t *testing.T) {
 	if _, err := content(t.Context(), s, after); err == nil || !strings.Contains(err.Error(), "none of the keys in BITB_BACKUP_KEYS opens it") {
 		t.Errorf("the old key opened a new backup: %v", err)
 	}
-	if err := s.keys.mayOpen(after.SealedFor); err == nil || !strings.Contains(err.Error(), freshPublic) {
+	if err := s.keys.Load().mayOpen(after.SealedFor); err == nil || !strings.Contains(err.Error(), freshPublic) {
 		t.Errorf("the wrong key is not named: %v", err)
 	}
 	// Who has only the public half can make backups and read none.

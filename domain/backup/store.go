@@ -32,6 +32,8 @@ type store interface {
 	Put(ctx context.Context, name string, r io.Reader, size int64) error
 	// Get fails with fs.ErrNotExist where there is no such object.
 	Get(ctx context.Context, name string) (io.ReadCloser, error)
+	// There fails with domain.NotFound where the place itself is not there. The first Put makes a directory.
+	There() error
 	// List returns what begins with prefix, ordered by name.
 	List(ctx context.Context, prefix string) ([]object, error)
 	Delete(ctx context.Context, name string) error
@@ -41,10 +43,11 @@ type store interface {
 
 // S3 says how to reach a bucket.
 type S3 struct {
-	Endpoint  string // host and port, or an address with http:// or https://; "": AWS
-	Region    string
-	AccessKey string // "": from the environment or the machine's role, as AWS's own tools find them
-	SecretKey string
+	Endpoint string // host and port, or an address with http:// or https://; "": AWS
+	Region   string
+
+	// Keys are asked for with each request. nil: they come from the environment or the machine's role, as AWS's own tools find them.
+	Keys func() (access, secret string)
 
 	transport http.RoundTripper // nil: the library's. Tests bring their own
 }
@@ -70,8 +73,8 @@ func openStore(place string, c S3) (store, error) {
 	if err != nil {
 		return nil, err
 	}
-	keys := credentials.NewStaticV4(c.AccessKey, c.SecretKey, "")
-	if c.AccessKey == "" {
+	keys := credentials.New(bucketKeys(c.Keys))
+	if c.Keys == nil {
 		keys = credentials.NewChainCredentials([]credentials.Provider{&credentials.EnvAWS{}, &credentials.FileAWSCredentials{}, &credentials.IAM{}})
 	}
 	client, err := minio.New(endpoint, &minio.Options{Creds: keys, Secure: secure, Region: c.Region, Transport: c.transport})
@@ -146,6 +149,20 @@ func (d dirStore) Get(_ context.Context, name string) (io.ReadCloser, error) {
 	return os.Open(d.path(name))
 }
 
+func (d dirStore) There() error {
+	info, err := os.Stat(d.dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return &domain.Error{Code: domain.NotFound, Err: err,
+			Message: "The directory " + d.dir + " does not exist. Check BITB_BACKUP_TO; the first backup makes it."}
+	case err != nil:
+		return err
+	case !info.IsDir():
+		return domain.NewError(domain.Invalid, d.dir+" is no directory. Check BITB_BACKUP_TO.")
+	}
+	return nil
+}
+
 func (d dirStore) List(ctx context.Context, prefix string) (found []object, err error) {
 	err = filepath.WalkDir(d.dir, func(path string, e fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -201,6 +218,20 @@ func (d dirStore) Tidy(_ context.Context, before time.Time) error {
 	})
 }
 
+// bucketKeys are never kept: they may be others by the next request.
+type bucketKeys func() (access, secret string)
+
+func (k bucketKeys) IsExpired() bool { return true }
+
+func (k bucketKeys) Retrieve() (credentials.Value, error) {
+	access, secret := k()
+	return credentials.Value{AccessKeyID: access, SecretAccessKey: secret, SignerType: credentials.SignatureV4}, nil
+}
+
+func (k bucketKeys) RetrieveWithCredContext(*credentials.CredContext) (credentials.Value, error) {
+	return k.Retrieve()
+}
+
 type bucketStore struct {
 	client         *minio.Client
 	bucket, prefix string
@@ -229,9 +260,15 @@ func (b bucketStore) Get(ctx context.Context, name string) (io.ReadCloser, error
 	return o, nil
 }
 
+// There asks nothing: a bucket that is not there fails each List, and who may list may not always ask for the bucket itself.
+func (b bucketStore) There() error { return nil }
+
 func (b bucketStore) List(ctx context.Context, prefix string) ([]object, error) {
 	var found []object
 	for o := range b.client.ListObjects(ctx, b.bucket, minio.ListObjectsOptions{Prefix: b.prefix + prefix, Recursive: true}) {
+		if minio.ToErrorResponse(o.Err).Code == minio.NoSuchBucket {
+			return nil, &domain.Error{Code: domain.NotFound, Message: "The bucket " + b.bucket + " does not exist. Check BITB_BACKUP_TO.", Err: o.Err}
+		}
 		if o.Err != nil {
 			return nil, o.Err
 		}

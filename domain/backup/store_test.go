@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -16,6 +17,8 @@ import (
 	"github.com/johannesboyne/gofakes3"
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
 	"github.com/minio/minio-go/v7"
+
+	"bitb/domain"
 )
 
 // bucket is an S3 server in this process with one bucket.
@@ -23,7 +26,7 @@ func bucket(t *testing.T) (place string, c S3) {
 	t.Helper()
 	server := httptest.NewTLSServer(gofakes3.New(s3mem.New()).Server()) // over plain HTTP it mistakes signatures for content
 	t.Cleanup(server.Close)
-	c = S3{Endpoint: server.URL, Region: "us-east-1", AccessKey: "access", SecretKey: "secret", transport: server.Client().Transport}
+	c = S3{Endpoint: server.URL, Region: "us-east-1", Keys: func() (string, string) { return "access", "secret" }, transport: server.Client().Transport}
 	s, err := openStore("s3://backups/of/bitb", c)
 	if err != nil {
 		t.Fatal(err)
@@ -77,6 +80,72 @@ func TestStores(t *testing.T) {
 		})
 	}
 }
+
+// A place that is not there is told from one without backups; the first backup makes a directory, and no bucket.
+func TestPlaceIsNotThere(t *testing.T) {
+	secret, _ := newKey(t)
+	_, c := bucket(t)
+	dir := filepath.Join(t.TempDir(), "backup")
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, wrong := range []struct {
+		place, says string
+		code        domain.Code
+	}{
+		{dir, "The directory " + dir + " does not exist.", domain.NotFound},
+		{file, file + " is no directory.", domain.Invalid},
+		{"s3://backup/of/bitb", "The bucket backup does not exist.", domain.NotFound},
+	} {
+		s, err := NewService(Config{Place: wrong.place, S3: c, Keys: secret})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for what, try := range map[string]func() error{
+			"list":    func() error { _, err := s.Reaches(t.Context()); return err },
+			"restore": func() error { _, err := s.Newest(t.Context(), time.Time{}, "", Base); return err },
+		} {
+			if err := try(); domain.CodeOf(err) != wrong.code || !strings.Contains(err.Error(), wrong.says) {
+				t.Errorf("%s of %s: %v", what, wrong.place, err)
+			}
+		}
+	}
+	s, err := NewService(Config{Place: dir, Keys: secret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	made(t, s, Dump, day(0), "first", nil)
+	if all, err := s.List(t.Context()); err != nil || len(all) != 1 {
+		t.Errorf("listed %v, %v", all, err)
+	}
+}
+
+// The keys of a bucket may be others with each request.
+func TestBucketKeysAreFresh(t *testing.T) {
+	place, c := bucket(t)
+	var signed string
+	next := c.transport
+	c.transport = roundTrip(func(r *http.Request) (*http.Response, error) {
+		signed = r.Header.Get("Authorization")
+		return next.RoundTrip(r)
+	})
+	access := ""
+	c.Keys = func() (string, string) { return access, "secret" }
+	s, err := openStore(place, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, access = range []string{"first", "second"} {
+		if _, err := s.List(t.Context(), ""); err != nil || !strings.Contains(signed, "Credential="+access+"/") {
+			t.Errorf("with the key %s: signed %q, %v", access, signed, err)
+		}
+	}
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 func read(t *testing.T, s store, name string) string {
 	t.Helper()

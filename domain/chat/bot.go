@@ -117,7 +117,7 @@ func (f BotForm) check() (Bot, error) {
 		case n < least:
 			wrong[field] = "Write something here: visitors read it."
 		case n > most:
-			wrong[field] = fmt.Sprintf("Use at most %d characters; these are %d.", most, n)
+			wrong[field] = domain.TooLong(n, most)
 		}
 		return value
 	}

@@ -122,16 +122,9 @@ func CheckQuestion(text string) error {
 	case n == 0:
 		return domain.InvalidField("question", "Write a question first.")
 	case n > MaxQuestionRunes:
-		return domain.InvalidField("question", fmt.Sprintf("A question can have 2,000 characters; this one has %s. Ask for less at once.", thousands(n)))
+		return domain.InvalidField("question", fmt.Sprintf("A question can have 2,000 characters; this one has %s. Ask for less at once.", domain.Thousands(n)))
 	}
 	return nil
-}
-
-func thousands(n int) string {
-	if n < 1000 {
-		return fmt.Sprint(n)
-	}
-	return thousands(n/1000) + fmt.Sprintf(",%03d", n%1000)
 }
 
 func orEmpty(m *Message) Message {

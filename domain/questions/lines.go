@@ -134,13 +134,14 @@ func sameName(a, b string) bool { return fold(a) == fold(b) }
 // question makes a test question of a line, or says what is wrong with which of its fields.
 func (l Line) question(documents shelf) (Question, *domain.Error) {
 	q := Question{Text: storable(l.Text), Heading: storable(l.Heading)}
+	text, heading := utf8.RuneCountInString(q.Text), utf8.RuneCountInString(q.Heading)
 	switch {
-	case q.Text == "":
+	case text == 0:
 		return q, domain.InvalidField("question", "There is no question.")
-	case utf8.RuneCountInString(q.Text) > MaxRunes:
-		return q, domain.InvalidField("question", fmt.Sprintf("A question has %d characters at most.", MaxRunes))
-	case utf8.RuneCountInString(q.Heading) > 300:
-		return q, domain.InvalidField("heading", "A heading has 300 characters at most.")
+	case text > maxRunes:
+		return q, domain.InvalidField("question", fmt.Sprintf("A question can have %s characters; this one has %s.", domain.Thousands(maxRunes), domain.Thousands(text)))
+	case heading > maxHeadingRunes:
+		return q, domain.InvalidField("heading", fmt.Sprintf("A heading can have %d characters; this one has %s.", maxHeadingRunes, domain.Thousands(heading)))
 	case !l.named:
 		return q, domain.InvalidField("document", "No document is named. Write “none” where your documents do not answer the question.")
 	}

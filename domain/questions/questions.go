@@ -19,10 +19,12 @@ import (
 // Limits.
 const (
 	MaxQuestions = 2000
-	MaxRunes     = 2000    // of a question
 	MaxListBytes = 4 << 20 // of an uploaded list
 	PageSize     = 50
 	RunsKept     = 20
+
+	maxRunes        = 2000 // of a question
+	maxHeadingRunes = 300
 )
 
 // Question is a test question.

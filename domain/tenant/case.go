@@ -124,7 +124,7 @@ func checkReason(reason string) string {
 	case n < MinReasonRunes:
 		return fmt.Sprintf("Say why in at least %d characters. The tenant reads it.", MinReasonRunes)
 	case n > MaxReasonRunes:
-		return fmt.Sprintf("Use at most %d characters.", MaxReasonRunes)
+		return domain.TooLong(n, MaxReasonRunes)
 	case !printable(reason):
 		return "Use letters, digits and punctuation only."
 	}

@@ -71,7 +71,7 @@ func checkPassword(password, email, name string) string {
 	case n < MinPasswordRunes:
 		return fmt.Sprintf("Use at least %d characters. Four or five words in a row do it.", MinPasswordRunes)
 	case n > MaxPasswordRunes:
-		return fmt.Sprintf("Use at most %d characters.", MaxPasswordRunes)
+		return domain.TooLong(n, MaxPasswordRunes)
 	case repeats(lower) || walks(lower):
 		return "This password is easy to guess. Use four or five words that do not belong together."
 	case lower == strings.ToLower(email) || lower == strings.ToLower(name) || (len(local) > 5 && strings.Trim(strings.ReplaceAll(lower, local, ""), "0123456789!._-") == ""):
@@ -111,7 +111,7 @@ func checkName(label, value string, most int) string {
 	case n == 0:
 		return "Enter " + label + "."
 	case n > most:
-		return fmt.Sprintf("Use at most %d characters.", most)
+		return domain.TooLong(n, most)
 	case !printable(value):
 		return "Use letters, digits and punctuation only."
 	}

@@ -1,9 +1,9 @@
-// Uploads: several files at once, three on their way at a time, each with its own progress, cancel and reason.
+// Uploads: several files at once, two on their way at a time, each with its own progress, cancel and reason.
 
 import { refreshList } from "./live";
 import { announce, clone, signedOut } from "./parts";
 
-const PARALLEL = 3;
+const PARALLEL = 2; // as many as the server takes of one tenant at a time: more would wait there
 
 const NEW = "/documents?same_name=ask"; // a file whose name is known is asked about before it is stored
 
