@@ -286,10 +286,10 @@ func (s *server) examine(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		err := ingest.Models{DB: s.db}.Examine(ctx, s.embedder)
-		if err == nil {
+		switch {
+		case err == nil:
 			return
-		}
-		if ctx.Err() == nil {
+		case ctx.Err() == nil:
 			s.log.Warn("the embedding model was not examined; until it is, it is taken to know English alone", "model", s.embedder.Model(), "error", err)
 		}
 		select {
