@@ -607,6 +607,7 @@ func explainedFully() Explained {
 	r.IndexVersion, r.Languages, r.Reranker = 1204, []string{"en", "de", "ar"}, "rerank-v2"
 	r.Words = append(r.Words, retrieve.Word{Text: "may", Small: true, Chunks: 2_301, Weight: .2}, retrieve.Word{Text: "Donaudampfschifffahrtsgesellschaft"})
 	r.VectorsLost = "The embedding model text-embedding-3-small did not answer."
+	r.Foreign = []string{"de", "fr"}
 	losses := []retrieve.Loss{retrieve.Kept, retrieve.Joined, retrieve.LostDuplicate, retrieve.LostLimit, retrieve.LostThreshold, retrieve.LostThreshold}
 	for i := range r.Passages {
 		p := &r.Passages[i]
@@ -637,7 +638,7 @@ func staffLook() Explained {
 func hostileExplained() Explained {
 	e := explainedFully()
 	e.Retrieval = hostileRetrieval()
-	e.Retrieval.Searched, e.Retrieval.SearchedBy, e.Retrieval.VectorsLost, e.Retrieval.Reranker, e.Retrieval.Models = hostile+" more", hostile, hostile, hostile, []string{hostile}
+	e.Retrieval.Searched, e.Retrieval.SearchedBy, e.Retrieval.VectorsLost, e.Retrieval.Reranker, e.Retrieval.Models, e.Retrieval.Foreign = hostile+" more", hostile, hostile, hostile, []string{hostile}, []string{hostile}
 	e.Retrieval.Words = []retrieve.Word{{Text: hostile, Spelled: []string{hostile}}}
 	e.Retrieval.Others = []retrieve.Passage{{ChunkID: nth(990), DocumentName: hostile, Heading: []string{hostile}, Lost: "?"}}
 	e.Trail = []Crumb{{hostile, "javascript:alert(1)"}}
