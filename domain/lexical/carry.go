@@ -36,7 +36,7 @@ func (q Query) Carry(earlier []string) Query {
 			for _, h := range w.terms {
 				seen[h] = true
 			}
-			q.words = append(q.words, queryWord{text: w.text, terms: w.terms, carried: factor})
+			q.words = append(q.words, queryWord{text: w.text, terms: w.terms, stems: w.stems, carried: factor})
 		}
 		factor *= carriedFade
 	}
@@ -51,7 +51,7 @@ func (q Query) carriedOver(n int, df map[int32]int) []Word {
 			continue
 		}
 		word := Word{Text: w.text, Carried: true}
-		if word.add(w.terms, df); word.Chunks > 0 {
+		if word.add(w.terms, w.stems, df); word.Chunks > 0 {
 			word.Weight = w.carried * idf(n, word.Chunks, false)
 			words = append(words, word)
 		}

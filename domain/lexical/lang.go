@@ -1,6 +1,7 @@
 package lexical
 
 import (
+	"encoding/binary"
 	"maps"
 	"slices"
 	"strings"
@@ -129,6 +130,11 @@ func notLatin(r rune) bool {
 }
 
 func isASCII(s string) bool {
+	for ; len(s) >= 8; s = s[8:] {
+		if binary.LittleEndian.Uint64([]byte(s[:8]))&0x8080808080808080 != 0 {
+			return false
+		}
+	}
 	for i := range len(s) {
 		if s[i] >= 0x80 {
 			return false

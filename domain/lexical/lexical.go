@@ -80,8 +80,11 @@ type token struct {
 	word   string // of a script other than Latin: the term before its endings were taken off, "" for what is no word
 	latin  bool
 	spared bool // in capitals among small letters: the IT department is not "it"
-	small  bool // a small word of a script other than Latin
+	small  bool // a small word of such a script
 }
+
+// isAsIs reports a token that is its own term, whatever the language.
+func (t token) isAsIs() bool { return !t.latin && t.word == "" }
 
 // term is the token as documents in lang have it. A small word that is spared keeps its capitals.
 func (t token) term(lang Lang) string {
@@ -97,7 +100,10 @@ func (t token) term(lang Lang) string {
 
 // isSmall reports a word that says little in a question in lang.
 func (t token) isSmall(lang Lang) bool {
-	return t.small || t.latin && !t.spared && lang.isSmall(lang.lower(t.text))
+	if t.latin {
+		return !t.spared && lang.isSmall(lang.lower(t.text))
+	}
+	return t.small || t.isAsIs() && otherScripts.isSmall(t.text)
 }
 
 // tokens cuts a text into tokens. What it finds does not depend on the language.
@@ -117,12 +123,9 @@ func newTokenizer(text string) tokenizer {
 	return tokenizer{shouting: !strings.ContainsFunc(text, unicode.IsLower)}
 }
 
-func (t *tokenizer) asIs(term string) {
-	_, small := smallWords[otherScripts][term]
-	t.out = append(t.out, token{text: term, small: small})
-}
+func (t *tokenizer) asIs(term string) { t.out = append(t.out, token{text: term}) }
 
-// run takes one run of letters and digits, held together by joiners; see eachRun.
+// run takes one run of letters and digits, held together by joiners; see eachRun. letters says that it has ASCII letters alone, or digits.
 func (t *tokenizer) run(run string, letters bool) {
 	if letters && len(run) <= maxTermRunes {
 		t.out = append(t.out, t.latinToken(run))
@@ -204,14 +207,16 @@ func (t *tokenizer) latin(word string) {
 
 // pairs adds each two letters that follow each other, and single ones where they are words or alone.
 func (t *tokenizer) pairs(word string) {
-	runes := []rune(word)
-	for i, r := range runes {
-		if len(runes) == 1 || unicode.Is(unicode.Han, r) {
-			t.asIs(string(r))
+	before := -1 // where the letter before begins
+	for i, r := range word {
+		end := i + utf8.RuneLen(r)
+		if end == len(word) && before < 0 || unicode.Is(unicode.Han, r) {
+			t.asIs(word[i:end])
 		}
-		if i > 0 {
-			t.asIs(string(runes[i-1 : i+1]))
+		if before >= 0 {
+			t.asIs(word[before:end])
 		}
+		before = i
 	}
 }
 
@@ -219,7 +224,7 @@ func startsWithDigit(s string) bool { return s != "" && '0' <= s[0] && s[0] <= '
 
 // normalize brings a text to compatibility form: ﬁ → fi, full width → half.
 func normalize(text string) string {
-	if !norm.NFKC.IsNormalString(text) {
+	if !isASCII(text) && !norm.NFKC.IsNormalString(text) {
 		text = norm.NFKC.String(text)
 	}
 	return text

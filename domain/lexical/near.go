@@ -1,7 +1,7 @@
 package lexical
 
 import (
-	"math"
+	"slices"
 	"strings"
 )
 
@@ -26,19 +26,28 @@ type Near struct {
 	order  []int // of the words in the question, from 1; 0 for those carried over
 	paired []bool
 	counts []int
-	begins beginnings   // of words that are worth stemming
-	known  map[form]int // words that were stemmed before: their place, or -1
+	window []match
+	begins beginnings                 // of what may be a word of the question
+	known  map[reading]map[string]run // what was looked at before
 }
 
-type form struct {
-	text          string
-	lang          Lang
-	latin, spared bool
+// reading is how a text is read.
+type reading struct {
+	lang     Lang
+	shouting bool
 }
+
+// run is what is known of letters and digits that stand together: how many tokens they are, and which of these are words of the question.
+type run struct {
+	tokens  int
+	matches []match
+}
+
+type match struct{ at, word int }
 
 // Near returns what looks for the words.
 func (w Weighed) Near(tenant [16]byte) *Near {
-	n := &Near{tenant: tenant, places: make(map[int32]int, len(w.Weights)), known: map[form]int{}}
+	n := &Near{tenant: tenant, places: make(map[int32]int, len(w.Weights)), known: map[reading]map[string]run{}}
 	for hash, weight := range w.Weights {
 		n.places[hash] = len(n.weight)
 		n.weight = append(n.weight, weight)
@@ -50,9 +59,11 @@ func (w Weighed) Near(tenant [16]byte) *Near {
 				n.order[n.places[hash]] = i + 1
 			}
 		}
-		for _, text := range append([]string{word.Text}, word.Spelled...) {
-			n.begins.add(text)
-			n.begins.add(foldAccents(strings.ToLower(text)))
+		for _, stem := range word.stems {
+			n.begins.add(stem, stem)
+			for _, text := range append([]string{word.Text}, word.Spelled...) {
+				n.begins.add(foldAccents(strings.ToLower(text)), stem)
+			}
 		}
 	}
 	return n
@@ -68,29 +79,25 @@ func (n *Near) Score(above, text string, lang Lang) float64 {
 }
 
 func (n *Near) score(text string, lang Lang) (best, pairs float32) {
-	type match struct{ at, word int }
-	var window []match
 	var sum float32
 	clear(n.counts)
-	n.tokens(text, func(at int, tok token) {
-		word, ok := n.word(tok, lang)
-		if !ok {
-			return
-		}
-		for len(window) > 0 && at-window[0].at >= nearWindow {
-			first := window[0].word
-			if n.counts[first]--; n.counts[first] == 0 {
-				sum -= n.weight[first]
+	n.window = n.window[:0]
+	first := 0 // of the window's
+	n.matches(text, lang, func(m match) {
+		for first < len(n.window) && m.at-n.window[first].at >= nearWindow {
+			word := n.window[first].word
+			if n.counts[word]--; n.counts[word] == 0 {
+				sum -= n.weight[word]
 			}
-			window = window[1:]
+			first++
 		}
-		if n.counts[word]++; n.counts[word] == 1 {
-			sum += n.weight[word]
+		if n.counts[m.word]++; n.counts[m.word] == 1 {
+			sum += n.weight[m.word]
 		}
-		if last := len(window) - 1; last >= 0 && window[last].at == at-1 {
-			pairs += n.pair(window[last].word, word)
+		if last := len(n.window) - 1; last >= first && n.window[last].at == m.at-1 {
+			pairs += n.pair(n.window[last].word, m.word)
 		}
-		window = append(window, match{at, word})
+		n.window = append(n.window, m)
 		best = max(best, sum)
 	})
 	return best, pairs
@@ -106,64 +113,107 @@ func (n *Near) pair(a, b int) float32 {
 	return (n.weight[a] + n.weight[b]) / 2
 }
 
-// tokens goes through those of a text that may be a word of the question, with their places. Most are none by how they begin.
-func (n *Near) tokens(text string, do func(at int, tok token)) {
+// matches goes through the words of the question in a text, with their places. Most of a text is none by how it begins, and what
+// may be one is looked at once.
+func (n *Near) matches(text string, lang Lang, do func(match)) {
 	t, at := newTokenizer(text), 0
-	eachRun(text, func(run string, letters bool) {
-		if letters && !n.begins.has(run) { // one token
+	as := reading{lang, t.shouting}
+	if n.known[as] == nil {
+		n.known[as] = make(map[string]run, 64)
+	}
+	known := n.known[as]
+	eachRun(text, func(letters string, one bool) {
+		one = one || isOneToken(letters)
+		if one && !n.begins.has(letters) {
 			at++
 			return
 		}
-		t.out = t.out[:0]
-		t.run(run, letters)
-		for _, tok := range t.out {
-			do(at, tok)
-			at++
+		r, ok := known[letters]
+		if !ok {
+			t.out = t.out[:0]
+			t.run(letters, one)
+			r = n.run(t.out, lang)
+			known[letters] = r
 		}
+		for _, m := range r.matches {
+			do(match{at + m.at, m.word})
+		}
+		at += r.tokens
 	})
 }
 
-// word returns which word of the question a token is.
-func (n *Near) word(tok token, lang Lang) (word int, ok bool) {
-	if tok.latin && isASCII(tok.text) && !n.begins.has(tok.text) {
-		return 0, false
-	}
-	as := form{tok.text, lang, tok.latin, tok.spared}
-	word, ok = n.known[as]
-	if !ok {
-		if word, ok = n.places[Hash(n.tenant, tok.term(lang))]; !ok {
-			word = -1
+// run returns what the tokens of a run are.
+func (n *Near) run(tokens []token, lang Lang) run {
+	r := run{tokens: len(tokens)}
+	for i, tok := range tokens {
+		if (tok.isAsIs() || isASCII(tok.text)) && !n.begins.has(tok.text) {
+			continue
 		}
-		n.known[as] = word
+		if word, ok := n.places[Hash(n.tenant, tok.term(lang))]; ok {
+			r.matches = append(r.matches, match{i, word})
+		}
 	}
-	return word, word >= 0
+	return r
 }
 
-// beginnings are how words of a question and their inflections begin: stemmers hardly ever change the first two letters, nor the
-// third of words that are not short, but for y and i (trying, tries).
-// It holds a number for the first two letters with a bit for the third; letters are their last five bits, which they share with little.
-type beginnings [1 << 10]uint32
-
-const shortWord = 6 // letters
-
-func (b *beginnings) add(word string) {
-	two, third := beginning(word)
-	if len(word) < shortWord {
-		third = math.MaxUint32
-	}
-	b[two] |= third
+// beginnings are how words begin that may have one of some stems, by their first letter.
+type beginnings [32]struct {
+	second uint32   // letters, of which most words have another: a bit for the last bits of each, the first for none
+	all    []string // as alike writes them
 }
 
+// add takes what begins as the word does, as far as words with that stem have their letters in common: stemmers change the last letter
+// of what they leave, and of what is long the one before. What changes before that, as in Irish (bpáirc) and Finnish (kallio, to
+// kalio), has at least the beginning of the question's own word.
+func (b *beginnings) add(word, stem string) {
+	if word == "" { // was of marks alone
+		return
+	}
+	same := len(stem) - 1
+	if same > 4 {
+		same--
+	}
+	begin := []byte(word[:min(len(word), max(2, same))])
+	for i, letter := range begin {
+		begin[i] = alike(letter)
+	}
+	first, second := firstTwo(word)
+	at := &b[first]
+	if at.second |= second; !slices.Contains(at.all, string(begin)) {
+		at.all = append(at.all, string(begin))
+	}
+}
+
+// has reports whether a word begins like one that was added.
 func (b *beginnings) has(word string) bool {
-	two, third := beginning(word)
-	return b[two]&third != 0
+	first, second := firstTwo(word)
+	return b[first].second&second != 0 && slices.ContainsFunc(b[first].all, func(begin string) bool { return beginsWith(word, begin) })
 }
 
-func beginning(word string) (two int, third uint32) {
-	var c [3]byte
-	copy(c[:], word)
-	if c[2]|0x20 == 'y' {
-		c[2] = 'i'
+func firstTwo(word string) (first byte, second uint32) {
+	if len(word) < 2 {
+		return alike(word[0]) & 31, 1
 	}
-	return int(c[0]&31)<<5 | int(c[1]&31), 1 << (c[2] & 31)
+	return alike(word[0]) & 31, 1 << (alike(word[1]) & 31)
+}
+
+// beginsWith takes a single letter for a word of its own.
+func beginsWith(word, begin string) bool {
+	if len(word) < len(begin) || len(begin) == 1 && len(word) > 1 {
+		return false
+	}
+	for i := range len(begin) {
+		if alike(word[i]) != begin[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// alike is the same for a small letter and its capital, and for y and i (try, tries).
+func alike(letter byte) byte {
+	if letter |= 0x20; letter == 'y' {
+		return 'i'
+	}
+	return letter
 }

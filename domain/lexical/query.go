@@ -15,9 +15,10 @@ type Query struct {
 }
 
 type queryWord struct {
-	text    string  // as it was typed
-	surface string  // in small letters; "" for what is not looked up in the vocabulary
-	terms   []int32 // hashes of what stands for the word
+	text    string   // as it was typed
+	surface string   // in small letters; "" for what is not looked up in the vocabulary
+	terms   []int32  // hashes of what stands for the word
+	stems   []string // that the hashes are of
 	small   bool
 	times   int        // it is said
 	spelled []spelling // what it is taken for when no chunk has it
@@ -39,13 +40,14 @@ func ParseQuery(tenant [16]byte, text string, langs []Lang) Query {
 		word := queryWord{text: cmp.Or(tok.word, tok.text), surface: tok.surface(own), small: tok.isSmall(own), times: 1}
 		at := len(q.words)
 		for _, lang := range langs {
-			h := Hash(tenant, tok.term(lang))
+			term := tok.term(lang)
+			h := Hash(tenant, term)
 			if first, said := seen[h]; said {
 				at = first
 				continue
 			}
 			seen[h] = len(q.words)
-			word.terms = append(word.terms, h)
+			word.terms, word.stems = append(word.terms, h), append(word.stems, term)
 		}
 		if len(word.terms) == 0 {
 			q.words[at].times++
@@ -92,6 +94,8 @@ type Word struct {
 	Weight  float64  // 0: in no chunk
 	Spelled []string // words of the tenant's that it was taken for, as no chunk has it
 	Carried bool     // it is of an earlier question
+
+	stems []string // that Terms are of
 }
 
 const (
@@ -145,7 +149,7 @@ func (q Query) Weigh(n int, df map[int32]int) Weighed {
 // half of that. possible is what the word would weigh if it was spelled right.
 func (w queryWord) weigh(n int, df map[int32]int, weights Weights) (word Word, possible float64) {
 	word = Word{Text: w.text, Small: w.small}
-	word.add(w.terms, df)
+	word.add(w.terms, w.stems, df)
 	often := math.Sqrt(float64(w.times))
 	possible = often * idf(n, word.Chunks, w.small)
 	if word.Chunks > 0 || len(w.spelled) == 0 {
@@ -157,14 +161,14 @@ func (w queryWord) weigh(n int, df map[int32]int, weights Weights) (word Word, p
 	}
 	for _, s := range w.spelled {
 		var other Word
-		other.add(s.terms, df)
+		other.add(s.terms, s.stems, df)
 		if other.Chunks == 0 {
 			continue
 		}
 		meant := often * idf(n, other.Chunks, s.small)
 		possible += s.sure * (meant - possible)
 		weights.raise(other.Terms, meant*s.sure)
-		word.add(s.terms, df)
+		word.add(s.terms, s.stems, df)
 		word.Spelled = append(word.Spelled, s.word)
 		word.Weight = max(word.Weight, meant*s.sure)
 	}
@@ -172,11 +176,11 @@ func (w queryWord) weigh(n int, df map[int32]int, weights Weights) (word Word, p
 }
 
 // add takes those of the terms that some chunk has.
-func (w *Word) add(terms []int32, df map[int32]int) {
-	for _, h := range terms {
+func (w *Word) add(terms []int32, stems []string, df map[int32]int) {
+	for i, h := range terms {
 		if df[h] > 0 && !slices.Contains(w.Terms, h) {
 			w.Chunks += df[h]
-			w.Terms = append(w.Terms, h)
+			w.Terms, w.stems = append(w.Terms, h), append(w.stems, stems[i])
 		}
 	}
 }

@@ -64,11 +64,13 @@ func eachRun(text string, do func(run string, letters bool)) {
 		n = 1
 		switch c := text[i]; { // most of most texts
 		case isASCIILetter(c):
-			for i+n < len(text) && isASCIILetter(text[i+n]) {
-				n++
+			end := i + 1
+			for end < len(text) && isASCIILetter(text[end]) {
+				end++
 			}
-			if start < 0 && i+n < len(text) && text[i+n] == ' ' {
-				do(text[i:i+n], true)
+			n = end - i
+			if start < 0 && end < len(text) && endsWord(text[end]) {
+				do(text[i:end], true)
 				n++
 				continue
 			}
@@ -99,7 +101,23 @@ func eachRun(text string, do func(run string, letters bool)) {
 	flush(len(text))
 }
 
+// isOneToken reports a run of ASCII letters alone, or digits alone.
+func isOneToken(run string) bool {
+	letters := isASCIILetter(run[0])
+	for i := range len(run) {
+		if c := run[i]; letters && !isASCIILetter(c) || !letters && !isASCIIDigit(c) {
+			return false
+		}
+	}
+	return true
+}
+
+func isASCIIDigit(c byte) bool { return c-'0' < 10 }
+
 func isASCIILetter(c byte) bool { return c|0x20-'a' < 26 }
+
+// endsWord reports most of the characters that end a word of letters wherever they stand behind one.
+func endsWord(c byte) bool { return c == ' ' || c == ',' || c == '\n' || c == ')' }
 
 // parts reports whether a run ends between two characters. Digits go with all letters but those of unspaced scripts.
 func parts(a, b script) bool {

@@ -148,7 +148,8 @@ type spelling struct {
 	word  string
 	small bool
 	terms []int32
-	sure  float64 // 0 to 1: how likely it was meant
+	stems []string // that the terms are of
+	sure  float64  // 0 to 1: how likely it was meant
 }
 
 func (q Query) spellings(typed []rune, vocabulary []Neighbour, folded [][]rune) []spelling {
@@ -174,7 +175,7 @@ func (q Query) spellings(typed []rune, vocabulary []Neighbour, folded [][]rune) 
 				term, s.small = lang.stem(s.word), s.small || lang.isSmall(s.word)
 			}
 			if h := Hash(q.tenant, term); !slices.Contains(s.terms, h) {
-				s.terms = append(s.terms, h)
+				s.terms, s.stems = append(s.terms, h), append(s.stems, term)
 			}
 		}
 	}

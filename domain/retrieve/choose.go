@@ -88,10 +88,10 @@ type shingles struct {
 }
 
 func newShingles(text string) shingles {
-	words := strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r) })
-	s := shingles{hashes: make([]uint64, 0, len(words))}
+	s := shingles{hashes: make([]uint64, 0, len(text)/6)}
 	var before, last uint64 // the hashes of two words and of one
-	for i, word := range words {
+	words := 0
+	for word := range strings.FieldsFuncSeq(strings.ToLower(text), isBetweenWords) {
 		h := uint64(14695981039346656037) // FNV-1a
 		digit := false
 		for _, r := range word {
@@ -101,15 +101,23 @@ func newShingles(text string) shingles {
 		if digit {
 			s.numbers = append(s.numbers, word)
 		}
-		if i >= 2 || i == len(words)-1 { // a shorter text is one shingle
-			s.hashes = append(s.hashes, before*31*31+last*31+h)
+		if words++; words <= 3 { // a shorter text is one shingle
+			s.hashes = s.hashes[:0]
 		}
+		s.hashes = append(s.hashes, before*31*31+last*31+h)
 		before, last = last, h
 	}
 	slices.Sort(s.hashes)
 	slices.Sort(s.numbers)
 	s.hashes, s.numbers = slices.Compact(s.hashes), slices.Compact(s.numbers)
 	return s
+}
+
+func isBetweenWords(r rune) bool {
+	if r < 0x80 { // most of most texts
+		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9')
+	}
+	return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r)
 }
 
 func (s shingles) resembles(t shingles) bool {

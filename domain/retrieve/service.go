@@ -286,7 +286,7 @@ const (
 func (s *search) find(ctx context.Context) error {
 	most := max(most, s.query.Depth)
 	// The transaction may be carried out again.
-	s.out.ByWords, s.out.ByVector, s.found, s.hits = Side{Most: most}, Side{Most: most}, map[domain.ID]*hit{}, nil
+	s.out.ByWords, s.out.ByVector, s.found, s.hits = Side{Most: most}, Side{Most: most}, make(map[domain.ID]*hit, most), nil
 	s.planVectors()
 	var batch pgx.Batch
 	if len(s.words.Rarest) > 0 && s.out.Settings.Search != VectorsOnly {
@@ -310,6 +310,7 @@ func (s *search) find(ctx context.Context) error {
 	if err := s.follow(ctx); err != nil {
 		return err
 	}
+	s.hits = make([]hit, 0, len(s.found))
 	for _, h := range s.found {
 		if h.bm25 > 0 || h.cosine > 0 || s.follows(h.chunk) {
 			s.hits = append(s.hits, *h)
@@ -419,6 +420,9 @@ func (s *search) lookFurther(ctx context.Context) error {
 	return nil
 }
 
+// asBytes is an id as pgx knows it, while it would have a domain.ID written as text and read from that.
+func asBytes(id *domain.ID) *[16]byte { return (*[16]byte)(id) }
+
 // hit returns what is known of a chunk.
 func (s *search) hit(chunk domain.ID) *hit {
 	h := s.found[chunk]
@@ -435,7 +439,7 @@ func (s *search) collectWords(models int) func(pgx.Rows) error {
 		var chunk domain.ID
 		var score float64
 		cosines := make([]*float64, models)
-		fields := []any{&chunk, &score}
+		fields := []any{asBytes(&chunk), &score}
 		for i := range cosines {
 			fields = append(fields, &cosines[i])
 		}
@@ -462,7 +466,7 @@ func (s *search) collectVectors(model int) func(pgx.Rows) error {
 		var chunk domain.ID
 		var cosine float64
 		rank := 0
-		_, err := pgx.ForEachRow(rows, []any{&chunk, &cosine}, func() error {
+		_, err := pgx.ForEachRow(rows, []any{asBytes(&chunk), &cosine}, func() error {
 			rank++
 			h := s.hit(chunk)
 			h.cosine, h.model, h.vectorRank = cosine, model, rank

@@ -65,7 +65,7 @@ func (s *search) depth() int {
 // read reads what the best hits say.
 func (s *search) read(ctx context.Context) (map[domain.ID]*text, error) {
 	depth := s.depth()
-	var ids [][16]byte // which pgx knows, while it would have each domain.ID written as text
+	var ids [][16]byte // see asBytes
 	for i, h := range s.hits {
 		if i < depth || s.follows(h.chunk) {
 			ids = append(ids, h.chunk)
@@ -94,6 +94,7 @@ func (s *search) list(texts map[domain.ID]*text) {
 	if s.words.Possible > 0 { // on the scale of Passage.Lexical
 		s.out.ByWords.Last = min(1, s.out.ByWords.Last/s.words.Possible)
 	}
+	s.out.Passages, s.out.Others = make([]Passage, 0, len(texts)), make([]Passage, 0, len(s.hits)-len(texts))
 	for i, h := range s.hits {
 		p := Passage{ChunkID: h.chunk, Lost: LostRank}
 		if t := texts[h.chunk]; t != nil {
@@ -122,7 +123,7 @@ func (s *search) readTexts(ctx context.Context, ids [][16]byte) (map[domain.ID]*
 	}
 	texts := make(map[domain.ID]*text, len(ids))
 	var t text
-	fields := []any{&t.ChunkID, &t.Revision, &t.DocumentID, &t.Version, &t.DocumentName, &t.Ordinal, &t.Heading, &t.PageFrom, &t.PageTo, &t.Text, &t.Tokens,
+	fields := []any{asBytes(&t.ChunkID), &t.Revision, asBytes(&t.DocumentID), &t.Version, &t.DocumentName, &t.Ordinal, &t.Heading, &t.PageFrom, &t.PageTo, &t.Text, &t.Tokens,
 		&t.title, &t.language}
 	_, err = pgx.ForEachRow(rows, fields, func() error {
 		read := t
