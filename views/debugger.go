@@ -162,7 +162,7 @@ func searchedHow(r retrieve.Retrieval) string {
 		how += ", no vectors"
 	}
 	if len(r.Foreign) > 0 {
-		how += "; the model of the vectors was not found to know " + languageNames(r.Foreign) + ", so they count little"
+		how += "; the model of the vectors was not found to know " + languageNames(r.Foreign) + ", so words alone order what words find"
 	}
 	return how
 }

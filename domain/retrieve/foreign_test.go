@@ -11,7 +11,7 @@ import (
 	"bitb/domain/retrieve"
 )
 
-// The vectors of a model count in the languages that it was found to know; one that nobody examined is taken to know English.
+// The vectors of a model stand beside the words in the languages that it was found to know; one that nobody examined is taken to know English.
 func TestForeign(t *testing.T) {
 	f := newFixture(t)
 	tenant := f.tenant(t)

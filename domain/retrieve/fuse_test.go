@@ -31,7 +31,7 @@ func TestFuse(t *testing.T) {
 		"meaning beats words":                  {"model", []hit{{chunk: chunk(0), bm25: 9, cosine: .1}, {chunk: chunk(1), bm25: 2, cosine: .8}}, "ba", "ab"},
 		"words decide between like meanings":   {"model", []hit{{chunk: chunk(0), bm25: 1, cosine: .5}, {chunk: chunk(1), bm25: 9, cosine: .5}}, "ba", ""},
 		"vectors that disagree with the words": {"model", []hit{{chunk: chunk(0), bm25: 9, cosine: .1}, {chunk: chunk(1), bm25: 3, cosine: .4}, {chunk: chunk(2), bm25: 2, cosine: .3}, {chunk: chunk(3), bm25: 1, cosine: .2}}, "abcd", ""},
-		"vectors that agree, and are sharper":  {"model", []hit{{chunk: chunk(0), bm25: 9, cosine: .5}, {chunk: chunk(1), bm25: 8.9, cosine: .9}, {chunk: chunk(2), bm25: 2, cosine: .1}, {chunk: chunk(3), bm25: 1, cosine: .1}}, "bacd", ""},
+		"vectors that agree, and are sharper":  {"model", []hit{{chunk: chunk(0), bm25: 9, cosine: .5}, {chunk: chunk(1), bm25: 8.9, cosine: .9}, {chunk: chunk(2), bm25: 2, cosine: .1}, {chunk: chunk(3), bm25: 1, cosine: .1}}, "bacd", "abcd"},
 		"no vectors":                           {"", []hit{{chunk: chunk(0), bm25: 1}, {chunk: chunk(1), bm25: 30}}, "ba", ""},
 		"ties by id":                           {"", []hit{{chunk: chunk(1), bm25: 1}, {chunk: chunk(0), bm25: 1}}, "ab", ""},
 		"no known word":                        {"model", []hit{{chunk: chunk(0), cosine: .4}}, "a", ""},
