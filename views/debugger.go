@@ -610,6 +610,11 @@ func changeWords(v NowView, c retrieve.Change) (what, how string) {
 		return settingName(c.Name), ""
 	case retrieve.ChangedModel:
 		return "Embedding model", ""
+	case retrieve.ChangedLanguages:
+		if c.Name == "" {
+			return "Embedding model", "found to know the question’s language"
+		}
+		return "Embedding model", "found not to know " + languageNames(strings.Split(c.Name, ","))
 	case retrieve.ChangedReranker:
 		return "Re-ranking model", ""
 	case retrieve.ChangedAnswerer:

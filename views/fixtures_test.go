@@ -728,7 +728,7 @@ func debuggerExamples(add func(string, string, bool, templ.Component)) {
 	add("TryPage", "hostile", true, TryPage(bad, TryView{Explained: evil, Form: evilForm, Reranker: hostile, Result: &TryResult{evil.Retrieval, evilMoves}}))
 
 	kinds := []retrieve.ChangeKind{retrieve.ChangedSetting, retrieve.ChangedModel, retrieve.ChangedReranker, retrieve.ChangedAnswerer, retrieve.DocumentAdded, retrieve.DocumentDeleted, retrieve.DocumentVersion,
-		retrieve.DocumentSwitched, retrieve.ChunkSwitched, retrieve.ChunksCut, retrieve.ChunkDeleted, retrieve.SwitchedOn, retrieve.ChangedIndex}
+		retrieve.DocumentSwitched, retrieve.ChunkSwitched, retrieve.ChunksCut, retrieve.ChunkDeleted, retrieve.SwitchedOn, retrieve.ChangedIndex, retrieve.ChangedLanguages}
 	var changes, evilChanges []retrieve.Change
 	for i, k := range kinds {
 		changes = append(changes, retrieve.Change{Kind: k, Name: []string{"threshold", "", "", german}[min(i, 3)], Before: []string{"0.45", "3"}[min(i, 1)], After: []string{"0.25", "4"}[min(i, 1)], At: now})

@@ -19,6 +19,9 @@ func TestForeign(t *testing.T) {
 	f.Exec(t, "update documents set embedding_model = 'meaning' where tenant_id = $1", tenant)
 	f.Exec(t, "update chunk_embeddings set model = 'meaning', embedding = $2 where tenant_id = $1", tenant, postgres.VectorText([]float32{1, 0}))
 	search := searchBy(f.Database, always("meaning", []float32{1, 0}))
+	examine := func(t *testing.T, languages any) {
+		f.Exec(t, "insert into meta.embedding_models (model, dims, languages) values ('meaning', 2, $1) on conflict (model) do update set languages = $1", languages)
+	}
 	for name, c := range map[string]struct {
 		examined any // languages, or null
 		question string
@@ -33,7 +36,7 @@ func TestForeign(t *testing.T) {
 		"a language without a test":                     {[]string{"en"}, "რა ღირს canoë?", []string{"*"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f.Exec(t, "insert into meta.embedding_models (model, dims, languages) values ('meaning', 2, $1) on conflict (model) do update set languages = $1", c.examined)
+			examine(t, c.examined)
 			r, err := search.Retrieve(t.Context(), tenant, retrieve.Query{Text: c.question})
 			if err != nil || len(r.Passages) == 0 {
 				t.Fatal(r, err)
@@ -44,6 +47,11 @@ func TestForeign(t *testing.T) {
 			f.keep(t, tenant, r)
 			if kept, err := search.Get(t.Context(), tenant, r.ID); err != nil || !slices.Equal(kept.Foreign, c.foreign) {
 				t.Errorf("kept %v, %v", kept.Foreign, err)
+			}
+			examine(t, []string{"*", "en", "fr"})
+			_, changes, err := search.Since(t.Context(), tenant, r)
+			if err != nil || (len(changes) == 1 && changes[0].Kind == retrieve.ChangedLanguages) != (c.foreign != nil) {
+				t.Errorf("since it was found to know them: %+v, %v", changes, err)
 			}
 		})
 	}
