@@ -88,7 +88,7 @@ type shingles struct {
 }
 
 func newShingles(text string) shingles {
-	words := strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r) })
+	words := wordsOf(strings.ToLower(text))
 	s := shingles{hashes: make([]uint64, 0, len(words))}
 	var before, last uint64 // the hashes of two words and of one
 	for i, word := range words {
@@ -96,7 +96,7 @@ func newShingles(text string) shingles {
 		digit := false
 		for _, r := range word {
 			h = (h ^ uint64(r)) * 1099511628211
-			digit = digit || unicode.IsDigit(r)
+			digit = digit || unicode.IsDigit(r) || kindOf(r) == numeral
 		}
 		if digit {
 			s.numbers = append(s.numbers, word)
@@ -110,6 +110,54 @@ func newShingles(text string) shingles {
 	slices.Sort(s.numbers)
 	s.hashes, s.numbers = slices.Compact(s.hashes), slices.Compact(s.numbers)
 	return s
+}
+
+// kind tells which characters make a word together.
+type kind int
+
+const (
+	between kind = iota
+	spaced       // letters and digits of a word that stands between spaces
+	alone        // a letter of a script that puts no spaces between words: one by itself, as a whole clause would be a word otherwise
+	numeral      // a number in Han letters: what has 七天 is no duplicate of what has 八天
+)
+
+const hanNumerals = "〇零一二三四五六七八九十百千万萬亿億两兩"
+
+func kindOf(r rune) kind {
+	switch {
+	case 'a' <= r && r <= 'z': // most
+		return spaced
+	case !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r) && r != '〇':
+		return between
+	case r < 0x0e00 || unicode.IsDigit(r):
+		return spaced
+	case strings.ContainsRune(hanNumerals, r):
+		return numeral
+	case unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar):
+		return alone
+	}
+	return spaced
+}
+
+// wordsOf cuts a text into words, in order.
+func wordsOf(text string) []string {
+	words := make([]string, 0, len(text)/6)
+	start, last := 0, between
+	for i, r := range text {
+		k := kindOf(r)
+		if k == last && k != alone {
+			continue
+		}
+		if last != between {
+			words = append(words, text[start:i])
+		}
+		start, last = i, k
+	}
+	if last != between {
+		words = append(words, text[start:])
+	}
+	return words
 }
 
 func (s shingles) resembles(t shingles) bool {
