@@ -621,6 +621,22 @@ func tryAddress(v WhyView) (path, word string) {
 	return "", ""
 }
 
+// changedMeanwhile says what else than the settings moves chunks, "" where nothing does.
+func changedMeanwhile(v TryView) string {
+	then, now := v.Retrieval, v.Result.Retrieval
+	var what []string
+	if then.IndexVersion != now.IndexVersion {
+		what = append(what, "documents")
+	}
+	if then.Reranker != "" && then.Reranker != v.Reranker || len(then.Models) > 0 && len(now.Models) > 0 && !slices.Equal(then.Models, now.Models) {
+		what = append(what, "models")
+	}
+	if len(what) == 0 {
+		return ""
+	}
+	return "The " + strings.Join(what, " and ") + " have changed since, so not all that moves does because of the settings."
+}
+
 // changeWords is a change as a person reads it: what changed, and how.
 func changeWords(v NowView, c retrieve.Change) (what, how string) {
 	name := v.Names[c.DocumentID]

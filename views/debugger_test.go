@@ -30,3 +30,22 @@ func TestWhyTellsOfOtherModels(t *testing.T) {
 		t.Errorf("%+v", steps)
 	}
 }
+
+// Other models move chunks as well, and so that is not taken for the work of the settings.
+func TestWhatElseMovesChunks(t *testing.T) {
+	then := retrieve.Retrieval{IndexVersion: 3, Models: []string{"embed-a"}, Reranker: "rank-a"}
+	for want, c := range map[string]struct {
+		now      retrieve.Retrieval
+		reranker string
+	}{
+		"":                                     {then, "rank-a"},
+		"The documents have changed since, so": {retrieve.Retrieval{IndexVersion: 4}, "rank-a"}, // searched by words alone, as it was set
+		"The models have changed since, so":    {retrieve.Retrieval{IndexVersion: 3, Models: []string{"embed-b"}}, "rank-a"},
+		"The documents and models have changed since, so": {retrieve.Retrieval{IndexVersion: 4, Models: []string{"embed-a"}}, ""},
+	} {
+		v := TryView{Explained: Explained{Retrieval: then}, Reranker: c.reranker, Result: &TryResult{Retrieval: c.now}}
+		if got := changedMeanwhile(v); !strings.HasPrefix(got, want) || (got == "") != (want == "") {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
