@@ -78,7 +78,7 @@ func (s *Service) Current(ctx context.Context, tenantID, botID domain.ID, who As
 		if err != nil || id == (domain.ID{}) {
 			return err
 		}
-		c, err = openConversation(ctx, tx, tenantID, id)
+		c, err = openConversation(ctx, tx, tenantID, id, domain.ID{})
 		return err
 	})
 	return c, err
@@ -88,7 +88,17 @@ func (s *Service) Current(ctx context.Context, tenantID, botID domain.ID, who As
 func (s *Service) Conversation(ctx context.Context, tenantID, id domain.ID) (Conversation, error) {
 	var c Conversation
 	err := s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) (err error) {
-		c, err = openConversation(ctx, tx, tenantID, id)
+		c, err = openConversation(ctx, tx, tenantID, id, domain.ID{})
+		return err
+	})
+	return c, err
+}
+
+// conversationUntil returns a conversation as it stood when a question had been asked.
+func (s *Service) conversationUntil(ctx context.Context, tenantID, id, question domain.ID) (Conversation, error) {
+	var c Conversation
+	err := s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) (err error) {
+		c, err = openConversation(ctx, tx, tenantID, id, question)
 		return err
 	})
 	return c, err
@@ -197,7 +207,8 @@ func currentConversation(ctx context.Context, tx pgx.Tx, tenantID, botID domain.
 	return id, err
 }
 
-func openConversation(ctx context.Context, tx pgx.Tx, tenantID, id domain.ID) (Conversation, error) {
+// openConversation reads a conversation up to one of its messages, or all of it with a zero id.
+func openConversation(ctx context.Context, tx pgx.Tx, tenantID, id, last domain.ID) (Conversation, error) {
 	rows, err := tx.Query(ctx, "select "+conversationColumns+" from conversations c where c.tenant_id = $1 and c.id = $2", tenantID, id)
 	if err != nil {
 		return Conversation{}, err
@@ -206,7 +217,7 @@ func openConversation(ctx context.Context, tx pgx.Tx, tenantID, id domain.ID) (C
 	if err != nil {
 		return c, err
 	}
-	c.Messages, err = listMessages(ctx, tx, tenantID, id)
+	c.Messages, err = listMessages(ctx, tx, tenantID, id, last)
 	return c, err
 }
 
@@ -225,9 +236,11 @@ func scanMessage(ctx context.Context) pgx.RowToFunc[Message] {
 // maxMessages bounds what a page and a prompt read of one conversation: the last ones.
 const maxMessages = 200
 
-func listMessages(ctx context.Context, tx pgx.Tx, tenantID, conversation domain.ID) ([]Message, error) {
+// listMessages reads them up to one of them, or to the end with a zero id.
+func listMessages(ctx context.Context, tx pgx.Tx, tenantID, conversation, last domain.ID) ([]Message, error) {
 	rows, err := tx.Query(ctx, "select "+messageColumns+` from messages m where m.tenant_id = $1 and m.conversation_id = $2
-		order by m.created_at desc, m.id desc limit $3`, tenantID, conversation, maxMessages)
+			and ($3::uuid is null or (m.created_at, m.id) <= (select l.created_at, l.id from messages l where l.tenant_id = $1 and l.id = $3))
+		order by m.created_at desc, m.id desc limit $4`, tenantID, conversation, orNull(last), maxMessages)
 	if err != nil {
 		return nil, fmt.Errorf("list messages: %w", err)
 	}
