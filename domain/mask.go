@@ -3,6 +3,7 @@ package domain
 import (
 	"context"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -20,10 +21,20 @@ func ForReader(ctx context.Context, text string) string {
 // Mask hides e-mail addresses and phone numbers and leaves enough to tell two of them apart: "m•••@e••••.com" and
 // "+49 ••• ••12". Prices, dates and what is named as an order number or the like stay. In doubt a number is hidden.
 func Mask(text string) string {
-	text = email.ReplaceAllStringFunc(text, maskEmail)
-	text = spelledEmail.ReplaceAllString(text, "•••@••••")
-	text = atEmail.ReplaceAllString(text, "•••@••••")
+	if strings.ContainsAny(text, "@＠﹫%") {
+		text = email.ReplaceAllStringFunc(text, maskEmail)
+	}
+	if saysAt(text) {
+		text = spelledEmail.ReplaceAllString(text, "•••@••••")
+		text = atEmail.ReplaceAllString(text, "•••@••••")
+	}
 	return maskPhones(text)
+}
+
+// saysAt reports whether an address may be spelled out in text. Most texts are spared the search for one.
+func saysAt(text string) bool {
+	words := strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune("()[]{}<>", r) })
+	return slices.ContainsFunc(words, func(w string) bool { return w == "@" || strings.EqualFold(w, "at") || strings.EqualFold(w, "ät") })
 }
 
 // The characters of a name in an address, of any script, with invisible ones that could be put between them.
@@ -96,6 +107,9 @@ const (
 )
 
 func maskPhones(text string) string {
+	if digits := strings.Map(onlyDigits, text); utf8.RuneCountInString(digits) < minPhone {
+		return text
+	}
 	var out strings.Builder
 	from := 0
 	for _, at := range numberRun.FindAllStringIndex(text, -1) {
@@ -132,6 +146,13 @@ func maskRun(out *strings.Builder, text string, from, to int) {
 			out.WriteString(text[from+starts[at] : from+starts[at+1]])
 		}
 	}
+}
+
+func onlyDigits(r rune) rune {
+	if unicode.IsDigit(r) {
+		return r
+	}
+	return -1
 }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
