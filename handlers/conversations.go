@@ -26,7 +26,8 @@ func (s *server) conversationHere(c echo.Context) (open chat.Conversation, err e
 	if err != nil {
 		return open, err
 	}
-	open, err = s.Chat.Conversation(c.Request().Context(), tenantOf(c), id)
+	last, _ := domain.ParseID(c.QueryParam("until")) // one that is none opens it at its end
+	open, err = s.Chat.Conversation(c.Request().Context(), tenantOf(c), id, last)
 	if domain.CodeOf(err) == domain.NotFound {
 		err = domain.NewError(domain.NotFound, "There is no such conversation.")
 	}

@@ -103,6 +103,30 @@ func TestWhoWroteAnAnswer(t *testing.T) {
 	alone.has(t, http.StatusOK, `<a href="/questions">Test questions</a>`, "No answer was written from it.", "Nothing: no answer was written.")
 }
 
+// An answer stays within reach when much is said after it.
+func TestLongConversation(t *testing.T) {
+	m := newApp(t).owner(t, "Harbour Loop")
+	explained, _, _, _ := asked(t, m)
+	current, err := m.app.chat.Current(t.Context(), m.account.Tenant.ID, m.bot.ID, chatMember(m))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.app.db.Exec(t, `insert into messages (tenant_id, id, conversation_id, author, text, status, created_at)
+		select tenant_id, gen_random_uuid(), conversation_id, 'person', 'Later ' || n, 'complete', created_at + make_interval(secs => n)
+		from messages, generate_series(1, 210) n where id = $1`, current.Messages[1].ID)
+	page := "/conversations/" + current.ID.String()
+	end := m.get(t, page)
+	end.has(t, http.StatusOK, "Later 210", "Earlier messages")
+	end.lacks(t, explained)
+	_, link, _ := strings.Cut(end.body, page+"?until=")
+	link, _, _ = strings.Cut(link, `"`)
+	before := m.get(t, page+"?until="+link)
+	before.has(t, http.StatusOK, "What does a bicycle cost a day?", explained)
+	before.lacks(t, "Later 210", "Earlier messages")
+	m.get(t, explained).has(t, http.StatusOK, "You answer questions of visitors")
+	m.get(t, page+"?until=x").has(t, http.StatusOK, "Later 210")
+}
+
 // The file has everything that the page shows, under the names that docs/retrieval.md promises.
 func TestAnswerIsExported(t *testing.T) {
 	m := newApp(t).owner(t, "Harbour Loop")

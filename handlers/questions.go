@@ -190,7 +190,15 @@ func (s *server) receiveList(c echo.Context) ([]byte, error) {
 		if name := part.FormName(); len(bytes.TrimSpace(content)) > 0 && (name == "file" || name == "list" && len(list) == 0) {
 			list = content
 		}
+		if isWorkbook(list) {
+			return nil, domain.InvalidField("list", "This is an Excel file or the like. Save it as CSV, and upload that.")
+		}
 	}
+}
+
+// isWorkbook knows a spreadsheet by its first bytes: as a zip archive, or as Excel's were before 2007.
+func isWorkbook(list []byte) bool {
+	return bytes.HasPrefix(list, []byte("PK\x03\x04")) || bytes.HasPrefix(list, []byte("\xd0\xcf\x11\xe0"))
 }
 
 func listError(err error) error {

@@ -47,6 +47,14 @@ func TestAddQuestions(t *testing.T) {
 	if !strings.Contains(list.body, "2 of 3 lines were taken") || !strings.Contains(list.body, "Line 4") || !strings.Contains(list.body, "Was fehlt?,Fehlt.pdf") {
 		t.Errorf("the list came back as %s", list.body)
 	}
+	for _, workbook := range []string{"PK\x03\x04\x14\x00", "\xd0\xcf\x11\xe0\xa1\xb1"} {
+		body.Reset()
+		form := multipart.NewWriter(&body)
+		file, _ := form.CreateFormFile("file", "questions.xlsx")
+		_, _ = file.Write([]byte(workbook + "xl/workbook.xml,\nquestion"))
+		_ = form.Close()
+		m.do(t, m.request(t, http.MethodPost, "/questions/list", &body, "Content-Type", form.FormDataContentType())).has(t, http.StatusUnprocessableEntity, "Save it as CSV")
+	}
 	want(t, "no list", m.post(t, "/questions/list", url.Values{"list": {" \n"}}), http.StatusUnprocessableEntity)
 	want(t, "too long a list", m.post(t, "/questions/list", url.Values{"list": {strings.Repeat("x", questions.MaxListBytes+100<<10)}}, "Accept", "application/json"), http.StatusRequestEntityTooLarge)
 

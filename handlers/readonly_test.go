@@ -134,7 +134,7 @@ func TestCasesOnlyRead(t *testing.T) {
 		"document.Namesake": asCall(d.Namesake, id, document.Upload{Name: "n", Content: []byte("x")}), "document.Versions": asCall(d.Versions, id, doc),
 		"document.Leave": asCall(d.Leave, id, also), // writes what its caller writes, and wakes a line that waits for nothing here
 		"chat.Bot":       asCall(k.Bot, id), "chat.ByKey": asCall(k.ByKey, m.bot.Key), "chat.Current": asCall(k.Current, id, m.bot.ID, asker),
-		"chat.Conversation": asCall(k.Conversation, id, ids["conversation"]), "chat.Conversations": asCall(k.Conversations, id, chat.ConversationFilter{}),
+		"chat.Conversation": asCall(k.Conversation, id, ids["conversation"], domain.ID{}), "chat.Conversations": asCall(k.Conversations, id, chat.ConversationFilter{}),
 		"chat.Count": asCall(k.Count, id), "chat.ByRetrieval": asCall(k.ByRetrieval, id, ids["retrieval"]), "chat.FindAnswers": asCall(k.FindAnswers, id, chat.AnswerFilter{Words: "bicycle"}),
 		"retrieve.Recent": asCall(r.Recent, id, 1), "retrieve.Retrieve": asCall(r.Retrieve, id, retrieve.Query{Text: "What does a bicycle cost?"}),
 		"retrieve.Settings": asCall(r.Settings, id), "retrieve.Get": asCall(r.Get, id, ids["retrieval"]), "retrieve.Defaults": nil, "retrieve.Reranker": nil,

@@ -35,6 +35,12 @@ func TestDebugger(t *testing.T) {
 	p.press(`[data-foot] a.more:not([hx-get])`)
 	p.until(`document.querySelector("html.js #pipeline .cell")`)
 	address := eval[string](p.tab, `location.pathname`)
+	p.check(`(() => { // the hundredth has its place in one line
+		const rank = document.querySelector("#pipeline [data-rank]"), line = rank.offsetHeight, place = rank.textContent
+		rank.textContent = "100"
+		const same = rank.offsetHeight === line
+		rank.textContent = place
+		return same })()`)
 
 	p.Log("following a chunk by keyboard")
 	p.do(chromedp.Evaluate[chromedp.Void](`window.sameVisit = true`))

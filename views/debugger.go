@@ -434,7 +434,7 @@ func stepWords(e retrieve.Explanation, s retrieve.Step, over bool) whyStep {
 		pick("Re-ranked", "", "", "Re-ranking")
 		out.note = "The model gives it " + score(s.Value) + "."
 		if s.State == retrieve.Skipped && e.Retrieval.Reranker == "" {
-			out.note = "This search had none."
+			out.note = lostOr(e.Retrieval.RerankLost, "This search had none.")
 		}
 	case "threshold":
 		pick("Over the threshold", "Lost at the threshold", "", "Threshold")
@@ -504,9 +504,34 @@ func vectorsNote(r retrieve.Retrieval, s retrieve.Step) string {
 	case r.Vectors == retrieve.VectorsIfFew:
 		return "The built-in vectors add nothing to what words find, and were not asked."
 	case r.Vectors == retrieve.VectorsOff:
-		return "This search had no vectors."
+		return lostOr(r.VectorsLost, "This search had no vectors.")
 	}
 	return "Its vector scores " + against(s) + "."
+}
+
+// lostOr says that a stage was done without a model that did not answer, or otherwise that there was none.
+func lostOr(lost, none string) string {
+	if lost != "" {
+		return lost + " It was done without."
+	}
+	return none
+}
+
+// followedBy says what a chunk was followed through: what the answer was found with may be gone.
+func followedBy(v WhyView) string {
+	then, now := v.Retrieval, v.Explanation.Retrieval
+	said := "Followed through the index as it is now, with the settings of then"
+	var was []string
+	if then.Reranker != now.Reranker && then.Reranker != "" {
+		was = append(was, "re-ranked by "+then.Reranker)
+	}
+	if embedded := strings.Join(then.Models, " and "); then.AskedVectors() && embedded != strings.Join(now.Models, " and ") {
+		was = append(was, "found by the vectors of "+embedded)
+	}
+	if len(was) == 0 {
+		return said + "."
+	}
+	return said + " and the models of now. The answer’s passages were " + strings.Join(was, ", and ") + "."
 }
 
 // questionWords are the question's words that the chunk has, or has not.
@@ -597,6 +622,22 @@ func tryAddress(v WhyView) (path, word string) {
 		return address(base, "duplicates", "off"), "Try with duplicates"
 	}
 	return "", ""
+}
+
+// changedMeanwhile says what else than the settings moves chunks, "" where nothing does.
+func changedMeanwhile(v TryView) string {
+	then, now := v.Retrieval, v.Result.Retrieval
+	var what []string
+	if then.IndexVersion != now.IndexVersion {
+		what = append(what, "documents")
+	}
+	if then.Reranker != "" && then.Reranker != v.Reranker || len(then.Models) > 0 && len(now.Models) > 0 && !slices.Equal(then.Models, now.Models) {
+		what = append(what, "models")
+	}
+	if len(what) == 0 {
+		return ""
+	}
+	return "The " + strings.Join(what, " and ") + " have changed since, so not all that moves does because of the settings."
 }
 
 // changeWords is a change as a person reads it: what changed, and how.

@@ -379,6 +379,7 @@ func someConversations() ConversationsView {
 	open := v.List.Conversations[0]
 	open.Messages = append([]chat.Message(nil), open.Messages...)
 	open.Messages[3].Outcome, open.Messages[3].Text, open.Messages[3].Citations = chat.Fallback, "I could not find this in our documents, so I would rather not guess.", nil
+	open.Earlier = true
 	v.Open = &open
 	return v
 }

@@ -63,6 +63,33 @@ func becauseOf(r questions.Reason) string {
 	return "by hand"
 }
 
+// madeBecause says why the last test was made, and what else is not as it was at the one it is compared with: a test that settings
+// brought about finds with documents that changed in the same minute.
+func madeBecause(o questions.Overview) string {
+	said := "It was made " + becauseOf(o.Last.Reason) + "."
+	if o.Before == nil {
+		return said
+	}
+	then, now := o.Before.Searched, o.Last.Searched
+	var what []string
+	for _, c := range []struct {
+		what    string
+		changed bool
+	}{
+		{"documents", then.IndexVersion != now.IndexVersion},
+		{"settings", then.Settings != now.Settings},
+		{"models", then.Model != now.Model || then.Reranker != now.Reranker},
+	} {
+		if c.changed {
+			what = append(what, c.what)
+		}
+	}
+	if len(what) == 0 || len(what) == 1 && what[0] == string(o.Last.Reason) {
+		return said
+	}
+	return said + " Since the one before, " + strings.Join(what, " and ") + " changed."
+}
+
 func soonFact(r questions.Reason) string {
 	return "A test starts by itself in less than a minute, " + becauseOf(r) + "."
 }

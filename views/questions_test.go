@@ -118,17 +118,27 @@ func questionExamples(add func(string, string, bool, templ.Component)) {
 	add("Threshold", "hostile", true, Threshold(hostilePage("/questions/threshold"), ThresholdView{Calibration: someCalibration(), Now: 7, Accepted: -3, Err: domain.InvalidField("accept", hostile)}))
 }
 
+// compared is a last test that was made for a reason, with the index and the threshold that it found.
+func compared(why questions.Reason, index int64, threshold float64) questions.Overview {
+	o := someOverview()
+	o.Last.Reason, o.Last.Searched.IndexVersion, o.Last.Searched.Settings.Threshold = why, index, threshold
+	return o
+}
+
 func TestQuestionWords(t *testing.T) {
 	o := someOverview()
 	for want, got := range map[string]string{
-		"1st → 6th":                      placeFact(o.Items[1]),
-		"not found":                      placeFact(o.Items[2]),
-		"Other passages reach the model": second(outcomeOf(o.Items[1], 0.25)),
-		"Refused":                        second(outcomeOf(o.Items[3], 0.25)),
-		"Rightly refused":                second(outcomeOf(o.Items[4], 0.25)),
-		"Answered from something":        second(outcomeOf(o.Items[5], 0.25)),
-		"7.5\u00a0%":                     percentage(0.075),
-		"0\u00a0%":                       percentage(0),
+		"1st → 6th":                              placeFact(o.Items[1]),
+		"not found":                              placeFact(o.Items[2]),
+		"Other passages reach the model":         second(outcomeOf(o.Items[1], 0.25)),
+		"Refused":                                second(outcomeOf(o.Items[3], 0.25)),
+		"Rightly refused":                        second(outcomeOf(o.Items[4], 0.25)),
+		"Answered from something":                second(outcomeOf(o.Items[5], 0.25)),
+		"7.5\u00a0%":                             percentage(0.075),
+		"0\u00a0%":                               percentage(0),
+		"It was made because documents changed.": madeBecause(o), "It was made because settings changed.": madeBecause(compared(questions.BySettings, 0, 0.3)),
+		"It was made because settings changed. Since the one before, documents and settings changed.":          madeBecause(compared(questions.BySettings, 4, 0.3)),
+		"It was made by hand. Since the one before, documents changed.":                                        madeBecause(compared(questions.ByHand, 4, 0.25)),
 		"This test went worse than the one before: nDCG@10 went from 0.91 to 0.86, and 2 questions got worse.": worseFact(o),
 	} {
 		if got != want {

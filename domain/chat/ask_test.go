@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -153,6 +154,13 @@ func TestPromptIsRebuilt(t *testing.T) {
 		if !strings.Contains(given, p.Text) || p.Tokens == 0 {
 			t.Errorf("the model was not given %q", p.Text)
 		}
+	}
+	// More is said afterwards than a page of a conversation shows.
+	d.db.Exec(t, `insert into messages (tenant_id, id, conversation_id, author, text, status, created_at)
+		select tenant_id, gen_random_uuid(), conversation_id, 'person', 'Later ' || n, 'complete', created_at + make_interval(secs => n)
+		from messages, generate_series(1, 210) n where id = $1`, answer.ID)
+	if later, err := d.Prompt(t.Context(), d.tenant, answer.RetrievalID); err != nil || !slices.Equal(later, parts) {
+		t.Errorf("later %+v, %v", later, err)
 	}
 	d.db.Exec(t, "delete from documents")
 	parts, err = d.Prompt(t.Context(), d.tenant, answer.RetrievalID)

@@ -115,7 +115,8 @@ type Conversation struct {
 	Unfound   int // answers that ended in the fallback
 	CreatedAt time.Time
 	UpdatedAt time.Time
-	Messages  []Message // when opened, in order
+	Messages  []Message // when opened, in order: the last ones up to where it was opened
+	Earlier   bool      // there are messages before these
 }
 
 // Playground reports whether a member held it to test the bot.

@@ -78,17 +78,17 @@ func (s *Service) Current(ctx context.Context, tenantID, botID domain.ID, who As
 		if err != nil || id == (domain.ID{}) {
 			return err
 		}
-		c, err = openConversation(ctx, tx, tenantID, id)
+		c, err = openConversation(ctx, tx, tenantID, id, domain.ID{})
 		return err
 	})
 	return c, err
 }
 
-// Conversation returns one conversation with its messages.
-func (s *Service) Conversation(ctx context.Context, tenantID, id domain.ID) (Conversation, error) {
+// Conversation returns one conversation with its messages up to one of them, or to the end with a zero id.
+func (s *Service) Conversation(ctx context.Context, tenantID, id, last domain.ID) (Conversation, error) {
 	var c Conversation
 	err := s.db.InTenant(ctx, tenantID, func(tx pgx.Tx) (err error) {
-		c, err = openConversation(ctx, tx, tenantID, id)
+		c, err = openConversation(ctx, tx, tenantID, id, last)
 		return err
 	})
 	return c, err
@@ -197,7 +197,8 @@ func currentConversation(ctx context.Context, tx pgx.Tx, tenantID, botID domain.
 	return id, err
 }
 
-func openConversation(ctx context.Context, tx pgx.Tx, tenantID, id domain.ID) (Conversation, error) {
+// openConversation reads a conversation up to one of its messages, or to the end with a zero id.
+func openConversation(ctx context.Context, tx pgx.Tx, tenantID, id, last domain.ID) (Conversation, error) {
 	rows, err := tx.Query(ctx, "select "+conversationColumns+" from conversations c where c.tenant_id = $1 and c.id = $2", tenantID, id)
 	if err != nil {
 		return Conversation{}, err
@@ -206,7 +207,10 @@ func openConversation(ctx context.Context, tx pgx.Tx, tenantID, id domain.ID) (C
 	if err != nil {
 		return c, err
 	}
-	c.Messages, err = listMessages(ctx, tx, tenantID, id)
+	c.Messages, err = listMessages(ctx, tx, tenantID, id, last)
+	if c.Earlier = len(c.Messages) > maxMessages; c.Earlier {
+		c.Messages = c.Messages[1:]
+	}
 	return c, err
 }
 
@@ -225,9 +229,11 @@ func scanMessage(ctx context.Context) pgx.RowToFunc[Message] {
 // maxMessages bounds what a page and a prompt read of one conversation: the last ones.
 const maxMessages = 200
 
-func listMessages(ctx context.Context, tx pgx.Tx, tenantID, conversation domain.ID) ([]Message, error) {
+// listMessages reads them up to one of them, or to the end with a zero id, and one more than a page shows.
+func listMessages(ctx context.Context, tx pgx.Tx, tenantID, conversation, last domain.ID) ([]Message, error) {
 	rows, err := tx.Query(ctx, "select "+messageColumns+` from messages m where m.tenant_id = $1 and m.conversation_id = $2
-		order by m.created_at desc, m.id desc limit $3`, tenantID, conversation, maxMessages)
+			and ($3::uuid is null or (m.created_at, m.id) <= (select l.created_at, l.id from messages l where l.tenant_id = $1 and l.id = $3))
+		order by m.created_at desc, m.id desc limit $4`, tenantID, conversation, orNull(last), maxMessages+1)
 	if err != nil {
 		return nil, fmt.Errorf("list messages: %w", err)
 	}

@@ -124,7 +124,7 @@ func TestWordsAreMaskedInCase(t *testing.T) {
 	if err != nil || len(found.Answers) != 1 || found.Answers[0].Question.Text != masked || found.Answers[0].Answer.Text != "Answer to: "+masked {
 		t.Errorf("%+v, %v", found, err)
 	}
-	c, err := k.Conversation(ctx, k.tenant, k.conversation)
+	c, err := k.Conversation(ctx, k.tenant, k.conversation, domain.ID{})
 	if err != nil || c.First != masked || c.Messages[0].Text != masked || c.Messages[1].Text != "Answer to: "+masked {
 		t.Errorf("%+v, %v", c, err)
 	}
@@ -142,7 +142,27 @@ func TestWordsAreMaskedInCase(t *testing.T) {
 	if bot, err := k.Bot(ctx, k.tenant); err != nil || bot.Key != (domain.ID{}) || bot.Name != "B" {
 		t.Errorf("%+v, %v", bot, err)
 	}
-	if c, err = k.Conversation(t.Context(), k.tenant, k.conversation); err != nil || c.First == masked {
+	if c, err = k.Conversation(t.Context(), k.tenant, k.conversation, domain.ID{}); err != nil || c.First == masked {
 		t.Errorf("the tenant's own people read %q, %v", c.First, err)
+	}
+}
+
+// Of a long conversation the end is shown, and what was said before from its first message on.
+func TestConversationIsReadBackwards(t *testing.T) {
+	questions := make([]string, 130)
+	for i := range questions {
+		questions[i] = fmt.Sprintf("Question %d?", i+1)
+	}
+	k := newTalks(t, questions...)
+	end, err := k.Conversation(t.Context(), k.tenant, k.conversation, domain.ID{})
+	if err != nil || len(end.Messages) != 200 || !end.Earlier || end.Messages[0].Text != "Question 31?" || end.Messages[199].Text != "Answer to: Question 130?" {
+		t.Fatalf("%d messages, %v", len(end.Messages), err)
+	}
+	before, err := k.Conversation(t.Context(), k.tenant, k.conversation, end.Messages[0].ID)
+	if err != nil || len(before.Messages) != 61 || before.Earlier || before.Messages[0].Text != "Question 1?" || before.Messages[60].ID != end.Messages[0].ID {
+		t.Errorf("%d messages, %v", len(before.Messages), err)
+	}
+	if c, err := k.Conversation(t.Context(), k.tenant, k.conversation, domain.NewID()); err != nil || len(c.Messages) != 0 || c.Earlier {
+		t.Errorf("up to a message that is not there: %d, %v", len(c.Messages), err)
 	}
 }

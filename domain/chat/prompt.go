@@ -115,7 +115,7 @@ func (s *Service) Prompt(ctx context.Context, tenantID, retrievalID domain.ID) (
 	if err != nil {
 		return nil, err
 	}
-	conversation, err := s.Conversation(ctx, tenantID, conversationID)
+	conversation, err := s.Conversation(ctx, tenantID, conversationID, answer.ReplyTo)
 	if err != nil {
 		return nil, err
 	}

@@ -194,7 +194,7 @@ func (t *turn) keepQuestion(ctx context.Context) (answered *Message, err error) 
 		if err != nil {
 			return fmt.Errorf("insert a question: %w", err)
 		}
-		messages, err := listMessages(ctx, tx, q.TenantID, id)
+		messages, err := listMessages(ctx, tx, q.TenantID, id, domain.ID{})
 		if err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"strings"
 )
 
 // Query is a question, word by word. A word has several terms where the documents are in several languages, because a
@@ -68,6 +69,11 @@ func (q Query) Hashes() []int32 {
 		hashes = append(hashes, w.terms...)
 	}
 	return hashes
+}
+
+// Has reports whether the question itself has a word that is shown as text, whatever its capitals.
+func (q Query) Has(text string) bool {
+	return slices.ContainsFunc(q.words, func(w queryWord) bool { return w.carried == 0 && strings.EqualFold(w.text, text) })
 }
 
 // Weighed is a question ready to be searched for.

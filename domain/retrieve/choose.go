@@ -1,6 +1,7 @@
 package retrieve
 
 import (
+	"iter"
 	"slices"
 	"strings"
 	"unicode"
@@ -91,12 +92,12 @@ func newShingles(text string) shingles {
 	s := shingles{hashes: make([]uint64, 0, len(text)/6)}
 	var before, last uint64 // the hashes of two words and of one
 	words := 0
-	for word := range strings.FieldsFuncSeq(strings.ToLower(text), isBetweenWords) {
+	for word := range wordsOf(strings.ToLower(text)) {
 		h := uint64(14695981039346656037) // FNV-1a
 		digit := false
 		for _, r := range word {
 			h = (h ^ uint64(r)) * 1099511628211
-			digit = digit || unicode.IsDigit(r)
+			digit = digit || unicode.IsDigit(r) || kindOf(r) == numeral
 		}
 		if digit {
 			s.numbers = append(s.numbers, word)
@@ -113,11 +114,52 @@ func newShingles(text string) shingles {
 	return s
 }
 
-func isBetweenWords(r rune) bool {
-	if r < 0x80 { // most of most texts
-		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9')
+// kind tells which characters make a word together.
+type kind int
+
+const (
+	between kind = iota
+	spaced       // letters and digits of a word that stands between spaces
+	alone        // a letter of a script that puts no spaces between words: one by itself, as a whole clause would be a word otherwise
+	numeral      // a number in Han letters: what has 七天 is no duplicate of what has 八天
+)
+
+const hanNumerals = "〇零一二三四五六七八九十百千万萬亿億两兩"
+
+func kindOf(r rune) kind {
+	switch {
+	case 'a' <= r && r <= 'z': // most
+		return spaced
+	case !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r) && r != '〇':
+		return between
+	case r < 0x0e00 || unicode.IsDigit(r):
+		return spaced
+	case strings.ContainsRune(hanNumerals, r):
+		return numeral
+	case unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar):
+		return alone
 	}
-	return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r)
+	return spaced
+}
+
+// wordsOf cuts a text into words, in order.
+func wordsOf(text string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		start, last := 0, between
+		for i, r := range text {
+			k := kindOf(r)
+			if k == last && k != alone {
+				continue
+			}
+			if last != between && !yield(text[start:i]) {
+				return
+			}
+			start, last = i, k
+		}
+		if last != between {
+			yield(text[start:])
+		}
+	}
 }
 
 func (s shingles) resembles(t shingles) bool {

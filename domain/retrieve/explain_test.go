@@ -302,6 +302,58 @@ func TestSinceTellsWhyItIsFoundNow(t *testing.T) {
 	}
 }
 
+// What was switched off is missed among many as well: a search that stopped at its limit would have found it before that.
+func TestSinceTellsOfASwitchAmongMany(t *testing.T) {
+	s := newShelf(t)
+	many := make([]string, 120)
+	for i := range many {
+		many[i] = fmt.Sprintf("Canoe number %d lies on the meadow behind the boat house.", i)
+	}
+	s.put("Inventory", many...)
+	off, on := s.put("Deals", "On Mondays a canoe costs four euros."), s.put("Prices", "A canoe costs nine euros an hour.")
+	by, settings := s.member(t, s.tenant), retrieve.Defaults(builtin.present, "")
+	then := func() retrieve.Retrieval {
+		t.Helper()
+		r := s.ask(t, s.tenant, "What does a canoe cost?")
+		s.keep(t, s.tenant, r)
+		return r
+	}
+	if err := s.documents.SetOff(t.Context(), s.tenant, off, true); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.documents.SetChunkOff(t.Context(), s.tenant, s.chunkOf(on), true, by); err != nil {
+		t.Fatal(err)
+	}
+	without := then()
+	if !without.ByWords.Full() {
+		t.Fatalf("%+v", without.ByWords)
+	}
+	if err := s.documents.SetOff(t.Context(), s.tenant, off, false); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.documents.SetChunkOff(t.Context(), s.tenant, s.chunkOf(on), false, by); err != nil {
+		t.Fatal(err)
+	}
+	settings.Threshold = .3 // another setting is no reason to say less
+	if err := s.search.SaveSettings(t.Context(), s.tenant, settings); err != nil {
+		t.Fatal(err)
+	}
+	_, got, _ := s.changed(without)
+	slices.Sort(got)
+	if want := []string{"setting threshold", "switched_on Deals", "switched_on Prices"}; !slices.Equal(got, want) {
+		t.Errorf("changed: %v, want %v", got, want)
+	}
+	// One of the inventory that a search did not come to is not called new when its document changes elsewhere.
+	with := then()
+	if _, err := s.documents.EditChunk(t.Context(), s.tenant, s.chunkOf(s.put("Last", "A paddle.")), "A paddle.", "Two paddles.", by); err != nil {
+		t.Fatal(err)
+	}
+	s.Exec(t, "update documents set updated_at = now() where name = 'Inventory'")
+	if _, got, _ := s.changed(with); !slices.Equal(got, []string{"index "}) {
+		t.Errorf("changed: %v", got)
+	}
+}
+
 // An edit that was undone changed nothing. A document that was read again with the same words has other chunks, and both searches
 // find the same.
 func TestSinceTheSameWords(t *testing.T) {

@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"bitb/domain"
+	"bitb/domain/lexical"
 )
 
 // RecentPageSize is how many searches a page of the list holds.
@@ -65,10 +65,13 @@ func (r *Retrieval) forReader(ctx context.Context) {
 		return
 	}
 	r.Question, r.Searched, r.Context = question, searched, before
-	shown := strings.ToLower(question + " " + searched + " " + strings.Join(before, " "))
+	shown := make([]lexical.Query, 0, 1+len(before))
+	for _, text := range append([]string{searched}, before...) {
+		shown = append(shown, lexical.ParseQuery(domain.ID{}, text, nil))
+	}
 	words := slices.Clone(r.Words)
 	for i, w := range words {
-		if !strings.Contains(shown, strings.ToLower(w.Text)) {
+		if !slices.ContainsFunc(shown, func(q lexical.Query) bool { return q.Has(w.Text) }) {
 			words[i].Text, words[i].Spelled = "•••", nil
 		}
 	}

@@ -174,8 +174,6 @@ func newPassages(ctx context.Context, tx pgx.Tx, tenantID domain.ID, then, now R
 	for _, p := range then.Others {
 		was[p.ChunkID] = true
 	}
-	// Only when all was found that could be, something else was not there to be found.
-	all := then.Settings == now.Settings && slices.Equal(then.Models, now.Models) && !then.ByWords.Full() && !then.ByVector.Full()
 	var ids []domain.ID
 	for _, p := range fresh {
 		ids = append(ids, p.ChunkID)
@@ -217,7 +215,7 @@ func newPassages(ctx context.Context, tx pgx.Tx, tenantID domain.ID, then, now R
 			c.Kind, c.At = ChunksCut, *read
 		case before != nil && *before != text:
 			c.Kind, c.ChunkID, c.Before, c.After, c.At = ChunkEdited, p.ChunkID, *before, text, *edited
-		case all && touched && !was[p.ChunkID]:
+		case touched && !was[p.ChunkID] && wouldHave(then, now, p):
 			c.Kind, c.ChunkID = SwitchedOn, p.ChunkID
 		default:
 			return nil
@@ -230,6 +228,17 @@ func newPassages(ctx context.Context, tx pgx.Tx, tenantID domain.ID, then, now R
 		return nil, fmt.Errorf("look for what is found now: %w", err)
 	}
 	return changes, nil
+}
+
+// wouldHave reports whether then would have found a passage of now, had it been there: it searched in the same way, and either found all that
+// there was or stopped well below the passage. How words weigh changes a little with every document.
+func wouldHave(then, now Retrieval, p Passage) bool {
+	over := func(s Side, rank int, score float64) bool {
+		return rank > 0 && (!s.Full() || rank <= s.Most/2 && score > s.Last)
+	}
+	words := then.Settings.Search != VectorsOnly && then.Settings.Spelling == now.Settings.Spelling
+	vectors := then.AskedVectors() && slices.Equal(then.Models, now.Models)
+	return words && over(then.ByWords, p.LexicalRank, p.Lexical) || vectors && over(then.ByVector, p.VectorRank, p.Vector)
 }
 
 // Renamed gives the chunks of a past retrieval that a new reading put others in the place of, word for word, the ids of these, so that
