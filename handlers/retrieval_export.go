@@ -49,6 +49,7 @@ type exportedModels struct {
 	Vectors     []string `json:"vectors"`
 	VectorsHow  string   `json:"vectors_how"`
 	VectorsLost string   `json:"vectors_lost"`
+	Foreign     []string `json:"foreign"`
 	Rerank      string   `json:"rerank"`
 	RerankLost  string   `json:"rerank_lost"`
 }
@@ -158,7 +159,7 @@ func export(v views.DebuggerView) exported {
 	out := exported{Format: "bitb-retrieval-1", ID: r.ID, AskedAt: r.CreatedAt.UTC(), Question: r.Question, SearchedFor: r.Searched, RewrittenBy: r.SearchedBy, Context: list(r.Context),
 		IndexVersion: r.IndexVersion, Chunks: r.Chunks, Languages: list(r.Languages), Settings: exportedSettings{r.Settings.Threshold, r.Settings.Limit,
 			string(r.Settings.Search), r.Settings.Spelling, r.Settings.Rerank, r.Settings.Duplicates, r.Settings.Neighbours, r.Settings.FollowUps},
-		Models: exportedModels{list(r.Models), string(r.Vectors), r.VectorsLost, r.Reranker, r.RerankLost},
+		Models: exportedModels{list(r.Models), string(r.Vectors), r.VectorsLost, list(r.Foreign), r.Reranker, r.RerankLost},
 		Stages: exportedStages{Words: exportedSide(r.ByWords), Vectors: exportedSide(r.ByVector), Fused: len(r.Passages) + len(r.Others), LookedAt: len(r.Passages)},
 		Words:  []exportedWord{}, Timings: []exportedTiming{}, Candidates: []exportedChunk{}, Prompt: []exportedPart{}}
 	for _, w := range r.Words {

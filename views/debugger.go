@@ -161,6 +161,9 @@ func searchedHow(r retrieve.Retrieval) string {
 	case retrieve.VectorsOff:
 		how += ", no vectors"
 	}
+	if len(r.Foreign) > 0 {
+		how += "; the model of the vectors was not found to know " + languageNames(r.Foreign) + ", so words alone order what words find"
+	}
 	return how
 }
 
@@ -648,6 +651,11 @@ func changeWords(v NowView, c retrieve.Change) (what, how string) {
 		return settingName(c.Name), ""
 	case retrieve.ChangedModel:
 		return "Embedding model", ""
+	case retrieve.ChangedLanguages:
+		if c.Name == "" {
+			return "Embedding model", "found to know the question’s language"
+		}
+		return "Embedding model", "found not to know " + languageNames(strings.Split(c.Name, ","))
 	case retrieve.ChangedReranker:
 		return "Re-ranking model", ""
 	case retrieve.ChangedAnswerer:

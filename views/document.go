@@ -1,6 +1,7 @@
 package views
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -269,6 +270,20 @@ var languages = map[string]string{
 	"cs": "Czech", "da": "Danish", "de": "German", "en": "English", "es": "Spanish", "fi": "Finnish", "fr": "French", "ga": "Irish", "hu": "Hungarian",
 	"id": "Indonesian", "it": "Italian", "nl": "Dutch", "no": "Norwegian", "pl": "Polish", "pt": "Portuguese", "ro": "Romanian", "sv": "Swedish",
 	"tr": "Turkish", "vi": "Vietnamese",
+}
+
+// scriptLanguages are those that a question's script tells; see lexical.Spoken.
+var scriptLanguages = map[string]string{
+	"ar": "Arabic", "el": "Greek", "he": "Hebrew", "hi": "Hindi", "ja": "Japanese", "ko": "Korean", "ru": "Russian", "th": "Thai", "zh": "Chinese",
+}
+
+// languageNames are those of codes, one of which a question is in.
+func languageNames(codes []string) string {
+	names := make([]string, len(codes))
+	for i, code := range codes {
+		names[i] = cmp.Or(languages[code], scriptLanguages[code], "its language")
+	}
+	return strings.Join(names, " or ")
 }
 
 // searchedAs is the language whose endings do not count when words are compared. A text of another script than the Latin one

@@ -608,6 +608,7 @@ func explainedFully() Explained {
 	r.IndexVersion, r.Languages, r.Reranker = 1204, []string{"en", "de", "ar"}, "rerank-v2"
 	r.Words = append(r.Words, retrieve.Word{Text: "may", Small: true, Chunks: 2_301, Weight: .2}, retrieve.Word{Text: "Donaudampfschifffahrtsgesellschaft"})
 	r.VectorsLost = "The embedding model text-embedding-3-small did not answer."
+	r.Foreign = []string{"de", "fr"}
 	losses := []retrieve.Loss{retrieve.Kept, retrieve.Joined, retrieve.LostDuplicate, retrieve.LostLimit, retrieve.LostThreshold, retrieve.LostThreshold}
 	for i := range r.Passages {
 		p := &r.Passages[i]
@@ -638,7 +639,7 @@ func staffLook() Explained {
 func hostileExplained() Explained {
 	e := explainedFully()
 	e.Retrieval = hostileRetrieval()
-	e.Retrieval.Searched, e.Retrieval.SearchedBy, e.Retrieval.VectorsLost, e.Retrieval.Reranker, e.Retrieval.Models = hostile+" more", hostile, hostile, hostile, []string{hostile}
+	e.Retrieval.Searched, e.Retrieval.SearchedBy, e.Retrieval.VectorsLost, e.Retrieval.Reranker, e.Retrieval.Models, e.Retrieval.Foreign = hostile+" more", hostile, hostile, hostile, []string{hostile}, []string{hostile}
 	e.Retrieval.Words = []retrieve.Word{{Text: hostile, Spelled: []string{hostile}}}
 	e.Retrieval.Others = []retrieve.Passage{{ChunkID: nth(990), DocumentName: hostile, Heading: []string{hostile}, Lost: "?"}}
 	e.Trail = []Crumb{{hostile, "javascript:alert(1)"}}
@@ -728,7 +729,7 @@ func debuggerExamples(add func(string, string, bool, templ.Component)) {
 	add("TryPage", "hostile", true, TryPage(bad, TryView{Explained: evil, Form: evilForm, Reranker: hostile, Result: &TryResult{evil.Retrieval, evilMoves}}))
 
 	kinds := []retrieve.ChangeKind{retrieve.ChangedSetting, retrieve.ChangedModel, retrieve.ChangedReranker, retrieve.ChangedAnswerer, retrieve.DocumentAdded, retrieve.DocumentDeleted, retrieve.DocumentVersion,
-		retrieve.DocumentSwitched, retrieve.ChunkSwitched, retrieve.ChunksCut, retrieve.ChunkDeleted, retrieve.SwitchedOn, retrieve.ChangedIndex}
+		retrieve.DocumentSwitched, retrieve.ChunkSwitched, retrieve.ChunksCut, retrieve.ChunkDeleted, retrieve.SwitchedOn, retrieve.ChangedIndex, retrieve.ChangedLanguages}
 	var changes, evilChanges []retrieve.Change
 	for i, k := range kinds {
 		changes = append(changes, retrieve.Change{Kind: k, Name: []string{"threshold", "", "", german}[min(i, 3)], Before: []string{"0.45", "3"}[min(i, 1)], After: []string{"0.25", "4"}[min(i, 1)], At: now})

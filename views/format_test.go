@@ -15,6 +15,7 @@ func TestWordsForFigures(t *testing.T) {
 	for _, c := range []struct{ got, want string }{
 		{number(0), "0"}, {number(999), "999"}, {number(1000), "1,000"}, {number(-1234567), "-1,234,567"},
 		{count(1, "page", "pages"), "1 page"}, {count(0, "page", "pages"), "0 pages"}, {count(1184, "page", "pages"), "1,184 pages"},
+		{languageNames([]string{"fr"}), "French"}, {languageNames([]string{"de", "zh"}), "German or Chinese"}, {languageNames([]string{"*"}), "its language"},
 		{ordinal(1), "1st"}, {ordinal(12), "12th"}, {ordinal(22), "22nd"}, {ordinal(113), "113th"}, {ordinal(1003), "1,003rd"},
 		{size(840), "840 B"}, {size(11_800), "12 KB"}, {size(4_310_000), "4.1 MB"}, {size(25 << 20), "25.0 MB"},
 		{millis(0.4), "0.4 ms"}, {millis(1083.2), "1,083 ms"}, {millis(0), "0 ms"},

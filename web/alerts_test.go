@@ -210,6 +210,7 @@ func queueFaults(t *testing.T) []timeline {
 	db, model := dbtest.New(t), llmtest.New(t)
 	r := newRig(t, map[string]string{"DATABASE_URL": db.URL, "OPENAI_BASE_URL": model.URL, "OPENAI_API_KEY": model.Key})
 	c := r.customer(t)
+	dbtest.Eventually(t, 30*time.Second, "the model to be examined", func() bool { return db.Count(t, examined) == 1 }) // or its calls fail instead
 	return r.try(t, fault{alerts: []string{"BitbQueueOld"}, once: true, hurt: func(int) {
 		model.FailNext(llmtest.Status(http.StatusBadGateway), llmtest.Status(http.StatusBadGateway), llmtest.Status(http.StatusBadGateway))
 		upload(t, c, r.url, "prices.md", "# Prices\n\nA bicycle costs 19 euros a day.\n", http.StatusSeeOther)

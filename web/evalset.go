@@ -129,7 +129,11 @@ func newLaboratory(ctx context.Context, c Config) (*laboratory, error) {
 	l.search = retrieve.NewService(retrieve.Config{DB: l.db, Log: log, Embedder: llm.Cached(embedder, noCache{}, nil), Reranker: reranker})
 	l.chat = chat.NewService(chat.Config{DB: l.db, Log: log, Retrieve: l.search, Rewriter: rewriter})
 	l.documents = document.NewService(l.db, l.queue)
-	if err := l.queue.Use(l.documents); err != nil {
+	err = l.queue.Use(l.documents)
+	if err == nil {
+		err = ingest.Models{DB: l.db}.Examine(ctx, embedder)
+	}
+	if err != nil {
 		l.db.Close()
 		return nil, err
 	}

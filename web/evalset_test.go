@@ -74,6 +74,8 @@ func TestEvalSets(t *testing.T) {
 	db.CheckIndex(t, customer)
 }
 
+const examined = "select count(*) from meta.embedding_models where languages is not null"
+
 // A model behind a server is measured like the built-in one.
 func TestEvalSetsByAModel(t *testing.T) {
 	db, model := dbtest.New(t), llmtest.New(t)
@@ -87,6 +89,9 @@ func TestEvalSetsByAModel(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 	if len(lines) != 2 || len(model.Embed.Requests()) == 0 {
 		t.Fatalf("%s after %d requests", out.String(), len(model.Embed.Requests()))
+	}
+	if n := db.Count(t, examined); n != 1 {
+		t.Errorf("%d models were examined before anything was measured", n)
 	}
 	for i, by := range []string{"vectors", "words"} {
 		var shops measured

@@ -54,6 +54,15 @@ func TestWithoutRedis(t *testing.T) {
 	}
 }
 
+// The embedding model is examined when it answers for the first time, before anybody uploads anything.
+func TestModelIsExamined(t *testing.T) {
+	t.Parallel()
+	db, model := dbtest.New(t), llmtest.New(t)
+	boot(t, "serve", map[string]string{"DATABASE_URL": db.URL, "OPENAI_BASE_URL": model.URL, "OPENAI_API_KEY": model.Key, "BITB_CHAT_MODEL": builtinModel,
+		"BITB_EMBEDDING_MODEL": "scripted"})
+	dbtest.Eventually(t, 20*time.Second, "the examination", func() bool { return db.Count(t, examined) == 1 })
+}
+
 // A stop lets an answer that is being written go to its end, and ends without an error.
 func TestStopLetsAnswersEnd(t *testing.T) {
 	db, model := dbtest.New(t), llmtest.New(t)

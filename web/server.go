@@ -42,6 +42,7 @@ type server struct {
 	authority *http.Client // asks for certificates; nil: the usual one
 	metrics   *metrics
 	models    views.Models
+	embedder  llm.Embedder
 	redis     *redis.Store
 	db        *postgres.DB
 	queue     *ingest.Service
@@ -80,6 +81,7 @@ func newServer(ctx context.Context, c Config, log *slog.Logger) (*server, error)
 	if err != nil {
 		return nil, err
 	}
+	s.embedder = embedder
 	s.tenants = tenant.NewService(s.db, chat.FirstBot)
 	if c.SignUp == "invited" {
 		s.tenants.ByInvitation()
@@ -121,7 +123,7 @@ func newServer(ctx context.Context, c Config, log *slog.Logger) (*server, error)
 func (s *server) openAI(model string) llm.OpenAI {
 	c := llm.OpenAI{BaseURL: s.config.OpenAIBaseURL, Keys: s.keys.model, Model: model, Observer: s.metrics}
 	if s.db != nil { // a measurement learns for itself
-		c.Learnt = ingest.Dimensions{DB: s.db}
+		c.Learnt = ingest.Models{DB: s.db}
 	}
 	return c
 }
@@ -225,6 +227,7 @@ func (s *server) start(ctx context.Context, group *errgroup.Group, web bool) err
 		}
 		group.Go(func() error { <-ctx.Done(); s.stopQueue(); return nil })
 		group.Go(func() error { s.warm(ctx); return nil })
+		group.Go(func() error { s.examine(ctx); return nil })
 	}
 	if web {
 		handler, err := handlers.New(s.drain.over, s.deps)
@@ -274,6 +277,26 @@ func (s *server) close() {
 func (s *server) warm(ctx context.Context) {
 	if err := (&reader.Child{}).Warm(ctx); err != nil && ctx.Err() == nil {
 		s.log.Warn("the PDF reader is not ready; the first PDF takes longer", "error", err)
+	}
+}
+
+// examine finds out which languages the embedding model knows, as soon as it answers.
+func (s *server) examine(ctx context.Context) {
+	tick := time.NewTicker(time.Minute)
+	defer tick.Stop()
+	for {
+		err := ingest.Models{DB: s.db}.Examine(ctx, s.embedder)
+		switch {
+		case err == nil:
+			return
+		case ctx.Err() == nil:
+			s.log.Warn("the embedding model was not examined; until it is, it is taken to know English alone", "model", s.embedder.Model(), "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
 	}
 }
 

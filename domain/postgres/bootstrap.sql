@@ -53,3 +53,4 @@ grant usage on schema search to bitb_app, bitb_support;
 grant create, usage on schema search to bitb_search;
 grant usage on schema auth, meta to bitb_system;
 grant usage on schema river, meta to bitb_app;
+grant usage on schema meta to bitb_support;

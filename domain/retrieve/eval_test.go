@@ -33,6 +33,15 @@ var evalEmbedder = sync.OnceValue(func() llm.Embedder {
 	return e
 })
 
+// evalLanguages are those that it knows.
+var evalLanguages = sync.OnceValue(func() []string {
+	known, err := llm.Languages(context.Background(), evalEmbedder())
+	if err != nil {
+		panic(err)
+	}
+	return known
+})
+
 // TestEval ranks public question sets with the product's own analysis, weights, embedder and fusion, in memory instead of
 // in SQL, and checks that fusion is never worse than BM25 or the vectors alone. BITB_EVAL=1 takes all sets; -v prints the table.
 func TestEval(t *testing.T) {
@@ -237,13 +246,16 @@ func (x *evalIndex) ask(text string, earlier ...string) evalRanking {
 			found = append(found, h)
 		}
 	}
-	fuse(found, q.Possible, evalEmbedder().Model(), doubtOf(text))
+	speak := func(documents []lexical.Lang) bool { return len(foreign(text, documents, evalLanguages())) > 0 }
+	fuse(found, q.Possible, evalEmbedder().Model(), speak(x.languages))
 	near := q.Near(evalTenant)
+	var langs []lexical.Lang
 	for i := range found[:min(toLookAt, len(found))] {
 		at := int(found[i].chunk[0])<<8 | int(found[i].chunk[1])
 		found[i].near = near.Score(x.docs[at].Title, x.docs[at].Text, x.langs[at])
+		langs = append(langs, x.langs[at])
 	}
-	fuse(found, q.Possible, evalEmbedder().Model(), doubtOf(text))
+	fuse(found, q.Possible, evalEmbedder().Model(), speak(langs))
 	out := evalRanking{byWords: x.names(byWords), byVector: x.names(byVector), fused: x.names(found)}
 	if len(found) > 0 {
 		out.sure = found[0].fused

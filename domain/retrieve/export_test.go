@@ -9,3 +9,6 @@ func SetExactTo(n int) (restore func()) {
 
 // HNSWSettings are the settings of a search by the approximate index.
 const HNSWSettings = hnswSettings
+
+// Others are the languages that models are not examined in.
+const Others = others

@@ -5,9 +5,9 @@ import (
 	"cmp"
 	"math"
 	"slices"
-	"unicode"
 
 	"bitb/domain"
+	"bitb/domain/lexical"
 )
 
 // hit is a chunk that a search found, by words, by its vector or both.
@@ -26,13 +26,21 @@ type hit struct {
 // builtinShare is the most that a chunk can score which the built-in model alone finds: less than the default threshold.
 const builtinShare = 0.2
 
+// foreignShare is what vectors count for a question in a language that their model does not know: they order what words do not find, behind all
+// else. With the share that the question itself tells, MiniLM's cost up to .035 nDCG@10 in seven languages of the Latin script and .07 in others;
+// with a thirtieth of that they gained .001 in the mean and cost up to .003 (ADR 22).
+const foreignShare = 1e-6
+
+// others are the languages that models are not examined in; see llm.OtherLanguages.
+const others = "*"
+
 // toLookAt is how many of the best hits have their texts looked at for words that stand near each other. On the sets it was
 // measured with, 30 or 50 change no figure by .0005.
 const toLookAt = 20
 
 // fuse scores and orders hits. It may be done again when more is known of them. possible is what the question's words could score;
-// model made the vectors; see doubtOf.
-func fuse(hits []hit, possible float64, model string, doubt float64) {
+// model made the vectors, and the question may be foreign to it.
+func fuse(hits []hit, possible float64, model string, foreign bool) {
 	var top hit // the best of each
 	for i := range hits {
 		if possible > 0 {
@@ -43,7 +51,7 @@ func fuse(hits []hit, possible float64, model string, doubt float64) {
 	if isBuiltin(model) || top.cosine <= 0 {
 		looks(hits)
 	} else {
-		meaning(hits, top, doubt)
+		meaning(hits, top, foreign)
 	}
 	sortFused(hits)
 	for i := range hits {
@@ -86,7 +94,7 @@ func looks(hits []hit) {
 // hit scores how sure it is. With the share the same for all questions, or with rank fusion, some set was always worse than by words
 // or by vectors alone. The numbers here and in vectorShare were chosen with MiniLM on 47 public sets in 21 languages, most of which it hardly
 // reads, and with multilingual E5 on five of them: see docs/retrieval.md.
-func meaning(hits []hit, top hit, doubt float64) {
+func meaning(hits []hit, top hit, foreign bool) {
 	far := top.cosine
 	for _, h := range hits {
 		if h.cosine != 0 {
@@ -103,7 +111,10 @@ func meaning(hits []hit, top hit, doubt float64) {
 		}
 	}
 	stands := standsOut(hits, top.cosine)
-	share := vectorShare(hits, words, near, stands, doubt)
+	share := foreignShare
+	if !foreign {
+		share = vectorShare(hits, words, near, stands)
+	}
 	best := 0.0
 	for i := range hits {
 		hits[i].fused = math.Sqrt((1-share)*words[i]*words[i] + share*near[i]*near[i])
@@ -120,8 +131,8 @@ func meaning(hits []hit, top hit, doubt float64) {
 
 // vectorShare is what vectors count beside words, 0 to 1. The side that tells a few hits from the rest more sharply counts more. Where a model
 // understands what it reads, its cosines go up with the score of the words, and the best stands out.
-func vectorShare(hits []hit, words, near []float64, stands, doubt float64) float64 {
-	byVector := 3.5 * math.Pow(sharpness(near, true), 4) * math.Pow(agreement(hits, doubt), 0.25) * math.Pow(stands, 1.5)
+func vectorShare(hits []hit, words, near []float64, stands float64) float64 {
+	byVector := 3.5 * math.Pow(sharpness(near, true), 4) * math.Pow(agreement(hits), 0.25) * math.Pow(stands, 1.5)
 	byWords := math.Pow(sharpness(words, false), 5)
 	if byVector+byWords == 0 {
 		return 0.5
@@ -147,9 +158,9 @@ func sharpness(scores []float64, fromLast bool) float64 {
 	return sum / float64(len(sorted))
 }
 
-// agreement is how the cosines of what words found correlate with what words scored, less so many standard errors of doubt; 0 where
-// they do not, or the other way round. Half way, where there is too little to tell by.
-func agreement(hits []hit, doubt float64) float64 {
+// agreement is how the cosines of what words found correlate with what words scored; 0 where they do not, or the other way round. Half way,
+// where there is too little to tell by.
+func agreement(hits []hit) float64 {
 	var n, x, y, xx, yy, xy float64
 	for _, h := range hits {
 		if h.bm25 > 0 && h.cosine != 0 {
@@ -161,27 +172,23 @@ func agreement(hits []hit, doubt float64) float64 {
 	if n < 4 || spread <= 1e-12 {
 		return 0.5
 	}
-	return max(0, (n*xy-x*y)/math.Sqrt(spread)-doubt/math.Sqrt(n))
+	return max(0, (n*xy-x*y)/math.Sqrt(spread))
 }
 
-// doubtOf is how much agreement the script of a question asks of a model before its vectors count, in standard errors of the
-// correlation. Models read the Latin script; many hardly read others, and what their cosines have in common with words there is
-// chance: with less than six, MiniLM's vectors cost .002 nDCG@10 of some Chinese and Japanese sets. A model that reads them loses a part of what
-// its vectors are worth there (multilingual E5 gains .004 in Chinese and nothing in Arabic instead of .007 and .002).
-func doubtOf(question string) float64 {
-	latin, other := 0, 0
-	for _, r := range question {
-		switch {
-		case unicode.Is(unicode.Latin, r):
-			latin++
-		case unicode.IsLetter(r):
-			other++
-		}
+// foreign returns the languages that a question may be in, one of these, if a model knows not all of them. One that was not examined is taken
+// to know English; see llm.Languages.
+func foreign(question string, documents []lexical.Lang, known []string) []string {
+	if known == nil {
+		known = []string{string(lexical.English)}
 	}
-	if other > latin {
-		return 6
+	spoken := lexical.Spoken(question, documents)
+	for i, language := range spoken {
+		spoken[i] = cmp.Or(language, others)
 	}
-	return 0
+	if slices.ContainsFunc(spoken, func(l string) bool { return !slices.Contains(known, l) }) {
+		return spoken
+	}
+	return nil
 }
 
 // standsOut is the best cosine on a scale from the mean of the nearest hundred to 1, since some models find any two texts alike

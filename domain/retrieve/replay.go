@@ -32,6 +32,7 @@ type ChangeKind string
 const (
 	ChangedSetting   ChangeKind = "setting"
 	ChangedModel     ChangeKind = "embedding_model"
+	ChangedLanguages ChangeKind = "languages" // that the model was found to know: Name holds those of the question that it does not, with commas between
 	ChangedReranker  ChangeKind = "reranker"
 	ChangedAnswerer  ChangeKind = "answering_model" // told by whoever has the answer: a search does not know it
 	DocumentAdded    ChangeKind = "document_added"  // and found now
@@ -89,6 +90,9 @@ func changedSettings(then, now Retrieval) []Change {
 	// Models that a setting leaves out, or that did not answer, are no others.
 	if embedded := strings.Join(then.Models, ", "); embedded != "" && len(now.Models) > 0 && embedded != strings.Join(now.Models, ", ") {
 		changes = append(changes, Change{Kind: ChangedModel, Before: embedded, After: strings.Join(now.Models, ", ")})
+	}
+	if len(now.Models) > 0 && slices.Equal(then.Models, now.Models) && !slices.Equal(then.Foreign, now.Foreign) {
+		changes = append(changes, Change{Kind: ChangedLanguages, Name: strings.Join(now.Foreign, ",")})
 	}
 	if then.Settings.Rerank && now.Settings.Rerank && then.RerankLost == "" && now.RerankLost == "" && then.Reranker != now.Reranker {
 		changes = append(changes, Change{Kind: ChangedReranker, Before: then.Reranker, After: now.Reranker})

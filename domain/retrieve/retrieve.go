@@ -57,6 +57,7 @@ type Retrieval struct {
 	Languages   []string   // of the documents, in which the question was read
 	Words       []Word     // of the question, in order; then those carried over
 	Vectors     VectorPlan // how the vectors were searched
+	Foreign     []string   // languages of the question, one of these, that the first of Models was not found to know: words order what words find
 	Models      []string   // that made them, the present one first; none with VectorsOff
 	VectorsLost string     // why there are none, when there should have been
 	Reranker    string     // the model that ordered the best anew, "" for none

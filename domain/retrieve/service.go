@@ -83,6 +83,7 @@ type search struct {
 	query  Query
 	out    Retrieval
 
+	known   []string           // languages that the first of the models knows; nil: it was not examined
 	vectors map[string]*string // the question's, by model; nil where its model did not answer
 	words   lexical.Weighed
 	found   map[domain.ID]*hit
@@ -220,11 +221,7 @@ func (s *search) weigh(ctx context.Context, df map[int32]int) error {
 	if s.out.Chunks == 0 {
 		return nil
 	}
-	langs := make([]lexical.Lang, len(s.out.Languages))
-	for i, l := range s.out.Languages {
-		langs[i] = lexical.Lang(l)
-	}
-	words := lexical.ParseQuery(s.tenant, s.query.Text, langs).Carry(s.query.Context)
+	words := lexical.ParseQuery(s.tenant, s.query.Text, s.languages()).Carry(s.query.Context)
 	missing := slices.DeleteFunc(words.Hashes(), func(term int32) bool { _, known := df[term]; return known })
 	if len(missing) > 0 {
 		rows, err := s.tx.Query(ctx, frequenciesSQL, s.tenant, missing)
@@ -248,9 +245,18 @@ func (s *search) weigh(ctx context.Context, df map[int32]int) error {
 	return nil
 }
 
+// languages are those of the documents.
+func (s *search) languages() []lexical.Lang {
+	langs := make([]lexical.Lang, len(s.out.Languages))
+	for i, l := range s.out.Languages {
+		langs[i] = lexical.Lang(l)
+	}
+	return langs
+}
+
 func (s *search) readCorpus(rows pgx.Rows) error {
 	var kept []byte
-	fields := []any{&s.out.IndexVersion, &s.out.Chunks, &s.out.Languages, &s.out.Models, &kept}
+	fields := []any{&s.out.IndexVersion, &s.out.Chunks, &s.out.Languages, &s.out.Models, &kept, &s.known}
 	_, err := pgx.ForEachRow(rows, fields, func() (err error) {
 		if s.query.Settings != nil {
 			s.out.Settings = *s.query.Settings
@@ -329,7 +335,7 @@ func (s *search) fuse() {
 		fuseVectors(s.hits)
 		return
 	}
-	fuse(s.hits, s.words.Possible, s.leading(), doubtOf(s.query.Text))
+	fuse(s.hits, s.words.Possible, s.leading(), len(s.out.Foreign) > 0)
 }
 
 // leading is the first of the models by whose vectors is searched; "" without any.
@@ -348,7 +354,8 @@ func (s *search) mostlyWords() bool {
 
 // planVectors leaves the models by whose vectors the tenant can be searched, and picks the way through those of the first.
 func (s *search) planVectors() {
-	s.out.Vectors = VectorsOff
+	s.out.Vectors, s.out.Foreign = VectorsOff, nil
+	first := s.leading()
 	switch {
 	case s.out.Settings.Search == WordsOnly:
 		s.out.Models = nil
@@ -359,6 +366,17 @@ func (s *search) planVectors() {
 		if len(s.out.Models) > 0 {
 			s.out.Vectors = s.planOf(s.out.Models[0])
 		}
+		if s.leading() != first {
+			s.known = nil
+		}
+		s.speak(s.languages())
+	}
+}
+
+// speak notes whether the model of the vectors knows the language of the question, by those of the documents that it may be about.
+func (s *search) speak(documents []lexical.Lang) {
+	if s.out.AskedVectors() {
+		s.out.Foreign = foreign(s.query.Text, documents, s.known)
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 )
 
 // corpusSQL steps through an index from language to language of the documents, and from model to model of their vectors; the
-// one that is embedded by now comes first.
+// one that is embedded by now comes first, and the languages that it knows last.
 const corpusSQL = `
 	with recursive l (language) as (
 		(select language from documents where tenant_id = $1 and chunk_count > 0 order by language limit 1)
@@ -26,9 +26,9 @@ const corpusSQL = `
 		select (select d.embedding_model from documents d where d.tenant_id = $1 and d.chunk_count > 0 and d.embedding_model > m.model
 			order by d.embedding_model limit 1)
 		from m where m.model is not null)
-	select index_version, chunks, array(select language from l where language is not null),
-		array(select model from m where model <> '' order by model <> $2, model), search_settings
-	from corpora where tenant_id = $1`
+	select index_version, chunks, array(select language from l where language is not null), models, search_settings,
+		(select languages from meta.embedding_models e where e.model = models[1])
+	from corpora, (select array(select model from m where model <> '' order by model <> $2, model) as models) v where tenant_id = $1`
 
 const frequenciesSQL = "select term, chunks from search.term_stats where tenant_id = $1 and term = any($2)"
 
@@ -77,14 +77,18 @@ func (s *search) read(ctx context.Context) (map[domain.ID]*text, error) {
 	return s.readTexts(ctx, ids)
 }
 
-// list ranks the best hits once more by how near to each other they have the words of the question, and lists them all.
+// list ranks the best hits once more by how near to each other they have the words of the question, and by the language that it is
+// more likely in now that they are known, and lists them all.
 func (s *search) list(texts map[domain.ID]*text) {
 	near := s.words.Near(s.tenant)
+	var languages []lexical.Lang
 	for i := range s.hits[:min(toLookAt, len(s.hits))] {
 		h := &s.hits[i]
 		t := texts[h.chunk]
+		languages = append(languages, lexical.Lang(t.language))
 		h.near = near.Score(t.title+"\n"+strings.Join(t.Heading, "\n"), t.Text, lexical.Lang(t.language))
 	}
+	s.speak(languages)
 	s.fuse()
 	rank(s.hits)
 	if s.words.Possible > 0 { // on the scale of Passage.Lexical

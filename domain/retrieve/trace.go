@@ -27,6 +27,7 @@ type trace struct {
 	Vectors     VectorPlan     `json:"vectors"`
 	VectorsLost string         `json:"vectors_lost,omitempty"`
 	Models      []string       `json:"models,omitempty"`
+	Foreign     []string       `json:"foreign,omitempty"`
 	Reranker    string         `json:"reranker,omitempty"`
 	RerankLost  string         `json:"rerank_lost,omitempty"`
 	ByWords     Side           `json:"by_words"`
@@ -52,7 +53,7 @@ type tracePassage struct {
 
 func (r Retrieval) trace() trace {
 	t := trace{SearchedBy: r.SearchedBy, Context: r.Context, Settings: r.Settings, Timings: r.Timings, Chunks: r.Chunks, Languages: r.Languages, Words: r.Words, Vectors: r.Vectors,
-		VectorsLost: r.VectorsLost, Models: r.Models, Reranker: r.Reranker, RerankLost: r.RerankLost, ByWords: r.ByWords, ByVector: r.ByVector}
+		VectorsLost: r.VectorsLost, Models: r.Models, Foreign: r.Foreign, Reranker: r.Reranker, RerankLost: r.RerankLost, ByWords: r.ByWords, ByVector: r.ByVector}
 	if r.Searched != r.Question {
 		t.Searched = r.Searched
 	}
@@ -84,7 +85,7 @@ func (t trace) apply(r *Retrieval) {
 		r.Searched = r.Question
 	}
 	r.Chunks, r.Languages, r.Words, r.Vectors, r.VectorsLost, r.Models = t.Chunks, t.Languages, t.Words, t.Vectors, t.VectorsLost, t.Models
-	r.Reranker, r.RerankLost, r.ByWords, r.ByVector = t.Reranker, t.RerankLost, t.ByWords, t.ByVector
+	r.Foreign, r.Reranker, r.RerankLost, r.ByWords, r.ByVector = t.Foreign, t.Reranker, t.RerankLost, t.ByWords, t.ByVector
 	long := func(short []tracePassage) (out []Passage) {
 		for _, p := range short {
 			l := Passage{ChunkID: p.ChunkID, Revision: p.Revision, Version: p.Version, DocumentName: p.DocumentName, Ordinal: p.Ordinal,
