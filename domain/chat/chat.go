@@ -62,7 +62,7 @@ type Citation struct {
 
 // Timing is how long one stage of an answer took, from when it began.
 type Timing struct {
-	Stage  string  `json:"stage"` // "rewrite", "embed", "retrieve", "wait", "write"
+	Stage  string  `json:"stage"` // "rewrite", those of retrieve.Timing, "wait", "write", "cached answer"
 	Start  float64 `json:"start"` // ms after the question arrived
 	Millis float64 `json:"ms"`
 }
