@@ -215,6 +215,14 @@ func TestUnreadableSettings(t *testing.T) {
 	}
 }
 
+// A worker that is to read nothing says so.
+func TestWorksForSomething(t *testing.T) {
+	settings := map[string]string{"DATABASE_URL": "postgres://127.0.0.1:1/none", "REDIS_URL": "redis://127.0.0.1:1/0", "BITB_WORKERS": "0"}
+	if _, err := command(t, settings, "work"); err == nil || !strings.Contains(err.Error(), "BITB_WORKERS is 0") {
+		t.Errorf("works with %v", err)
+	}
+}
+
 // A server starts on no schema that lacks something of it, and takes no flags for settings.
 func TestStartsOnItsSchemaAlone(t *testing.T) {
 	db := dbtest.New(t)
