@@ -22,6 +22,7 @@ import (
 	"bitb"
 	"bitb/domain"
 	"bitb/domain/doctor"
+	"bitb/domain/ingest"
 	"bitb/domain/llm"
 	"bitb/domain/tenant"
 	"bitb/handlers"
@@ -330,7 +331,21 @@ func embeddingModel(s *server) look {
 		if err != nil {
 			return doctor.Fail("%s does not embed: %v.", model.Model(), err).Doing("See that the service is up, and OPENAI_API_KEY, OPENAI_BASE_URL and the name of the model. Until then new documents wait.")
 		}
-		return doctor.Pass("%s embeds into %d dimensions %s.", model.Model(), len(vectors[0]), doctor.Speed(began))
+		found := fmt.Sprintf("%s embeds into %d dimensions %s.", model.Model(), len(vectors[0]), doctor.Speed(began))
+		if s.db == nil {
+			return doctor.Pass("%s", found)
+		}
+		switch languages, err := (ingest.Models{DB: s.db}).Languages(ctx, model.Model()); {
+		case err != nil:
+			return doctor.Fail("%s Which languages it knows is not to be had: %v.", found, err)
+		case languages == nil:
+			found += " Which languages it knows was not found out yet."
+		case len(languages) == 0:
+			found += " It was found to know no language: its vectors order nothing that words find."
+		default:
+			found += " It was found to know " + strings.Join(slices.DeleteFunc(languages, func(l string) bool { return l == llm.OtherLanguages }), ", ") + "."
+		}
+		return doctor.Pass("%s", found)
 	}
 }
 

@@ -21,6 +21,7 @@ import (
 	"bitb/domain/chat"
 	"bitb/domain/dbtest"
 	"bitb/domain/doctor"
+	"bitb/domain/ingest"
 	"bitb/domain/llm/llmtest"
 	"bitb/domain/secret"
 	"bitb/domain/tenant"
@@ -239,6 +240,19 @@ func TestDoctorAsksModels(t *testing.T) {
 		one.config.resolver = &secret.Resolver{}
 		var err error
 		if one.keys, err = one.config.keyrings(one.metrics, slog.New(slog.DiscardHandler)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.db = dbtest.New(t).DB
+	for _, known := range []string{"was not found out yet", "It was found to know no language"} { // the scripted one
+		if r := embeddingModel(s)(t.Context()); r.Status != doctor.Passed || !strings.Contains(r.Found, known) {
+			t.Errorf("%+v", r)
+		}
+		_, model, err := s.newModels()
+		if err == nil {
+			err = ingest.Models{DB: s.db}.Examine(t.Context(), model)
+		}
+		if err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -28,22 +28,27 @@ func (m Models) Keep(ctx context.Context, model string, dims int) (kept int, err
 	return kept, nil
 }
 
+// Languages returns those that a model was found to know, nil for one that was not examined.
+func (m Models) Languages(ctx context.Context, model string) (languages []string, err error) {
+	err = m.DB.AsSystem(ctx, func(tx pgx.Tx) error {
+		return tx.QueryRow(ctx, "select (select languages from meta.embedding_models where model = $1)", model).Scan(&languages)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look which languages %s knows: %w", model, err)
+	}
+	return languages, nil
+}
+
 // Examine finds out which languages a model knows, if nobody did before.
 func (m Models) Examine(ctx context.Context, e llm.Embedder) error {
 	if strings.HasPrefix(e.Model(), postgres.Builtin) {
 		return nil // it knows spellings, and searches know it
 	}
-	var examined bool
-	err := m.DB.AsSystem(ctx, func(tx pgx.Tx) error {
-		return tx.QueryRow(ctx, "select exists (select from meta.embedding_models where model = $1 and languages is not null)", e.Model()).Scan(&examined)
-	})
-	if err != nil {
-		return fmt.Errorf("look whether %s was examined: %w", e.Model(), err)
+	languages, err := m.Languages(ctx, e.Model())
+	if err != nil || languages != nil {
+		return err
 	}
-	if examined {
-		return nil
-	}
-	languages, err := llm.Languages(ctx, e)
+	languages, err = llm.Languages(ctx, e)
 	if err != nil {
 		return err
 	}
