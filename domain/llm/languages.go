@@ -13,7 +13,7 @@ import (
 const OtherLanguages = "*"
 
 // knownFrom is the least d' at which a model knows a language. Models of one language (MiniLM, E5 small, BGE small in English and in Chinese)
-// reach 3.0 to 4.4 in their own and at most 0.9 in 27 others, but for BGE's 1.2 in Japanese, which it reads by half; a model of a hundred
+// reach 3.0 to 4.4 in their own and at most 0.9 in 27 others, but for BGE's 1.3 in Japanese, which it reads by half; a model of a hundred
 // (multilingual E5, small) reaches 1.6 to 4.2 in all but Irish.
 const knownFrom = 1.4
 
