@@ -46,7 +46,6 @@ const (
 	Fallback    Outcome = "fallback"    // nothing fitted: the bot's fallback sentence
 	Quoted      Outcome = "quoted"      // the model was down: the best passages, quoted
 	Interrupted Outcome = "interrupted" // the model broke off, or the person stopped it
-	FailedTurn  Outcome = "failed"      // nothing could be said
 )
 
 // Citation ties a number in an answer to the passage it stands for. The words are kept, the ids go when the chunk goes.
