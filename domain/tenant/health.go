@@ -20,7 +20,7 @@ type Health struct {
 	Documents  int
 	Failed     int // documents
 	Answers    int
-	Errors     int       // answers that broke off, that the model did not give, or that could not be given
+	Errors     int       // answers that broke off, or that the model did not give
 	Unanswered int       // answers that found nothing fitting
 	LastActive time.Time // a document changed or somebody wrote; zero: never
 }
