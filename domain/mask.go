@@ -22,6 +22,7 @@ func ForReader(ctx context.Context, text string) string {
 // "+49 ••• ••12". Prices, dates and what is named as an order number or the like stay. In doubt a number is hidden.
 func Mask(text string) string {
 	if strings.ContainsAny(text, "@＠﹫%") {
+		text = dottedEmail.ReplaceAllString(text, "•••@••••")
 		text = email.ReplaceAllStringFunc(text, maskEmail)
 	}
 	if saysAt(text) {
@@ -53,6 +54,9 @@ var (
 	// With spaces around the sign, what follows has to end like a name: "3 @ 4.50" is a price.
 	email = regexp.MustCompile(addressName + `(?:[@＠﹫]|%40)(` + domainStart + domainRune + `{2,}|\[[0-9a-fA-F.:]+\])` +
 		`|` + addressName + spaces + `[@＠﹫]` + spaces + `(` + domainStart + `\p{L}` + domainRune + `+)`)
+	// With the sign, and a dot that is spelled out.
+	dottedEmail = regexp.MustCompile(`(?i)` + addressRune + `+` + spaces + `[@＠﹫]` + spaces + `[\p{L}\p{N}\p{M}\p{Cf}.-]+` +
+		`(?:(?:\s*[(\[{<]\s*(?:dot|punkt|[.．。])\s*[)\]}>]\s*|\s+(?:dot|punkt)\s+)\p{L}` + domainRune + `+)+`)
 	spelledEmail = regexp.MustCompile(`(?i)` + addressRune + `+\s*(?:[(\[{<]\s*(?:at|@|ät)\s*[)\]}>]\s*` + domainRune + `+(?:\s*(?:[.．。]|[(\[{<]\s*(?:dot|punkt|\.)\s*[)\]}>]|\s(?:dot|punkt)\s)\s*` + domainRune + `+)+` +
 		`|\s(?:at|ät)\s+` + domainRune + `+(?:\s+(?:dot|punkt)\s+` + domainRune + `+)+)`)
 	// "at" is a word, so it takes a name with a dot in it, or the name of a mail service behind it.

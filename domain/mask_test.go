@@ -23,6 +23,7 @@ func TestMask(t *testing.T) {
 		"spelled out":               {"maria (at) example (dot) com", "•••@••••"},
 		"spelled out with brackets": {"maria [at] example.com", "•••@••••"},
 		"spelled with words":        {"it is maria at example dot com", "it is •••@••••"},
+		"a spelled dot":             {"maria@example dot com, ivan@mail.example[.]org or eva @ example (punkt) de", "•••@••••, •••@•••• or •••@••••"},
 		"no address":                {"Meet @ 10, or @shop on the net; a @ b", "Meet @ 10, or @shop on the net; a @ b"},
 		"in a link":                 {"mailto:maria@example.com?subject=x", "mailto:m•••@e••••.com?subject=x"},
 		"a script":                  {"<script>maria@example.com</script>", "<script>m•••@e••••.com</script>"},

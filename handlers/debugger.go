@@ -157,16 +157,13 @@ func (s *server) why(c echo.Context, tenantID domain.ID, e views.Explained) (v v
 		v.Documents, err = s.Documents.List(ctx, tenantID, filter)
 		return v, err
 	}
-	if v.Explanation, err = s.explain(ctx, tenantID, e.Retrieval, documentID, v.ChunkID); err != nil {
+	explanation, err := s.Retrieve.Explain(ctx, tenantID, queryOf(e.Retrieval), documentID, v.ChunkID)
+	if err != nil {
 		return v, err
 	}
+	v.Explanation = &explanation
 	v.Retrieval = retrieve.Renamed(v.Retrieval, v.Explanation.Retrieval)
 	return v, s.pick(c, tenantID, documentID, &v)
-}
-
-func (s *server) explain(ctx context.Context, tenantID domain.ID, then retrieve.Retrieval, documentID, chunkID domain.ID) (*retrieve.Explanation, error) {
-	explanation, err := s.Retrieve.Explain(ctx, tenantID, queryOf(then), documentID, chunkID)
-	return &explanation, err
 }
 
 // queryOf is the question of a past search, to be searched again as it was.
@@ -213,7 +210,7 @@ func chunkNumber(typed string) (int, bool) {
 	return n, err == nil && n > 0 && n < 1_000_000
 }
 
-// retrievalTry shows the form, with settings of the address where a page suggests some.
+// retrievalTryForm shows the form, with settings of the address where a page suggests some.
 func (s *server) retrievalTryForm(c echo.Context) error {
 	e, err := s.explainedHere(c)
 	if err != nil {

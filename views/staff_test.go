@@ -95,7 +95,7 @@ func caseExamples(add func(string, string, bool, templ.Component), c, evil tenan
 		{ConversationID: nth(701), Origin: "https://www.canoe.example", Question: ask(602, "Wie lange dauert die Lieferung eines Ersatz-Doppelpaddels für Wanderkajaks, und wer bezahlt die Verpackungsverordnungskosten?"), Answer: unfound},
 		{ConversationID: nth(702), Question: ask(604, "متى يجب إعادة القارب؟"), Answer: chat.Message{}},
 	}
-	evilFound := []chat.FoundAnswer{{ConversationID: nth(700), Origin: hostile, Question: ask(600, hostile), Answer: chat.Message{ID: nth(601), Text: hostile, Outcome: chat.FailedTurn, RetrievalID: nth(500)}}}
+	evilFound := []chat.FoundAnswer{{ConversationID: nth(700), Origin: hostile, Question: ask(600, hostile), Answer: chat.Message{ID: nth(601), Text: hostile, Outcome: chat.Interrupted, RetrievalID: nth(500)}}}
 	p := helper(at, &c)
 	in("CaseAnswers", "full", CaseAnswers(p, CaseAnswersView{Found: chat.FoundAnswers{Answers: found}, First: true, Next: "2026-03-11T14:00:00Z_" + nth(600).String()}))
 	in("CaseAnswers", "found", CaseAnswers(p, CaseAnswersView{Search: "canoe", From: "2026-03-01", To: "2026-03-11", Found: chat.FoundAnswers{Answers: found[:1]}}))

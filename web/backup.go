@@ -13,6 +13,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"text/tabwriter"
 	"time"
 
@@ -53,7 +54,7 @@ func backupCommand(ctx context.Context, args []string, getenv func(string) strin
 		return fmt.Errorf("settings: %w", err)
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: c.LogLevel}))
-	b, done, err := newBackups(ctx, c, log)
+	b, done, err := newBackups(c, log)
 	if err != nil {
 		return err
 	}
@@ -69,33 +70,54 @@ func backupCommand(ctx context.Context, args []string, getenv func(string) strin
 }
 
 // newBackups works without the database, where it is lost: then nothing is noted in it.
-func newBackups(ctx context.Context, c Config, log *slog.Logger) (*backup.Service, func(), error) {
-	done := func() {}
-	var db *postgres.DB
-	if c.DatabaseURL != "" {
-		var err error
-		settings := c.database("bitb backup", 2)
-		settings.Fresh = c.fresh("DATABASE_URL", c.DatabaseURL)
-		db, err = postgres.Open(ctx, settings)
-		if err != nil {
-			log.Warn("the database does not answer, so nothing is noted in it", "error", err)
-		} else {
-			done = db.Close
-		}
-	}
+func newBackups(c Config, log *slog.Logger) (*backup.Service, func(), error) {
+	notes := &notebook{settings: c.database("bitb backup", 2), log: log}
+	notes.settings.Fresh = c.fresh("DATABASE_URL", c.DatabaseURL)
 	bucket := backup.S3{Endpoint: c.BackupS3Endpoint, Region: c.BackupS3Region}
 	if c.BackupS3Access != "" {
 		access, key := c.fresh("BITB_BACKUP_S3_ACCESS_KEY", c.BackupS3Access), c.fresh("BITB_BACKUP_S3_SECRET_KEY", c.BackupS3Secret)
 		bucket.Keys = func() (string, string) { return access(), key() }
 	}
 	s, err := backup.NewService(backup.Config{Place: c.BackupTo, S3: bucket, Keys: string(c.BackupKeys), Log: log,
-		SourceURL: c.backupSource(), RedisURL: c.fresh("REDIS_URL", c.RedisURL), DB: db})
+		SourceURL: c.backupSource(), RedisURL: c.fresh("REDIS_URL", c.RedisURL), Notes: notes.open})
 	if err != nil {
-		done()
-		return nil, done, err
+		return nil, nil, err
 	}
 	c.resolver.OnChange("BITB_BACKUP_KEYS", s.UseKeys)
-	return s, done, nil
+	return s, notes.close, nil
+}
+
+// notebook is the database that backups are noted in. It may be away when they begin, and is opened when it is there: after a start of the
+// whole machine nothing would be noted otherwise for as long as the service of backups runs.
+type notebook struct {
+	settings postgres.Config
+	log      *slog.Logger
+
+	mu sync.Mutex
+	db *postgres.DB
+}
+
+func (n *notebook) open(ctx context.Context) *postgres.DB {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.db != nil || n.settings.URL == "" {
+		return n.db
+	}
+	db, err := postgres.Open(ctx, n.settings)
+	if err != nil {
+		n.log.Warn("the database does not answer, so nothing is noted in it", "error", err)
+		return nil
+	}
+	n.db = db
+	return db
+}
+
+func (n *notebook) close() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.db != nil {
+		n.db.Close()
+	}
 }
 
 // backupSource is the address of the database to back up as it was last read, from the first setting that names it.

@@ -125,7 +125,7 @@ func TestBackupFollowsItsSecrets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, done, err := newBackups(t.Context(), c, slog.New(slog.DiscardHandler))
+	b, done, err := newBackups(c, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,6 +147,37 @@ func TestBackupFollowsItsSecrets(t *testing.T) {
 	stop()
 	if err := <-ended; err != nil {
 		t.Error(err)
+	}
+}
+
+// Backups that began while the database in which they are noted was away are noted when it is back.
+func TestBackupsAreNotedLater(t *testing.T) {
+	needsPrograms(t)
+	db := dbtest.New(t)
+	way := newSwitch(t, db.URL)
+	way.off.Store(true)
+	key, _, err := backup.NewKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings := map[string]string{"DATABASE_URL": way.url, "BITB_BACKUP_DATABASE_URL": db.OwnerURL, "BITB_BACKUP_TO": t.TempDir(), "BITB_BACKUP_KEYS": key}
+	c, err := loadBackupConfig(func(name string) string { return settings[name] })
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, done, err := newBackups(c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer done()
+	for noted, off := range []bool{true, false} {
+		way.off.Store(off)
+		if _, err := b.Take(t.Context(), backup.Dump); err != nil {
+			t.Fatal(err)
+		}
+		if n := db.Count(t, "select count(*) from meta.backups where ok"); n != noted {
+			t.Errorf("%d backups are noted, not %d", n, noted)
+		}
 	}
 }
 

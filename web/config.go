@@ -389,8 +389,11 @@ func local(address string) bool {
 	return u.Hostname() == "" || u.Hostname() == "localhost" || (ip != nil && ip.IsLoopback())
 }
 
-// checkFor says what a command in production cannot do without.
+// checkFor says what a command cannot do without.
 func (c *Config) checkFor(command string) error {
+	if command == "work" && c.Workers == 0 && !c.unread {
+		return errors.New("BITB_WORKERS is 0, and `bitb work` does nothing but read documents")
+	}
 	if !c.Production || c.unread {
 		return nil
 	}

@@ -59,7 +59,7 @@ func newMetrics() *metrics {
 		anew: prometheus.NewCounter(prometheus.CounterOpts{Name: "bitb_reembedded_documents_total",
 			Help: "Documents whose vectors were made anew with another embedding model."}),
 		retrieval: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "bitb_retrieval_seconds",
-			Help: "Searches for passages, without the embedding of the question.", Buckets: quick}),
+			Help: "Searches for passages, with the embedding of the question and the re-ranking.", Buckets: quick}),
 	}
 	m.operations = newOperations(m.registry)
 	m.certificate = prometheus.NewGauge(prometheus.GaugeOpts{Name: "bitb_certificate_expires_timestamp_seconds", Help: "When the server's own certificate expires; 0: it has none."})

@@ -95,8 +95,10 @@ func (c *Config) checkSecrets() []error {
 			wrong("%s: %w", keySettings[purpose], errPlain)
 		}
 	}
-	if _, err := secret.NewRing(modelKeys, string(c.OpenAIKey)+","+string(c.RerankKey)); err != nil && c.OpenAIKey != c.RerankKey {
-		wrong("OPENAI_API_KEY or BITB_RERANK_KEY: %w", err)
+	for purpose, keys := range map[string]Secret{modelKeys: c.OpenAIKey, rerankKeys: c.RerankKey} {
+		if _, err := secret.NewRing(purpose, string(keys)); err != nil {
+			wrong("%s: %w", keySettings[purpose], err)
+		}
 	}
 	if err := c.checkRefresh(); err != nil {
 		errs = append(errs, err)

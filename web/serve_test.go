@@ -215,6 +215,27 @@ func TestUnreadableSettings(t *testing.T) {
 	}
 }
 
+// One service may answer and re-rank by the same keys, also while one of them is exchanged; no list names a key twice.
+func TestModelKeys(t *testing.T) {
+	values := map[string]string{"DATABASE_URL": "postgres://127.0.0.1:1/none", "REDIS_URL": "redis://127.0.0.1:1/0", "OPENAI_API_KEY": "new,old",
+		"BITB_RERANK_URL": "https://api.example/rerank", "BITB_RERANK_MODEL": "r"}
+	for keys, wrong := range map[string]string{"old": "", "new,old": "", "same,same": "BITB_RERANK_KEY: a key stands there twice"} {
+		values["BITB_RERANK_KEY"] = keys
+		_, err := loadConfig(func(name string) string { return values[name] })
+		if wrong == "" && err != nil || wrong != "" && (err == nil || err.Error() != wrong) {
+			t.Errorf("%s: %v", keys, err)
+		}
+	}
+}
+
+// A worker that is to read nothing says so.
+func TestWorksForSomething(t *testing.T) {
+	settings := map[string]string{"DATABASE_URL": "postgres://127.0.0.1:1/none", "REDIS_URL": "redis://127.0.0.1:1/0", "BITB_WORKERS": "0"}
+	if _, err := command(t, settings, "work"); err == nil || !strings.Contains(err.Error(), "BITB_WORKERS is 0") {
+		t.Errorf("works with %v", err)
+	}
+}
+
 // A server starts on no schema that lacks something of it, and takes no flags for settings.
 func TestStartsOnItsSchemaAlone(t *testing.T) {
 	db := dbtest.New(t)

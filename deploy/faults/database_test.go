@@ -27,7 +27,6 @@ func databaseCrash(r *run) {
 			up = max(up, time.Since(from))
 			time.Sleep(3 * time.Second)
 		}
-		time.Sleep(-3 * time.Second)
 	})
 	time.Sleep(8 * time.Second)
 	l.check(5 * time.Second)

@@ -44,7 +44,9 @@ type Config struct {
 	SourceURL func() string // the database, as a role that sees all rows: see docs/backups.md; not needed to restore
 	RedisURL  func() string // for a snapshot of it
 
-	DB *postgres.DB // where backups and drills are noted; nil: nowhere
+	// Notes is the database in which backups and drills are noted, nil while it does not answer. It may come back while this runs, so it
+	// is asked each time.
+	Notes func(context.Context) *postgres.DB
 }
 
 // Service makes, keeps and restores backups.
@@ -72,6 +74,9 @@ func NewService(c Config) (*Service, error) {
 		if *address == nil {
 			*address = func() string { return "" }
 		}
+	}
+	if c.Notes == nil {
+		c.Notes = func(context.Context) *postgres.DB { return nil }
 	}
 	c.Keys = "" // they are in keys, which nothing prints
 	s.store, s.Config = place, c

@@ -67,11 +67,12 @@ func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Se
 
 // note writes down how a backup stands: begun, done, or failed. A backup is not lost because that cannot be noted.
 func (s *Service) note(ctx context.Context, m Manifest, failed error) {
-	if s.DB == nil {
-		return
-	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
+	db := s.Notes(ctx)
+	if db == nil {
+		return
+	}
 	var finished *time.Time
 	detail := m.File
 	if failed != nil {
@@ -80,7 +81,7 @@ func (s *Service) note(ctx context.Context, m Manifest, failed error) {
 	} else if !m.FinishedAt.IsZero() {
 		finished = &m.FinishedAt
 	}
-	err := s.DB.AsSystem(ctx, func(tx pgx.Tx) error {
+	err := db.AsSystem(ctx, func(tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, `insert into meta.backups (id, kind, started_at, finished_at, bytes, place, sha256, ok, detail) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 			on conflict (id) do update set finished_at = excluded.finished_at, bytes = excluded.bytes, sha256 = excluded.sha256, ok = excluded.ok, detail = excluded.detail`,
 			m.ID, m.Kind, m.StartedAt, finished, m.Bytes, s.Place, m.SHA256, failed == nil && finished != nil, detail)
@@ -93,13 +94,14 @@ func (s *Service) note(ctx context.Context, m Manifest, failed error) {
 
 // noteWAL writes down that the log was stored up to now; a row a day.
 func (s *Service) noteWAL(ctx context.Context, bytes int64, detail string) {
-	if s.DB == nil {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	db := s.Notes(ctx)
+	if db == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-	defer cancel()
 	now := time.Now().UTC()
-	err := s.DB.AsSystem(ctx, func(tx pgx.Tx) error {
+	err := db.AsSystem(ctx, func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, `update meta.backups set finished_at = $1, bytes = bytes + $2, detail = $3 where kind = 'wal' and ok and place = $4 and started_at = $5`,
 			now, bytes, detail, s.Place, now.Truncate(24*time.Hour))
 		if err != nil || tag.RowsAffected() > 0 {
@@ -121,7 +123,8 @@ func (s *Service) noteGap(ctx context.Context, what string) {
 }
 
 func (s *Service) noteDrill(ctx context.Context, d Drill) error {
-	if s.DB == nil {
+	db := s.Notes(ctx)
+	if db == nil {
 		return nil
 	}
 	detail, err := json.Marshal(d)
@@ -132,7 +135,7 @@ func (s *Service) noteDrill(ctx context.Context, d Drill) error {
 	if d.Backup.ID != (domain.ID{}) {
 		of = &d.Backup.ID
 	}
-	return s.DB.AsSystem(ctx, func(tx pgx.Tx) error {
+	return db.AsSystem(ctx, func(tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, `insert into meta.drills (id, started_at, finished_at, ok, backup_id, rpo_seconds, rto_seconds, bytes, detail) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
 			d.ID, d.StartedAt, d.FinishedAt, d.OK, of, d.RPO.Seconds(), d.RTO.Seconds(), d.Bytes, detail)
 		return err

@@ -317,7 +317,7 @@ func TestDrill(t *testing.T) {
 	}
 	secret, _ := newKey(t)
 	s := newService(t, secret)
-	s.SourceURL, s.DB = always(c.url(c.super, sourceDatabase)), db
+	s.SourceURL, s.Notes = always(c.url(c.super, sourceDatabase)), func(context.Context) *postgres.DB { return db }
 	if st, err := Last(t.Context(), db); err != nil || st != (Status{}) {
 		t.Errorf("before anything: %+v, %v", st, err)
 	}

@@ -24,8 +24,8 @@ type cachedAnswer struct {
 	Citations []Citation
 }
 
-// cacheKey stands for everything that an answer depends on: tenant, bot as it was saved, index version, models, how the tenant
-// searches, question.
+// cacheKey stands for everything that an answer depends on: tenant, bot as it was saved, index version, models and what they are known to
+// know, how the tenant searches, question.
 // A question within a conversation depends on what was said before and is not cached: "".
 func (t *turn) cacheKey() string {
 	if len(t.history) > 0 {
@@ -33,7 +33,7 @@ func (t *turn) cacheKey() string {
 	}
 	q := t.question
 	sum := sha256.Sum256([]byte(fmt.Sprint(q.TenantID, q.Bot.ID, q.Bot.UpdatedAt.UnixNano(), t.retrieval.IndexVersion,
-		t.retrieval.Models, t.retrieval.Reranker, t.retrieval.Settings, t.Model.Model(), strings.Join(strings.Fields(q.Text), " "))))
+		t.retrieval.Models, t.retrieval.Foreign, t.retrieval.Reranker, t.retrieval.Settings, t.Model.Model(), strings.Join(strings.Fields(q.Text), " "))))
 	return "answer:" + q.TenantID.String() + ":" + hex.EncodeToString(sum[:])
 }
 

@@ -46,7 +46,6 @@ const (
 	Fallback    Outcome = "fallback"    // nothing fitted: the bot's fallback sentence
 	Quoted      Outcome = "quoted"      // the model was down: the best passages, quoted
 	Interrupted Outcome = "interrupted" // the model broke off, or the person stopped it
-	FailedTurn  Outcome = "failed"      // nothing could be said
 )
 
 // Citation ties a number in an answer to the passage it stands for. The words are kept, the ids go when the chunk goes.
@@ -62,7 +61,7 @@ type Citation struct {
 
 // Timing is how long one stage of an answer took, from when it began.
 type Timing struct {
-	Stage  string  `json:"stage"` // "rewrite", "embed", "retrieve", "wait", "write"
+	Stage  string  `json:"stage"` // "rewrite", those of retrieve.Timing, "wait", "write", "cached answer"
 	Start  float64 `json:"start"` // ms after the question arrived
 	Millis float64 `json:"ms"`
 }

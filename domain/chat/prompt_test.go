@@ -78,3 +78,12 @@ func TestPromptHolds(t *testing.T) {
 		t.Errorf("an old answer goes on as %q: its numbers meant other passages", r.Messages[1].Content)
 	}
 }
+
+// What was answered by words alone is not given again once the model was found to know the language.
+func TestCacheKeyKnowsLanguages(t *testing.T) {
+	model := Config{Model: llm.Extractive{}}
+	before := &turn{Service: NewService(model), retrieval: retrieve.Retrieval{Foreign: []string{"fr"}}}
+	if now := (&turn{Service: NewService(model)}); now.cacheKey() == before.cacheKey() || now.cacheKey() == "" {
+		t.Errorf("%q is the key of both", now.cacheKey())
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -170,7 +171,7 @@ func (c *clock) include(from time.Time, stages []retrieve.Timing) {
 func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // keepQuestion stores the question in the asker's conversation. When the same question was answered before, it returns
-// that answer.
+// that answer; the same id for other words, or for somebody else's message, is refused.
 func (t *turn) keepQuestion(ctx context.Context) (answered *Message, err error) {
 	q := t.question
 	ctx, cancel := context.WithTimeout(ctx, askWithin)
@@ -198,36 +199,29 @@ func (t *turn) keepQuestion(ctx context.Context) (answered *Message, err error) 
 		if err != nil {
 			return err
 		}
-		if tag.RowsAffected() == 0 {
-			answered, err = repeated(messages, q)
-			return err
+		at := slices.IndexFunc(messages, func(m Message) bool { return m.ID == q.ID })
+		if at < 0 || messages[at].Text != q.Text {
+			return domain.NewError(domain.Conflict, "Another message has this id already. Send the question with a new one.")
 		}
-		t.history = messages[:len(messages)-1]
+		t.history = messages[:at]
+		if tag.RowsAffected() == 0 { // it came before; where it is still being answered, or its answer was lost, it is answered again
+			answered = answerTo(q.ID, messages)
+			return nil
+		}
 		_, err = tx.Exec(ctx, "update conversations set updated_at = now() where tenant_id = $1 and id = $2", q.TenantID, id)
 		return err
 	})
 	return answered, err
 }
 
-// repeated finds the answer to a question that came before. The same id for other words, or for somebody else's message,
-// is refused; one that is still being answered, or whose answer was lost, is answered again (nil).
-func repeated(messages []Message, q Question) (*Message, error) {
-	asked := false
-	for i, m := range messages {
-		if m.ID == q.ID {
-			if m.Text != q.Text {
-				break
-			}
-			asked = true
-		}
-		if m.ReplyTo == q.ID {
-			return &messages[i], nil
+// answerTo is nil where there is none.
+func answerTo(question domain.ID, messages []Message) *Message {
+	for i := range messages {
+		if messages[i].ReplyTo == question {
+			return &messages[i]
 		}
 	}
-	if !asked {
-		return nil, domain.NewError(domain.Conflict, "Another message has this id already. Send the question with a new one.")
-	}
-	return nil, nil
+	return nil
 }
 
 // rewrite makes of the question what is searched for, unless the tenant searches each question by itself.

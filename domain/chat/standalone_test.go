@@ -2,11 +2,13 @@ package chat_test
 
 import (
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"bitb/domain"
 	"bitb/domain/chat"
 	"bitb/domain/llm"
 	"bitb/domain/llm/llmtest"
@@ -143,5 +145,29 @@ func TestFollowUpsSwitchedOff(t *testing.T) {
 		if _, ok := r.FollowUp(); ok {
 			t.Error("a question was rewritten")
 		}
+	}
+}
+
+// A question whose answer was lost, as its process died, is asked again with what was said before it and not after.
+func TestFollowUpIsAskedAgain(t *testing.T) {
+	d := newDesk(t)
+	d.model.Chat.Reply("It costs 19 euros [1].")
+	d.ask(t, question)
+	again := chat.Question{ID: domain.NewID(), TenantID: d.tenant, Bot: d.bot, Asker: d.who, Text: "And a helmet?"}
+	d.db.Exec(t, `insert into messages (tenant_id, id, conversation_id, author, text, status, created_at)
+		select tenant_id, case n when 0 then $1 else gen_random_uuid() end, conversation_id, 'person', case n when 0 then $2 else 'Later' end, 'complete',
+			created_at + make_interval(secs => 60 + n)
+		from messages, generate_series(0, 1) n where author = 'bot'`, again.ID, again.Text)
+	d.model.Chat.Reply("Nothing [1].")
+	answer, err := d.Ask(t.Context(), again, chat.Events{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept, err := d.Retrieve.Get(t.Context(), d.tenant, answer.RetrievalID)
+	if err != nil || kept.SearchedBy != chat.ByTerms || !slices.Equal(kept.Context, []string{question}) {
+		t.Errorf("searched with %q by %q, %v", kept.Context, kept.SearchedBy, err)
+	}
+	if asked := d.model.Chat.Last().Prompt(); !strings.Contains(asked, question) || strings.Contains(asked, "Later") {
+		t.Errorf("asked %s", asked)
 	}
 }

@@ -61,6 +61,12 @@ func count(ctx context.Context, tx pgx.Tx, tenantID domain.ID, ids []domain.ID, 
 	return nil
 }
 
+// hold takes the tenant's row of corpora where no figure changes first.
+func hold(ctx context.Context, tx pgx.Tx, tenantID domain.ID) error {
+	_, err := tx.Exec(ctx, "select from corpora where tenant_id = $1 for update", tenantID)
+	return err
+}
+
 // changed notes that a search may find otherwise now what it found before, whatever its figures.
 func changed(ctx context.Context, tx pgx.Tx, tenantID domain.ID) error {
 	_, err := tx.Exec(ctx, "update corpora set index_version = index_version + 1, changed_at = clock_timestamp() where tenant_id = $1", tenantID)
@@ -209,7 +215,7 @@ func setIndexed(ctx context.Context, tx pgx.Tx, tenantID domain.ID, ids []domain
 		if err := countWords(ctx, tx, tenantID, ids, -1); err != nil {
 			return err
 		}
-	} else if _, err := tx.Exec(ctx, "select from corpora where tenant_id = $1 for update", tenantID); err != nil {
+	} else if err := hold(ctx, tx, tenantID); err != nil {
 		return err
 	}
 	// What comes back joins the approximate index later: there and then, ten thousand vectors would take minutes.
@@ -288,7 +294,7 @@ func takeWords(ctx context.Context, tx pgx.Tx, tenantID domain.ID, ids, found []
 		if err := countWords(ctx, tx, tenantID, found, -1); err != nil {
 			return err
 		}
-	} else if _, err := tx.Exec(ctx, "select from corpora where tenant_id = $1 for update", tenantID); err != nil {
+	} else if err := hold(ctx, tx, tenantID); err != nil {
 		return err
 	}
 	if err := removeWords(ctx, tx, tenantID, ids); err != nil {

@@ -67,7 +67,7 @@ func (s *Service) ReplaceWords(ctx context.Context, o Outdated, analysis int, ot
 		if now.analysis != o.analysis {
 			return ErrSuperseded
 		}
-		if _, err := tx.Exec(ctx, "select from corpora where tenant_id = $1 for update", o.TenantID); err != nil {
+		if err := hold(ctx, tx, o.TenantID); err != nil {
 			return err
 		}
 		if err := replaceWords(ctx, tx, o, otherwise); err != nil {

@@ -383,3 +383,15 @@ func TestDatedByTheDatabase(t *testing.T) {
 		t.Error("the turns are dated by the process")
 	}
 }
+
+// A line that cannot be started holds no connection: the database could not be closed.
+func TestNotStarted(t *testing.T) {
+	t.Parallel()
+	db := dbtest.New(t)
+	if _, _, err := start(db.DB, llm.NewHashing(), func(c *ingest.Config) { c.Workers = 0 }); err == nil {
+		t.Fatal("a line without workers was started")
+	}
+	if n := db.QueuePool().Stat().AcquiredConns(); n != 0 {
+		t.Errorf("%d connections are held", n)
+	}
+}

@@ -308,6 +308,7 @@ func (s *Service) Start(ctx context.Context) error {
 		return err
 	}
 	if err := s.client.Start(ctx); err != nil {
+		alive.release() // or the database would wait for its connection when it is closed
 		s.stop()
 		return fmt.Errorf("start the queue: %w", err)
 	}

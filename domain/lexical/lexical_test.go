@@ -283,6 +283,21 @@ func TestNearPairs(t *testing.T) {
 	}
 }
 
+// Irish words are found near each other however they begin.
+func TestNearInIrish(t *testing.T) {
+	var tenant [16]byte
+	q := ParseQuery(tenant, "Seolaimid beartán", []Lang{Irish})
+	df := map[int32]int{}
+	for _, h := range q.Hashes() {
+		df[h] = 1
+	}
+	w := q.Weigh(10, df)
+	want := w.Near(tenant).Score("", "Seolaimid beartán.", Irish)
+	if got := w.Near(tenant).Score("", "An sheolaimid bheartán?", Irish); got != want || got == 0 {
+		t.Errorf("%f, and %f as it was asked", got, want)
+	}
+}
+
 // What a word is asked for by its beginning is every other word with its stem: the small words of each language say so, and the
 // verbs and nouns that change most.
 func TestBeginnings(t *testing.T) {

@@ -124,7 +124,7 @@ func (n *Near) matches(text string, lang Lang, do func(match)) {
 	known := n.known[as]
 	eachRun(text, func(letters string, one bool) {
 		one = one || isOneToken(letters)
-		if one && !n.begins.has(letters) {
+		if one && !n.mayBe(letters, lang) {
 			at++
 			return
 		}
@@ -146,7 +146,7 @@ func (n *Near) matches(text string, lang Lang, do func(match)) {
 func (n *Near) run(tokens []token, lang Lang) run {
 	r := run{tokens: len(tokens)}
 	for i, tok := range tokens {
-		if (tok.isAsIs() || isASCII(tok.text)) && !n.begins.has(tok.text) {
+		if (tok.isAsIs() || isASCII(tok.text)) && !n.mayBe(tok.text, lang) {
 			continue
 		}
 		if word, ok := n.places[Hash(n.tenant, tok.term(lang))]; ok {
@@ -156,6 +156,9 @@ func (n *Near) run(tokens []token, lang Lang) run {
 	return r
 }
 
+// mayBe reports whether a word may be one of the question. In Irish it may begin otherwise: páirc, pháirc, bpáirc.
+func (n *Near) mayBe(word string, lang Lang) bool { return lang == Irish || n.begins.has(word) }
+
 // beginnings are how words begin that may have one of some stems, by their first letter.
 type beginnings [32]struct {
 	second uint32   // letters, of which most words have another: a bit for the last bits of each, the first for none
@@ -163,8 +166,8 @@ type beginnings [32]struct {
 }
 
 // add takes what begins as the word does, as far as words with that stem have their letters in common: stemmers change the last letter
-// of what they leave, and of what is long the one before. What changes before that, as in Irish (bpáirc) and Finnish (kallio, to
-// kalio), has at least the beginning of the question's own word.
+// of what they leave, and of what is long the one before. What changes before that, as in Finnish (kallio, to kalio), has at least the
+// beginning of the question's own word.
 func (b *beginnings) add(word, stem string) {
 	if word == "" { // was of marks alone
 		return

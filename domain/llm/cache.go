@@ -52,7 +52,10 @@ func (q *QueryEmbedder) EmbedQuery(ctx context.Context, tenantID domain.ID, mode
 	}
 	if local, ok := embedder.(hashingEmbedder); ok { // sooner done than looked up
 		vectors, _, err := local.Embed(ctx, []string{text})
-		return vectors[0], err
+		if err != nil {
+			return nil, err
+		}
+		return vectors[0], nil
 	}
 	key, sum := cacheKey(tenantID, embedder, text)
 	value, found := q.cache.Get(ctx, key)

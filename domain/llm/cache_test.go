@@ -87,3 +87,13 @@ func TestQueryEmbedderFails(t *testing.T) {
 		t.Errorf("got %v, and kept %d values", err, len(cache))
 	}
 }
+
+// The built-in model gives up too where nobody waits any more.
+func TestBuiltInQueryEmbedderIsCancelled(t *testing.T) {
+	q := llm.Cached(llm.NewHashing(), shelf{}, nil)
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	if v, err := q.EmbedQuery(gone, domain.NewID(), q.Model(), "how long"); !errors.Is(err, context.Canceled) || v != nil {
+		t.Errorf("got %v, %v", v, err)
+	}
+}

@@ -8,8 +8,8 @@ import (
 )
 
 // The built-in embedder hashes features (Weinberger et al., "Feature hashing for large scale multitask learning", 2009):
-// the stems of a text and their runs of three to five letters. It knows no meaning. What it adds to BM25 are word forms
-// and misspellings, so its cosine must count less than BM25 does; equal rank fusion makes retrieval worse.
+// the stems of a text and their runs of three to five letters. It knows no meaning, and word forms and misspellings the search by
+// words knows better, so its vectors stand behind the words (ADR 21).
 const (
 	hashingModel = "builtin-hash-v1"
 	hashingDims  = 512 // with 256, features that meet in a dimension cost some sets what fusion gains; 1024 gains nothing more
@@ -18,7 +18,7 @@ const (
 
 type hashingEmbedder struct{}
 
-// NewHashing returns the embedder that needs no server. It is deterministic and never fails.
+// NewHashing returns the embedder that needs no server. It is deterministic, and fails only where its context has ended.
 func NewHashing() Embedder { return hashingEmbedder{} }
 
 func (hashingEmbedder) Model() string { return hashingModel }

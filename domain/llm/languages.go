@@ -3,17 +3,21 @@ package llm
 import (
 	"context"
 	_ "embed" // the questions
+	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"strings"
+	"time"
+
+	"bitb/domain"
 )
 
 // OtherLanguages stands among a model's languages for those that it was not examined in.
 const OtherLanguages = "*"
 
 // knownFrom is the least d' at which a model knows a language. Models of one language (MiniLM, E5 small, BGE small in English and in Chinese)
-// reach 3.0 to 4.4 in their own and at most 0.9 in 27 others, but for BGE's 1.2 in Japanese, which it reads by half; a model of a hundred
+// reach 3.0 to 4.4 in their own and at most 0.9 in 27 others, but for BGE's 1.3 in Japanese, which it reads by half; a model of a hundred
 // (multilingual E5, small) reaches 1.6 to 4.2 in all but Irish.
 const knownFrom = 1.4
 
@@ -35,7 +39,7 @@ func Languages(ctx context.Context, e Embedder) ([]string, error) {
 	}
 	known := []string{}
 	for language, pairs := range texts {
-		vectors, _, err := e.Embed(ctx, slices.Concat(pairs[0], pairs[1]))
+		vectors, err := patiently(ctx, e, slices.Concat(pairs[0], pairs[1]))
 		if err != nil {
 			return nil, fmt.Errorf("examine the embedding model in %s: %w", language, err)
 		}
@@ -49,6 +53,27 @@ func Languages(ctx context.Context, e Embedder) ([]string, error) {
 	slices.Sort(known)
 	return known, nil
 }
+
+// patiently waits where a server is asked too often, as nobody waits for this. Who began anew each time would never come to the end where
+// few calls a minute are allowed, and leave none for questions.
+func patiently(ctx context.Context, e Embedder, texts []string) ([][]float32, error) {
+	for try := 1; ; try++ {
+		vectors, _, err := e.Embed(ctx, texts)
+		limited, ok := errors.AsType[*domain.Error](err)
+		if !ok || limited.Code != domain.RateLimited || try == examTries || limited.RetryAfter > examMost {
+			return vectors, err
+		}
+		if err := pause(ctx, max(limited.RetryAfter, time.Duration(try)*examPause)); err != nil {
+			return nil, err
+		}
+	}
+}
+
+const (
+	examTries = 5
+	examPause = 15 * time.Second
+	examMost  = 2 * time.Minute // what a server may ask to wait; who asks for more is busy for long
+)
 
 // sensitivity is d' of signal detection: how many standard deviations the cosine of a question and its answer is above that of a question and
 // another one's. Some texts are nearer to all others than some, which says nothing: the mean of each is taken off first.

@@ -6,8 +6,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"bitb/domain"
 )
 
 // polyglot places questions and answers of the languages that it knows by what they are about, and all other texts by their letters.
@@ -59,6 +63,36 @@ func TestLanguages(t *testing.T) {
 	if known, err := Languages(t.Context(), polyglot{Embedder: NewHashing(), err: broken}); !errors.Is(err, broken) || known != nil {
 		t.Error(known, err)
 	}
+}
+
+// busy refuses all calls but a few a minute.
+type busy struct {
+	Embedder
+	left int
+	from time.Time
+}
+
+func (b *busy) Embed(ctx context.Context, texts []string) ([][]float32, Usage, error) {
+	if now := time.Now(); now.Sub(b.from) >= time.Minute {
+		b.left, b.from = 3, now
+	}
+	if b.left--; b.left < 0 {
+		return nil, Usage{}, &domain.Error{Code: domain.RateLimited, Message: "Too often."}
+	}
+	return b.Embedder.Embed(ctx, texts)
+}
+
+// A server that allows few calls a minute is not asked in vain for ever, and one that allows none is given up.
+func TestLanguagesOfABusyServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		english := polyglot{Embedder: NewHashing(), knows: func(l string) bool { return l == "en" }}
+		if known, err := Languages(t.Context(), &busy{Embedder: english}); err != nil || !slices.Equal(known, []string{"en"}) {
+			t.Error(known, err)
+		}
+		if known, err := Languages(t.Context(), &busy{Embedder: english, from: time.Now().Add(time.Hour)}); domain.CodeOf(err) != domain.RateLimited || known != nil {
+			t.Error(known, err)
+		}
+	})
 }
 
 // Whatever is done to all questions, or to all answers, says nothing of which belong together.

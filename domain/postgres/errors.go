@@ -69,12 +69,6 @@ func spoken(ctx context.Context, err error) error {
 	return toDomain(err)
 }
 
-// IsDeadlock reports whether err comes from two transactions that waited for each other. The other one goes on; this one may try again.
-func IsDeadlock(err error) bool {
-	e, ok := errors.AsType[*pgconn.PgError](err)
-	return ok && e.Code == deadlock
-}
-
 // toDomain gives a driver error the code and the sentence it is shown with. Errors that have a code keep it.
 func toDomain(err error) error {
 	if err == nil {

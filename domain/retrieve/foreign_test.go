@@ -57,6 +57,40 @@ func TestForeign(t *testing.T) {
 	}
 }
 
+// Nothing is said of languages where they decide nothing: the built-in vectors stand behind words in all of them, and vectors alone have no
+// words beside them.
+func TestForeignToNothing(t *testing.T) {
+	f := newFixture(t)
+	tenant := f.tenant(t)
+	f.add(t, tenant, "Prix.txt", "Le prix du canoë est de neuf euros par jour, et le gilet de sauvetage est compris dans le prix.")
+	const question = "Quel est le prix du canoë ?"
+	if r := f.ask(t, tenant, question); r.Vectors != retrieve.VectorsExact || len(r.Foreign) > 0 {
+		t.Errorf("the built-in model, searched %s, was not found to know %v", r.Vectors, r.Foreign)
+	}
+	f.Exec(t, "update documents set embedding_model = 'meaning' where tenant_id = $1", tenant)
+	f.Exec(t, "update chunk_embeddings set model = 'meaning', embedding = $2 where tenant_id = $1", tenant, postgres.VectorText([]float32{1, 0}))
+	byVectors := retrieve.Defaults("meaning", "")
+	byVectors.Search = retrieve.VectorsOnly
+	r, err := searchBy(f.Database, always("meaning", []float32{1, 0})).Retrieve(t.Context(), tenant, retrieve.Query{Text: question, Settings: &byVectors})
+	if err != nil || len(r.Passages) == 0 || len(r.Foreign) > 0 {
+		t.Errorf("%d passages by vectors alone, foreign to %v, %v", len(r.Passages), r.Foreign, err)
+	}
+}
+
+// Where the present model does not answer, what the built-in one embedded before it is searched as if there was no other.
+func TestBuiltInIsLeft(t *testing.T) {
+	f := newFixture(t)
+	tenant := f.tenant(t)
+	f.add(t, tenant, "Old.txt", "Refunds are paid within fourteen days.", "Canoeing lessons are for everybody.")
+	f.add(t, tenant, "New.txt", "The boathouse is open from nine to five.")
+	f.Exec(t, "update documents set embedding_model = 'meaning' where tenant_id = $1 and name = 'New.txt'", tenant)
+	f.Exec(t, "update chunk_embeddings set model = 'meaning' where chunk_id in (select c.id from chunks c join documents d on d.id = c.document_id where d.name = 'New.txt')")
+	r, err := searchBy(f.Database, embedder{present: "meaning", by: builtin.by}).Retrieve(t.Context(), tenant, retrieve.Query{Text: "refundable canoes"})
+	if err != nil || r.VectorsLost == "" || r.Vectors != retrieve.VectorsExact || r.ByVector.Found != 2 || !slices.Equal(r.Models, []string{builtin.present}) {
+		t.Errorf("searched %s by %v, found %+v, lost %q, %v", r.Vectors, r.Models, r.ByVector, r.VectorsLost, err)
+	}
+}
+
 // What stands for languages that models are not examined in is the same to whoever examines and to whoever asks.
 func TestOthers(t *testing.T) {
 	if retrieve.Others != llm.OtherLanguages {

@@ -196,7 +196,7 @@ func (s *search) embed(ctx context.Context, models []string) {
 
 // unembedded are the models of the tenant's documents by which the question was not embedded yet.
 func (s *search) unembedded() []string {
-	if s.out.Settings.Search == WordsOnly || s.mostlyWords() {
+	if s.out.Settings.Search == WordsOnly || s.planOf(s.leading()) == VectorsIfFew {
 		return nil
 	}
 	return slices.DeleteFunc(slices.Clone(s.out.Models), func(model string) bool { _, done := s.vectors[model]; return done })
@@ -346,36 +346,28 @@ func (s *search) leading() string {
 	return s.out.Models[0]
 }
 
-// mostlyWords reports whether the built-in vectors stand beside the words. What they add to that is nothing, so they are looked at where words
-// find few, and what an earlier model knows is not asked.
-func (s *search) mostlyWords() bool {
-	return s.out.Settings.Search == Both && s.out.Chunks > 0 && isBuiltin(s.leading())
-}
-
-// planVectors leaves the models by whose vectors the tenant can be searched, and picks the way through those of the first.
+// planVectors leaves the models by whose vectors the tenant can be searched, and picks the way through those of the first. Where these are
+// the built-in ones beside words, what an earlier model knows is not asked.
 func (s *search) planVectors() {
-	s.out.Vectors, s.out.Foreign = VectorsOff, nil
 	first := s.leading()
-	switch {
-	case s.out.Settings.Search == WordsOnly:
-		s.out.Models = nil
-	case s.mostlyWords():
-		s.out.Vectors, s.out.Models, s.out.ByVector.Most = VectorsIfFew, s.out.Models[:1], s.depth()
-	default:
-		s.out.Models = slices.DeleteFunc(s.out.Models, func(model string) bool { return s.vectors[model] == nil })
-		if len(s.out.Models) > 0 {
-			s.out.Vectors = s.planOf(s.out.Models[0])
-		}
-		if s.leading() != first {
-			s.known = nil
-		}
-		s.speak(s.languages())
+	if s.planOf(first) != VectorsIfFew {
+		words := s.out.Settings.Search == WordsOnly
+		s.out.Models = slices.DeleteFunc(s.out.Models, func(model string) bool { return words || s.vectors[model] == nil })
 	}
+	if s.leading() != first {
+		s.known = nil
+	}
+	s.out.Foreign = nil
+	if s.out.Vectors = s.planOf(s.leading()); s.out.Vectors == VectorsIfFew {
+		s.out.Models, s.out.ByVector.Most = s.out.Models[:1], s.depth()
+	}
+	s.speak(s.languages())
 }
 
-// speak notes whether the model of the vectors knows the language of the question, by those of the documents that it may be about.
+// speak notes whether the model of the vectors knows the language of the question, by those of the documents that it may be about, where
+// that decides what its vectors count.
 func (s *search) speak(documents []lexical.Lang) {
-	if s.out.AskedVectors() {
+	if s.out.AskedVectors() && s.out.Settings.Search == Both && !isBuiltin(s.leading()) {
 		s.out.Foreign = foreign(s.query.Text, documents, s.known)
 	}
 }

@@ -17,13 +17,16 @@ var exactTo = postgres.ApproximateFrom
 
 func isBuiltin(model string) bool { return strings.HasPrefix(model, builtin) }
 
-// planOf picks by the tenant's own size. The built-in vectors of documents that another model has not come to yet are compared for what
-// words found, and that is all.
+// planOf picks the way through a model's vectors, by the tenant's own size. To words the built-in ones add nothing: they are looked at
+// where words find few, and those of documents that another model has not come to yet are compared for what words found, and that is all.
 func (s *search) planOf(model string) VectorPlan {
+	besideWords := isBuiltin(model) && s.out.Settings.Search == Both
 	switch {
-	case s.out.Chunks == 0 || s.vectors[model] == nil:
+	case s.out.Chunks == 0 || s.out.Settings.Search == WordsOnly:
 		return VectorsOff
-	case isBuiltin(model) && s.out.Settings.Search == Both:
+	case besideWords && model == s.leading():
+		return VectorsIfFew
+	case besideWords || s.vectors[model] == nil:
 		return VectorsOff
 	case s.out.Chunks > exactTo:
 		return VectorsHNSW

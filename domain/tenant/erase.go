@@ -90,17 +90,9 @@ func (s *Service) eraseListed(ctx context.Context, which string, age time.Durati
 // AfterErasing has do called with each tenant that was erased, for what is kept of tenants outside the database.
 func (s *Service) AfterErasing(do func(ctx context.Context, tenantID domain.ID)) { s.afterErasing = do }
 
-// Erase removes a tenant with everything that belongs to it, for good. It may meet a reader of the tenant's documents, and comes again
-// when that is through.
+// Erase removes a tenant with everything that belongs to it, for good.
 func (s *Service) Erase(ctx context.Context, tenantID domain.ID) error {
-	var err error
-	for range eraseTries {
-		err = s.db.AsSystem(ctx, func(tx pgx.Tx) error { return erase(ctx, tx, tenantID) })
-		if !postgres.IsDeadlock(err) {
-			break
-		}
-	}
-	if err != nil {
+	if err := s.db.AsSystem(ctx, func(tx pgx.Tx) error { return erase(ctx, tx, tenantID) }); err != nil {
 		return fmt.Errorf("erase a tenant: %w", err)
 	}
 	if s.afterErasing != nil {
@@ -108,8 +100,6 @@ func (s *Service) Erase(ctx context.Context, tenantID domain.ID) error {
 	}
 	return nil
 }
-
-const eraseTries = 5
 
 func erase(ctx context.Context, tx pgx.Tx, tenantID domain.ID) error {
 	if err := postgres.SetTenant(ctx, tx, tenantID); err != nil {

@@ -20,7 +20,7 @@ type Health struct {
 	Documents  int
 	Failed     int // documents
 	Answers    int
-	Errors     int       // answers that broke off, that the model did not give, or that could not be given
+	Errors     int       // answers that broke off, or that the model did not give
 	Unanswered int       // answers that found nothing fitting
 	LastActive time.Time // a document changed or somebody wrote; zero: never
 }
@@ -98,7 +98,7 @@ const healthSQL = `
 	from
 		(select count(*) as all_of_them, count(*) filter (where status = 'failed') as failed, max(updated_at) as changed
 			from documents where tenant_id = $1) d,
-		(select count(*) as answers, count(*) filter (where status in ('failed', 'quoted', 'interrupted')) as errors,
+		(select count(*) as answers, count(*) filter (where status in ('quoted', 'interrupted')) as errors,
 				count(*) filter (where status = 'fallback') as unanswered
 			from messages where tenant_id = $1 and author = 'bot' and created_at > now() - interval '7 days') m`
 
