@@ -151,7 +151,7 @@ type widgetMessage struct {
 }
 
 func toWidget(m chat.Message) widgetMessage {
-	w := widgetMessage{ID: m.ID, Role: "visitor", Text: m.Text, Status: m.Outcome, Model: m.Model, At: m.CreatedAt.UTC()}
+	w := widgetMessage{ID: m.ID, Role: "visitor", Text: m.Text, Status: m.Outcome, Model: m.Writer(), At: m.CreatedAt.UTC()}
 	if m.Author == chat.Answer {
 		w.Role, w.ReplyTo = "bot", m.ReplyTo.String()
 	}

@@ -69,8 +69,8 @@ func TestWidgetAnswers(t *testing.T) {
 	want(t, "the same id for other words", m.question(t, bearer, id, "What else?"), http.StatusConflict)
 
 	none := decode[reply](t, m.question(t, bearer, domain.NewID(), "Who won the chess championship of 1972?").body)
-	if none.Status != "fallback" || none.Text != m.bot.Fallback || len(none.Sources) != 0 {
-		t.Errorf("nothing fits, and the answer is %+v", none)
+	if none.Status != "fallback" || none.Text != m.bot.Fallback || len(none.Sources) != 0 || none.Model != "" {
+		t.Errorf("nothing fits, so no model was asked, and the answer is %+v", none)
 	}
 
 	history := decode[struct{ Messages []reply }](t, m.site(t, http.MethodGet, "/messages", "", "Authorization", bearer).body)
