@@ -283,6 +283,38 @@ func TestForgottenVisitor(t *testing.T) {
 	p.check(`$(".src") && $$(".turn").length === 1`)
 }
 
+// A site that is taken off the list, or a bot that is deleted, while somebody chats: the network is not to blame.
+func TestGoneMeanwhile(t *testing.T) {
+	s := newServer(always(shipping))
+	p, _ := opened(t, s, page{})
+	p.ask("What does shipping cost?")
+	p.answered()
+	set := func(allowed string, gone bool) (before string) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		before, s.allowed, s.gone = s.allowed, allowed, gone
+		return before
+	}
+	own := set("https://elsewhere.test", false)
+	p.ask("And returns?")
+	p.until(`$(".note")?.innerText.includes("no longer available on this page")`)
+	set(own, true)
+	p.click(".note .act")
+	p.until(`$(".busy")`)
+	p.until(`$(".note")?.innerText.includes("no longer available on this page")`)
+	set(own, false)
+	p.click(".note .act")
+	p.answered()
+	p.check(`$$(".turn").length === 2 && !$(".note")`)
+}
+
+// A server that is busy says so, and is asked again.
+func TestBusyAtFirst(t *testing.T) {
+	s := newServer(always(shipping))
+	s.busy = 2
+	opened(t, s, page{Before: `{ const slow = setTimeout; window.setTimeout = (f, ms, ...a) => slow(f, ms / 40, ...a) }`})
+}
+
 func TestStaysAway(t *testing.T) {
 	for _, c := range []struct {
 		name, bot, warning string

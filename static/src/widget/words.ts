@@ -31,6 +31,7 @@ export const words = {
   interrupted: "The answer was cut off before it was complete.",
   lost: "The connection was lost. Check your network, then retry.",
   offline: "You are offline. Retry when you are back online.",
+  gone: "This chat is no longer available on this page.",
   unsent: "This question was not sent.",
   failed: "The answer could not be fetched. Retry in a moment.",
   noHistory: "The earlier conversation could not be loaded.",
