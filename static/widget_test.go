@@ -417,6 +417,23 @@ func TestPhone(t *testing.T) {
 	p.check(`$(".log").scrollWidth <= $(".log").clientWidth`)
 }
 
+// Browsers on phones lay out what is fixed as large as a page that is too wide, whatever of it is in view.
+func TestPageWiderThanThePhone(t *testing.T) {
+	for _, dir := range []string{"ltr", "rtl"} {
+		p := newTab(t)
+		url := site(t, newServer(always(shipping)), page{Dir: dir, css: `h1 { width: 100px } .late h1 { width: 620px }`})
+		p.do(chromedp.EmulateViewport(390, 740, chromedp.EmulateMobile, chromedp.EmulateTouch), chromedp.Navigate(url))
+		p.until(`$(".launch")`)
+		p.do(chromedp.Evaluate[chromedp.Void](`document.body.className = "late"`))
+		inView := func(selector string) string {
+			return `((r, v) => r.width && Math.round(r.left) >= v.offsetLeft && r.right <= v.offsetLeft + v.width + 1 && r.bottom <= v.offsetTop + v.height + 1)($("` + selector + `").getBoundingClientRect(), visualViewport)`
+		}
+		p.until(`innerWidth > 600 && ` + inView(".launch"))
+		p.do(chromedp.Evaluate[chromedp.Void](`document.querySelector("bitb-widget").shadowRoot.querySelector(".launch").click()`))
+		p.until(inView(".panel") + ` && ` + inView(".send") + ` && ` + inView("[aria-label='Close chat']"))
+	}
+}
+
 func TestSize(t *testing.T) {
 	js, err := os.ReadFile("widget.js")
 	if err != nil {
