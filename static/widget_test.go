@@ -30,7 +30,7 @@ func TestConversation(t *testing.T) {
 	p.check(`$$(".a button.cite").map(b => b.textContent).join() === "1,2,1"`)
 	p.check(`$$(".src button").length === 2 && $(".src").innerText.includes("p. 4")`)
 	p.check(`$(".by").textContent.includes("built-in")`)
-	p.check(`$("[aria-live=polite]").textContent.includes("4.50, and nothing from 60 on. It takes") && $("[aria-live=polite]").textContent.endsWith("2 sources.")`)
+	p.check(`$("[aria-live=polite]").textContent.includes("4.50, and nothing from 60 on. It takes two working days. Standard: two days Express: the next morning, before 10 Returns are free") && $("[aria-live=polite]").textContent.endsWith("2 sources.")`)
 	p.check(`$$(".sug button").map(b => b.textContent).join() === "Can I return an engraved pen?"`)
 
 	p.click(".a button.cite")
@@ -112,7 +112,8 @@ func TestKeyboardAndLimits(t *testing.T) {
 	set(1900)
 	p.check(`$(".count").textContent === "1,900 of 2,000 characters" && !$(".send").disabled`)
 	set(2001)
-	p.check(`$(".count.over") && $(".send").disabled`)
+	p.check(`$(".count.over") && $(".send").disabled && $("textarea").ariaInvalid === "true"`)
+	p.check(`root.getElementById($("textarea").getAttribute("aria-describedby")).textContent.endsWith("Shorten the question to send it.")`)
 	p.keys(kb.Enter)
 	p.check(`!$(".turn")`)
 

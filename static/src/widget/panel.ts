@@ -62,7 +62,9 @@ export class Panel {
     title.dir = subtitle.dir = "auto";
     const initial = [...config.name.trim()][0]?.toUpperCase() ?? "?";
     const close = button("icon", words.close, () => this.close(), icon("close"), icon("down"));
-    return h("div", "head", h("span", "mark", initial), h("div", "", title, subtitle), this.reset, close);
+    const mark = h("span", "mark", initial);
+    mark.setAttribute("aria-hidden", "true");
+    return h("div", "head", mark, h("div", "", title, subtitle), this.reset, close);
   }
 
   private listen(): void {

@@ -10,6 +10,7 @@ export const words = {
   startedOver: "New conversation.",
   undo: "Undo",
   conversation: "Conversation",
+  asked: "You asked:",
   ask: "Ask a question",
   send: "Send",
   stop: "Stop",
