@@ -269,6 +269,24 @@ func TestBufferingProxy(t *testing.T) {
 	}
 }
 
+// What was said before cannot be fetched: that is said and heard, and whoever tries again stays in the chat.
+func TestNoHistory(t *testing.T) {
+	s := newServer(always(shipping))
+	p, url := opened(t, s, page{})
+	p.ask("What does shipping cost?")
+	p.answered()
+	p.keys(kb.Escape)
+	p.do(chromedp.Navigate(url))
+	p.until(`$(".launch")`)
+	p.offline(true)
+	p.click(".launch")
+	p.until(`$(".note")?.innerText.includes("could not be loaded") && $("[aria-live=polite]").textContent.includes("could not be loaded")`)
+	p.offline(false)
+	p.do(chromedp.Evaluate[chromedp.Void](`document.querySelector("bitb-widget").shadowRoot.querySelector(".note .act").focus()`))
+	p.keys(kb.Enter)
+	p.until(`$(".turn") && root.activeElement === $("textarea")`)
+}
+
 func TestForgottenVisitor(t *testing.T) {
 	s := newServer(always(shipping))
 	p, url := opened(t, s, page{})
