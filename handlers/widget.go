@@ -46,7 +46,7 @@ func (s *server) guardSite(c echo.Context, r route) error {
 		origin = s.PublicURL
 	}
 	if err := s.count(c, "widget:ip:"+placeOf(c), redis.Limit{Events: 600, Per: time.Minute}); err != nil {
-		return err
+		return s.withoutBot(c, origin, err)
 	}
 	soon, cancel := context.WithTimeout(req.Context(), lookUpWithin)
 	defer cancel()
@@ -55,13 +55,12 @@ func (s *server) guardSite(c echo.Context, r route) error {
 		if domain.CodeOf(err) == domain.NotFound {
 			s.Metrics.KeyUsed("bot", "unknown", false)
 		}
-		return err
+		return s.withoutBot(c, origin, err)
 	}
 	if origin == "" || (origin != s.PublicURL && !slices.Contains(bot.Origins, origin)) {
 		return errOrigin
 	}
-	h.Set("Access-Control-Allow-Origin", origin)
-	h.Set("Access-Control-Expose-Headers", "Retry-After")
+	readableFrom(h, origin)
 	about := site{tenantID: tenantID, bot: bot, asker: chat.Asker{Origin: origin}}
 	who := domain.Identity{TenantID: tenantID}
 	seenIn(req.Context()).identity = who
@@ -84,6 +83,24 @@ func (s *server) guardSite(c echo.Context, r route) error {
 		return err
 	}
 	return r.handle(s, c)
+}
+
+// withoutBot lets the page read why no bot was found for it: there is none, there were too many requests, the database is busy.
+// Unread, each would look to the widget like a lost connection or a site that is not allowed.
+func (s *server) withoutBot(c echo.Context, origin string, err error) error {
+	if origin == "" {
+		return err
+	}
+	readableFrom(c.Response().Header(), origin)
+	if c.Request().Method == http.MethodOptions {
+		return s.preflight(c) // what follows is told why
+	}
+	return err
+}
+
+func readableFrom(h http.Header, origin string) {
+	h.Set("Access-Control-Allow-Origin", origin)
+	h.Set("Access-Control-Expose-Headers", "Retry-After")
 }
 
 // preflight answers a browser that asks whether it may send what it is about to send.
@@ -151,7 +168,7 @@ type widgetMessage struct {
 }
 
 func toWidget(m chat.Message) widgetMessage {
-	w := widgetMessage{ID: m.ID, Role: "visitor", Text: m.Text, Status: m.Outcome, Model: m.Model, At: m.CreatedAt.UTC()}
+	w := widgetMessage{ID: m.ID, Role: "visitor", Text: m.Text, Status: m.Outcome, Model: m.Writer(), At: m.CreatedAt.UTC()}
 	if m.Author == chat.Answer {
 		w.Role, w.ReplyTo = "bot", m.ReplyTo.String()
 	}

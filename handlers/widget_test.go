@@ -69,8 +69,8 @@ func TestWidgetAnswers(t *testing.T) {
 	want(t, "the same id for other words", m.question(t, bearer, id, "What else?"), http.StatusConflict)
 
 	none := decode[reply](t, m.question(t, bearer, domain.NewID(), "Who won the chess championship of 1972?").body)
-	if none.Status != "fallback" || none.Text != m.bot.Fallback || len(none.Sources) != 0 {
-		t.Errorf("nothing fits, and the answer is %+v", none)
+	if none.Status != "fallback" || none.Text != m.bot.Fallback || len(none.Sources) != 0 || none.Model != "" {
+		t.Errorf("nothing fits, so no model was asked, and the answer is %+v", none)
 	}
 
 	history := decode[struct{ Messages []reply }](t, m.site(t, http.MethodGet, "/messages", "", "Authorization", bearer).body)
@@ -121,7 +121,14 @@ func TestWidgetRefuses(t *testing.T) {
 	}
 	unknown := *m
 	unknown.bot.Key = domain.NewID()
-	want(t, "an unknown bot", unknown.site(t, http.MethodGet, "", ""), http.StatusNotFound)
+	r = unknown.site(t, http.MethodGet, "", "")
+	want(t, "an unknown bot", r, http.StatusNotFound)
+	if r.Header.Get("Access-Control-Allow-Origin") != customerSite {
+		t.Error("a page cannot read that its bot is unknown")
+	}
+	r = unknown.site(t, http.MethodOptions, "/messages", "")
+	want(t, "may a page ask an unknown bot, to be told that it is", r, http.StatusNoContent)
+	want(t, "an unknown bot", unknown.question(t, bearer, domain.NewID(), "Is there anybody?"), http.StatusNotFound)
 	want(t, "a malformed bot", m.get(t, "/widget/v1/bots/xyz", "Origin", customerSite), http.StatusBadRequest)
 	for body, status := range map[string]int{
 		"": 400, "null": 400, "[]": 400, `{"id":1}`: 400, `{"id":"x","question":"y"}`: 400, `{"question":"y"}`: 400,

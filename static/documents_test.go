@@ -321,3 +321,26 @@ func TestDocuments(t *testing.T) {
 	d.until(`!document.querySelector("#documents").innerText.includes("Left out of answers")`)
 	d.check(`window.sameVisit`)
 }
+
+// Two uploads that end soon after each other: the second is not lost while the list is fetched for the first.
+func TestListKeepsUp(t *testing.T) {
+	d := newDashboard(t)
+	d.choose("#files", "a.txt", "The harbour opens at nine.")
+	d.shows("a.txt", "wait", "Next in the queue")
+	d.do(chromedp.Evaluate[chromedp.Void](`{
+		const { send, setRequestHeader } = XMLHttpRequest.prototype;
+		XMLHttpRequest.prototype.setRequestHeader = function (name, value) { this.refresh ||= name === "X-Refresh"; setRequestHeader.call(this, name, value) };
+		XMLHttpRequest.prototype.send = function (body) {
+			const { onload } = this;
+			if (this.refresh && !window.arrives) { window.arrives = () => onload.call(this); this.onload = () => (window.held = true) }
+			send.call(this, body);
+		};
+	}`))
+	d.choose("#files", "b.txt", "Boats are returned by seven.")
+	d.until(`window.held`)
+	d.choose("#files", "c.txt", "Paddles stand in the rack.")
+	d.until(`document.querySelector("#uploads").innerText.includes("c.txt") && document.querySelector("#count-").textContent === "3"`)
+	d.do(chromedp.Evaluate[chromedp.Void](`window.arrives()`))
+	d.shows("b.txt", "wait", "in the queue")
+	d.shows("c.txt", "wait", "in the queue")
+}

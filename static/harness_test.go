@@ -220,6 +220,7 @@ type server struct {
 	log      []string       // method and path
 	settings map[string]any // of the bot
 	gone     bool           // the bot does not exist
+	busy     int            // so many requests for the settings are refused
 }
 
 type source struct {
@@ -277,6 +278,8 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
 	case s.gone || path == r.URL.Path:
 		refuse(w, refusal{status: 404, Code: "not_found", Message: "There is no such bot."})
+	case path == "" && s.takes(&s.busy):
+		refuse(w, refusal{status: 503, Code: "unavailable", Message: "There is too much to do at the moment.", RetryAfter: 5})
 	case path == "":
 		send(w, s.settings)
 	case path == "/visitors":
@@ -299,6 +302,14 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		s.answer(w, r)
 	}
+}
+
+// takes counts one of n, if there is one left.
+func (s *server) takes(n *int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	*n--
+	return *n >= 0
 }
 
 func (s *server) token() int {

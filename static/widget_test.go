@@ -30,7 +30,7 @@ func TestConversation(t *testing.T) {
 	p.check(`$$(".a button.cite").map(b => b.textContent).join() === "1,2,1"`)
 	p.check(`$$(".src button").length === 2 && $(".src").innerText.includes("p. 4")`)
 	p.check(`$(".by").textContent.includes("built-in")`)
-	p.check(`$("[aria-live=polite]").textContent.includes("4.50, and nothing from 60 on. It takes") && $("[aria-live=polite]").textContent.endsWith("2 sources.")`)
+	p.check(`$("[aria-live=polite]").textContent.includes("4.50, and nothing from 60 on. It takes two working days. Standard: two days Express: the next morning, before 10 Returns are free") && $("[aria-live=polite]").textContent.endsWith("2 sources.")`)
 	p.check(`$$(".sug button").map(b => b.textContent).join() === "Can I return an engraved pen?"`)
 
 	p.click(".a button.cite")
@@ -112,7 +112,8 @@ func TestKeyboardAndLimits(t *testing.T) {
 	set(1900)
 	p.check(`$(".count").textContent === "1,900 of 2,000 characters" && !$(".send").disabled`)
 	set(2001)
-	p.check(`$(".count.over") && $(".send").disabled`)
+	p.check(`$(".count.over") && $(".send").disabled && $("textarea").ariaInvalid === "true"`)
+	p.check(`root.getElementById($("textarea").getAttribute("aria-describedby")).textContent.endsWith("Shorten the question to send it.")`)
 	p.keys(kb.Enter)
 	p.check(`!$(".turn")`)
 
@@ -268,6 +269,24 @@ func TestBufferingProxy(t *testing.T) {
 	}
 }
 
+// What was said before cannot be fetched: that is said and heard, and whoever tries again stays in the chat.
+func TestNoHistory(t *testing.T) {
+	s := newServer(always(shipping))
+	p, url := opened(t, s, page{})
+	p.ask("What does shipping cost?")
+	p.answered()
+	p.keys(kb.Escape)
+	p.do(chromedp.Navigate(url))
+	p.until(`$(".launch")`)
+	p.offline(true)
+	p.click(".launch")
+	p.until(`$(".note")?.innerText.includes("could not be loaded") && $("[aria-live=polite]").textContent.includes("could not be loaded")`)
+	p.offline(false)
+	p.do(chromedp.Evaluate[chromedp.Void](`document.querySelector("bitb-widget").shadowRoot.querySelector(".note .act").focus()`))
+	p.keys(kb.Enter)
+	p.until(`$(".turn") && root.activeElement === $("textarea")`)
+}
+
 func TestForgottenVisitor(t *testing.T) {
 	s := newServer(always(shipping))
 	p, url := opened(t, s, page{})
@@ -281,6 +300,38 @@ func TestForgottenVisitor(t *testing.T) {
 	p.ask("And returns?")
 	p.answered()
 	p.check(`$(".src") && $$(".turn").length === 1`)
+}
+
+// A site that is taken off the list, or a bot that is deleted, while somebody chats: the network is not to blame.
+func TestGoneMeanwhile(t *testing.T) {
+	s := newServer(always(shipping))
+	p, _ := opened(t, s, page{})
+	p.ask("What does shipping cost?")
+	p.answered()
+	set := func(allowed string, gone bool) (before string) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		before, s.allowed, s.gone = s.allowed, allowed, gone
+		return before
+	}
+	own := set("https://elsewhere.test", false)
+	p.ask("And returns?")
+	p.until(`$(".note")?.innerText.includes("no longer available on this page")`)
+	set(own, true)
+	p.click(".note .act")
+	p.until(`$(".busy")`)
+	p.until(`$(".note")?.innerText.includes("no longer available on this page")`)
+	set(own, false)
+	p.click(".note .act")
+	p.answered()
+	p.check(`$$(".turn").length === 2 && !$(".note")`)
+}
+
+// A server that is busy says so, and is asked again.
+func TestBusyAtFirst(t *testing.T) {
+	s := newServer(always(shipping))
+	s.busy = 2
+	opened(t, s, page{Before: `{ const slow = setTimeout; window.setTimeout = (f, ms, ...a) => slow(f, ms / 40, ...a) }`})
 }
 
 func TestStaysAway(t *testing.T) {
@@ -383,6 +434,23 @@ func TestPhone(t *testing.T) {
 	p.ask("What does shipping cost?")
 	p.answered()
 	p.check(`$(".log").scrollWidth <= $(".log").clientWidth`)
+}
+
+// Browsers on phones lay out what is fixed as large as a page that is too wide, whatever of it is in view.
+func TestPageWiderThanThePhone(t *testing.T) {
+	for _, dir := range []string{"ltr", "rtl"} {
+		p := newTab(t)
+		url := site(t, newServer(always(shipping)), page{Dir: dir, css: `h1 { width: 100px } .late h1 { width: 620px }`})
+		p.do(chromedp.EmulateViewport(390, 740, chromedp.EmulateMobile, chromedp.EmulateTouch), chromedp.Navigate(url))
+		p.until(`$(".launch")`)
+		p.do(chromedp.Evaluate[chromedp.Void](`document.body.className = "late"`))
+		inView := func(selector string) string {
+			return `((r, v) => r.width && Math.round(r.left) >= v.offsetLeft && r.right <= v.offsetLeft + v.width + 1 && r.bottom <= v.offsetTop + v.height + 1)($("` + selector + `").getBoundingClientRect(), visualViewport)`
+		}
+		p.until(`innerWidth > 600 && ` + inView(".launch"))
+		p.do(chromedp.Evaluate[chromedp.Void](`document.querySelector("bitb-widget").shadowRoot.querySelector(".launch").click()`))
+		p.until(inView(".panel") + ` && ` + inView(".send") + ` && ` + inView("[aria-label='Close chat']"))
+	}
 }
 
 func TestSize(t *testing.T) {

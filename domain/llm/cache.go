@@ -22,6 +22,10 @@ type Cache interface {
 // embeddingTTL bounds how long the vector of a question is kept. It never becomes wrong, only unused.
 const embeddingTTL = 24 * time.Hour
 
+// questionLimit is how long a person waits for a vector; without one their question is searched for by its words. A batch of a
+// document may take longer (Limits.Embed).
+const questionLimit = 5 * time.Second
+
 // QueryEmbedder embeds questions, one tenant's apart from another's.
 type QueryEmbedder struct {
 	models   *embedders
@@ -66,7 +70,9 @@ func (q *QueryEmbedder) EmbedQuery(ctx context.Context, tenantID domain.ID, mode
 	if found && valid {
 		return vector, nil
 	}
-	vectors, _, err := embedder.Embed(ctx, []string{text})
+	soon, cancel := context.WithTimeout(ctx, questionLimit)
+	defer cancel()
+	vectors, _, err := embedder.Embed(soon, []string{text})
 	if err != nil {
 		return nil, err
 	}

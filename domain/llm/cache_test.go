@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"bitb/domain"
@@ -78,6 +79,25 @@ func TestQueryEmbedderDistrustsCache(t *testing.T) {
 			t.Errorf("%s: got %v, %v", name, v, err)
 		}
 	}
+}
+
+// hanging never answers.
+type hanging struct{ counting }
+
+func (*hanging) Embed(ctx context.Context, _ []string) ([][]float32, llm.Usage, error) {
+	<-ctx.Done()
+	return nil, llm.Usage{}, ctx.Err()
+}
+
+func TestQueryEmbedderGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, from := llm.Cached(&hanging{}, shelf{}, nil), time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if _, err := q.EmbedQuery(ctx, domain.NewID(), q.Model(), "how long"); err == nil || time.Since(from) != 5*time.Second {
+			t.Errorf("waited %v for a model that does not answer, and got %v", time.Since(from), err)
+		}
+	})
 }
 
 func TestQueryEmbedderFails(t *testing.T) {

@@ -50,6 +50,8 @@ function catchUp(): void {
 }
 
 let stale = false;
+let loading = false;
+let missed = false;
 
 const menuOpen = () => document.querySelector("#documents details[open]") !== null;
 
@@ -58,13 +60,22 @@ export function refreshList(): void {
   if (!document.querySelector("#document-search")) return void refreshFirst();
   stale = menuOpen();
   if (stale) return;
-  void htmx.ajax("get", location.pathname + location.search, {
+  // htmx would keep a second request waiting, with the list of now as its target; by then the first has replaced that.
+  missed = loading;
+  if (loading) return;
+  loading = true;
+  const loaded = htmx.ajax("get", location.pathname + location.search, {
     target: "#documents",
     select: "#documents",
     selectOOB: "#document-filter",
     headers: REFRESH,
     swap: "outerHTML show:none",
   } as Parameters<typeof htmx.ajax>[2]);
+  const done = () => {
+    loading = false;
+    if (missed) refreshList();
+  };
+  void loaded.then(done, done);
 }
 
 /** The page of a tenant without documents is another one: it is fetched as a whole, and the uploads go on in it. */

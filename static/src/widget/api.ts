@@ -120,6 +120,19 @@ export function connect(origin: string, bot: string, store: Store, realm: () => 
     return making;
   }
 
+  const reachable = () => realm().fetch(base, bare({ mode: "no-cors", credentials: "omit" })).then(() => true, () => false);
+
+  /** Why a request was lost while the network is there: a site that was taken off the bot's list is answered nothing that it may read. */
+  async function whyLost(e: Refusal): Promise<Refusal> {
+    try {
+      await request("", bare({}));
+      return e;
+    } catch (why) {
+      if (why instanceof Refusal && why.status) return why;
+      return (await reachable()) ? new Refusal("gone", words.gone) : e;
+    }
+  }
+
   /** request as the visitor; a visitor whom the server no longer knows is replaced, once. */
   async function asVisitor(path: string, init: Data): Promise<Response> {
     for (let again = false; ; again = true) {
@@ -127,6 +140,7 @@ export function connect(origin: string, bot: string, store: Store, realm: () => 
       try {
         return await request(path, bare({ ...init, headers }));
       } catch (e) {
+        if (e instanceof Refusal && e.code === "lost" && !(init.signal as AbortSignal)?.aborted) throw await whyLost(e);
         if (again || !(e instanceof Refusal) || e.status !== 401) throw e;
         store.set("token", null);
       }
@@ -213,13 +227,14 @@ export function connect(origin: string, bot: string, store: Store, realm: () => 
     ask,
     answerTo,
     config: async () => config(parse(await (await request("", bare({}))).text())),
-    reachable: () => realm().fetch(base, bare({ mode: "no-cors", credentials: "omit" })).then(() => true, () => false),
+    reachable,
     startOver: async () => void (await asVisitor("/conversations", bare({ method: "POST" }))),
   };
 }
 
 function refusal(problem: Data, status: number, wait: number): Refusal {
-  return new Refusal(text(problem.code) || "failed", text(problem.message) || words.failed, status, Number(problem.retry_after) || wait || 0);
+  const message = status === 404 ? words.gone : text(problem.message) || words.failed; // the server's sentence is for the bot's owner
+  return new Refusal(text(problem.code) || "failed", message, status, Number(problem.retry_after) || wait || 0);
 }
 
 function config(d: Data): Config {

@@ -25,6 +25,7 @@ export class Composer {
     box.placeholder = words.ask;
     box.setAttribute("aria-label", words.ask);
     box.setAttribute("enterkeyhint", "send");
+    box.setAttribute("aria-describedby", (this.count.id = "count"));
     box.value = store.get("draft") ?? "";
     box.addEventListener("input", () => this.typed());
     for (const type of ["keydown", "keypress"] as const) {
@@ -78,8 +79,9 @@ export class Composer {
     this.send.disabled = !running && (this.state === "loading" || !n || over);
     this.form.classList.toggle("over", over);
     this.count.classList.toggle("over", over);
+    this.box.setAttribute("aria-invalid", `${over}`);
     this.count.hidden = n <= LIMIT - NEAR;
-    this.count.textContent = (over ? words.tooLong : words.used)(n.toLocaleString("en"), LIMIT.toLocaleString("en"));
+    this.count.textContent = this.count.hidden ? "" : (over ? words.tooLong : words.used)(n.toLocaleString("en"), LIMIT.toLocaleString("en"));
   }
 }
 

@@ -65,7 +65,8 @@ export class Conversation {
       this.resume();
       this.redraw();
     } catch {
-      this.root.replaceChildren(notice(words.noHistory, words.retry, () => this.load()));
+      this.root.replaceChildren(notice(words.noHistory, words.retry, () => (this.around.rest(), this.load())));
+      this.around.say(words.noHistory);
     }
     this.loading = false;
     this.around.changed();

@@ -11,7 +11,8 @@ import { words } from "./words";
 const PHONE = "(max-width: 480px), (max-height: 440px)"; // as in widget.css
 
 export class Panel {
-  readonly root: HTMLElement;
+  readonly root: HTMLElement; // as large as what is fixed may be
+  private readonly box: HTMLElement; // what of that is in view
   private readonly panel: HTMLElement;
   private readonly launcher: HTMLButtonElement;
   private readonly reset: HTMLButtonElement;
@@ -41,10 +42,11 @@ export class Panel {
     this.passage.setAttribute("role", "region");
     this.status.setAttribute("role", "status");
     this.status.setAttribute("aria-live", "polite");
-    this.root = h("div", config.corner, this.panel, this.launcher);
-    this.root.style.setProperty("--brand", config.brand);
-    this.root.style.setProperty("--on-brand", config.onBrand);
-    this.root.dir = getComputedStyle(document.documentElement).direction;
+    this.box = h("div", config.corner, this.panel, this.launcher);
+    this.box.style.setProperty("--brand", config.brand);
+    this.box.style.setProperty("--on-brand", config.onBrand);
+    this.box.dir = getComputedStyle(document.documentElement).direction;
+    this.root = h("div", "page", this.box);
     this.listen();
     this.changed();
   }
@@ -60,7 +62,9 @@ export class Panel {
     title.dir = subtitle.dir = "auto";
     const initial = [...config.name.trim()][0]?.toUpperCase() ?? "?";
     const close = button("icon", words.close, () => this.close(), icon("close"), icon("down"));
-    return h("div", "head", h("span", "mark", initial), h("div", "", title, subtitle), this.reset, close);
+    const mark = h("span", "mark", initial);
+    mark.setAttribute("aria-hidden", "true");
+    return h("div", "head", mark, h("div", "", title, subtitle), this.reset, close);
   }
 
   private listen(): void {
@@ -71,6 +75,7 @@ export class Panel {
     });
     // The page's own shortcuts must not fire while somebody types here.
     for (const type of ["keydown", "keypress", "keyup"]) this.root.addEventListener(type, (e) => e.stopPropagation());
+    new ResizeObserver(() => this.fit()).observe(this.root); // a page grows wide without an event of its own
     window.visualViewport?.addEventListener("resize", () => this.fit());
     window.visualViewport?.addEventListener("scroll", () => this.fit());
   }
@@ -101,10 +106,17 @@ export class Panel {
   /** On a phone the panel is as large as what the keyboard leaves of the screen. */
   private fit(): void {
     const view = window.visualViewport;
-    if (!view || this.panel.hidden) return;
+    if (!view) return;
     const phone = matchMedia(PHONE).matches && view.scale === 1;
+    // Over a page that is wider than the phone, what is fixed is laid out as large as the page: half of it would be out of sight.
+    const all = this.root.getBoundingClientRect();
+    const wide = phone && all.width > view.width + 1;
+    const { style } = this.box;
+    style.inset = wide ? `${view.offsetTop - all.top}px auto auto ${view.offsetLeft - all.left}px` : "";
+    style.width = wide ? `${view.width}px` : "";
+    style.height = wide ? `${view.height}px` : "";
     this.panel.style.height = phone ? `${view.height}px` : "";
-    this.panel.style.top = phone ? `${view.offsetTop}px` : "";
+    this.panel.style.top = phone && !wide ? `${view.offsetTop}px` : "";
   }
 
   private ask(question: string): void {

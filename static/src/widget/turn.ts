@@ -31,7 +31,7 @@ export function newTurn(id: string, question: string): Turn {
   const below = h("div", "below");
   const bubble = h("p", "", question);
   bubble.dir = "auto";
-  const root = h("div", "turn", h("div", "q", bubble), answer, below);
+  const root = h("div", "turn", h("div", "q", h("span", "sr", words.asked), bubble), answer, below);
   return { id, question, state: "searching", text: "", sources: [], model: "", problem: null, root, answer, below, opts: { cite: mark } };
 }
 
@@ -104,6 +104,7 @@ function problem(turn: Turn): string | null {
 export function spoken(turn: Turn): string {
   const copy = turn.answer.cloneNode(true) as HTMLElement;
   for (const m of copy.querySelectorAll(".cite")) m.remove();
+  for (const block of copy.querySelectorAll("p, h4, li, th, td, pre, br")) block.before(" "); // else the words at their edges are one
   return [copy.textContent, problem(turn), turn.sources.length ? words.counted(turn.sources.length) : ""].filter((s) => s).join(" ");
 }
 

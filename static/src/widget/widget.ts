@@ -45,9 +45,10 @@ async function settings(api: Api): Promise<Config> {
     try {
       return await api.config();
     } catch (e) {
-      if (e instanceof Refusal && e.status >= 400 && e.status < 500) throw e;
+      const status = e instanceof Refusal ? e.status : 0;
+      if (status >= 400 && status < 429) throw e;
       // A site that is not allowed gets no CORS headers, so all that script may know is that the server is there and its answer withheld.
-      if (await api.reachable()) throw new Refusal("origin", "", 403);
+      if (!status && (await api.reachable())) throw new Refusal("origin", "", 403);
     }
     await new OwnPromise((done) => setTimeout(done, ms));
   }
