@@ -335,7 +335,7 @@ func (w *htmlWalker) element(n *html.Node, z zone) {
 		w.walk(n, z)
 		w.writeText("”", z)
 	case atom.Math:
-		w.writeText(nodeText(n), z)
+		w.writeText(mathML(n), z)
 	case atom.Del, atom.S, atom.Strike:
 		w.struck(n, z)
 	case atom.Sup:

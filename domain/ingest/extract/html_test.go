@@ -41,6 +41,10 @@ func TestHTML(t *testing.T) {
 			[]string{"table: Day|Time – from|Time – to / Mon|9|18 / Sat|closed|closed"}},
 		{"headers at the side", `<table><tr><th>Brand<td>Loop<tr><th>Weight<td>18 kg</table>`, []string{"table: | / Brand|Loop / Weight|18 kg"}},
 		{"raised and struck", `<p>10 m<sup>2</sup>, 18<sup>99</sup>, 1<sup>st</sup>, <del>20</del> 18`, []string{"paragraph: 10 m², 18⁹⁹, 1st, ~~20~~ 18"}},
+		{"raised with a sign", `10<sup>-6</sup> x<sup>&minus;12</sup><sup>+</sup>`, []string{"paragraph: 10⁻⁶ x⁻¹²+"}},
+		{"formula", `<p>y = <math><mfrac><mrow><mi>a</mi><mo>+</mo><mn>1</mn></mrow><mn>2</mn></mfrac><mo>,</mo><msqrt><msup><mi>x</mi><mn>2</mn></msup><mo>-</mo><mi>y</mi></msqrt><mo>,</mo><munderover><mo>∑</mo><mrow><mi>i</mi><mo>=</mo><mn>1</mn></mrow><mi>n</mi></munderover><msub><mi>x</mi><mi>k</mi></msub></math>`,
+			[]string{"paragraph: y = (a+1)/2,√(x²-y),∑ᵢ₌₁ⁿx_k"}},
+		{"a formula that is said twice", `<math><semantics><mfrac><mn>1</mn><mn>2</mn></mfrac><annotation encoding="application/x-tex">\frac{1}{2}</annotation></semantics></math>`, []string{"paragraph: 1/2"}},
 		{"telephone in a foot", `<footer><a href="tel:1">Call us</a></footer>`, []string{"paragraph: [Call us](tel:1)"}},
 		{"nothing but a menu", `<nav><a href=/>Home</a></nav>`, []string{"paragraph: Home"}},
 	})
