@@ -4,8 +4,10 @@ import (
 	"archive/zip"
 	"bytes"
 	"compress/flate"
+	"encoding/binary"
 	"strings"
 	"testing"
+	"unicode/utf16"
 )
 
 const (
@@ -78,6 +80,8 @@ func TestDOCX(t *testing.T) {
 		in := docxOf(t, tt.body, "styles.xml", testStyles, "numbering.xml", testNumbering, "footnotes.xml", testNotes)
 		testReader(t, "a.docx", []readTest{{tt.name, in, tt.want}})
 	}
+	wide := `<?xml version="1.0" encoding="UTF-16"?><w:document ` + wordNamespace + `><w:body>` + para("", "Größe") + `</w:body></w:document>`
+	testReader(t, "a.docx", []readTest{{"utf-16", zipOf(t, "[Content_Types].xml", "wordprocessingml", "word/document.xml", "\xff\xfe"+string(wideBytes(wide))), []string{"paragraph: Größe"}}})
 	bold := `<w:p><w:r><w:rPr><w:b/></w:rPr><w:t>Opening hours</w:t></w:r></w:p>` + para("", "Daily")
 	testReader(t, "a.docx", []readTest{
 		{"pages put in whole", docxOf(t, para("", "Before")+`<w:altChunk r:id="a.html"/><w:altChunk r:id="b.mht"/>`, "a.html", "<h2>Hours</h2><p>Daily",
@@ -96,6 +100,13 @@ const testFormula = `<m:oMath xmlns:m="m"><m:f><m:fPr><m:ctrlPr/></m:fPr><m:num>
 	`<m:r><m:t>, </m:t></m:r><m:nary><m:naryPr><m:chr m:val="∑"/></m:naryPr><m:sub><m:r><m:t>i=1</m:t></m:r></m:sub><m:sup><m:r><m:t>n</m:t></m:r></m:sup><m:e><m:sSup><m:e><m:r><m:t>i</m:t></m:r></m:e><m:sup><m:r><m:t>k+m</m:t></m:r></m:sup></m:sSup></m:e></m:nary>` +
 	`<m:r><m:t> </m:t></m:r><m:d><m:dPr><m:begChr m:val="["/><m:endChr m:val="]"/></m:dPr><m:e><m:m><m:mr><m:e><m:r><m:t>p</m:t></m:r></m:e><m:e><m:r><m:t>q</m:t></m:r></m:e></m:mr><m:mr><m:e><m:r><m:t>1</m:t></m:r></m:e><m:e><m:r><m:t>2</m:t></m:r></m:e></m:mr></m:m></m:e></m:d>` +
 	`<m:r><m:t> </m:t></m:r><m:func><m:fName><m:limLow><m:e><m:r><m:t>lim</m:t></m:r></m:e><m:lim><m:r><m:t>n→∞</m:t></m:r></m:lim></m:limLow></m:fName><m:e><m:r><m:t>f</m:t></m:r></m:e></m:func></m:oMath>`
+
+func wideBytes(s string) (b []byte) {
+	for _, c := range utf16.Encode([]rune(s)) {
+		b = binary.LittleEndian.AppendUint16(b, c)
+	}
+	return b
+}
 
 // formField writes a field of a form of the old kind.
 func formField(data string) string {
