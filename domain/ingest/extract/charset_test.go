@@ -104,6 +104,10 @@ func TestDecodeFewWords(t *testing.T) {
 		{"a list of names", "id;name;city\r\n1;Müller;Köln\r\n2;Groß;Lübeck\r\n", charmap.Windows1252},
 		{"marks alone", "The “station” at the quay – open daily…", charmap.Windows1252},
 		{"russian in markup", `<table class="prices" id="t1"><tr><td width=100>Цена</td><td>100</td></tr></table>`, charmap.Windows1251},
+		{"a short list in Japanese", "名前,価格\n机,100\n椅子,200\n", japanese.ShiftJIS},
+		{"a short list in Korean", "이름,가격\n책상,100\n의자,200\n", korean.EUCKR},
+		{"a short list in Thai", "ชื่อ,ราคา\nโต๊ะ,100\n", charmap.Windows874},
+		{"a ligature", "Prénom;Référence\nHélène;œuvre\n", charmap.ISO8859_15},
 		{"capitals", "ЦЕНЫ НА ПРОКАТ ВЕЛОСИПЕДОВ", charmap.KOI8R},
 	}
 	for _, tt := range tests {

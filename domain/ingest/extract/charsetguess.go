@@ -24,34 +24,38 @@ type candidate struct {
 	enc       encoding.Encoding
 	languages string
 	rare      float64 // how much likelier the text must be than in a common encoding, as a logarithm
+	rareRows  func(lead, trail byte) bool
 }
 
+// rareRow is how unlikely a character is that its standard, which orders them so, has among the rare ones.
+const rareRow = 4
+
 var candidates = []candidate{
-	{charmap.Windows1252, "en de fr es it pt nl sv da fi is", 0},
-	{charmap.Windows1250, "pl cs sk hu ro hr", 1},
-	{charmap.Windows1251, "ru uk bg sr", 1},
-	{charmap.Windows1253, "el", 1},
-	{charmap.Windows1254, "tr", 1},
-	{charmap.Windows1255, "he", 1},
-	{charmap.Windows1256, "ar fa", 1},
-	{charmap.Windows1257, "lt lv et", 1},
-	{charmap.Windows874, "th", 1},
-	{japanese.ShiftJIS, "ja", 4},
-	{japanese.EUCJP, "ja", 4},
-	{simplifiedchinese.GB18030, "zh-Hans", 4},
-	{traditionalchinese.Big5, "zh-Hant", 4},
-	{korean.EUCKR, "ko", 4},
-	{charmap.ISO8859_2, "pl cs sk hu ro hr", 3},
-	{charmap.ISO8859_5, "ru bg sr", 3},
-	{charmap.ISO8859_7, "el", 3},
-	{charmap.ISO8859_15, "de fr es it pt nl fi", 3},
-	{charmap.KOI8U, "ru uk", 3},
-	{charmap.Macintosh, "de fr es it pt nl sv da", 4},
-	{charmap.CodePage850, "de fr es it pt nl sv da", 4},
-	{charmap.CodePage852, "pl cs sk hu", 4},
-	{charmap.CodePage866, "ru", 4},
-	{charmap.ISO8859_6, "ar", 4},
-	{charmap.MacintoshCyrillic, "ru", 4},
+	{charmap.Windows1252, "en de fr es it pt nl sv da fi is", 0, nil},
+	{charmap.Windows1250, "pl cs sk hu ro hr", 1, nil},
+	{charmap.Windows1251, "ru uk bg sr", 1, nil},
+	{charmap.Windows1253, "el", 1, nil},
+	{charmap.Windows1254, "tr", 1, nil},
+	{charmap.Windows1255, "he", 1, nil},
+	{charmap.Windows1256, "ar fa", 1, nil},
+	{charmap.Windows1257, "lt lv et", 1, nil},
+	{charmap.Windows874, "th", 1, nil},
+	{japanese.ShiftJIS, "ja", 4, func(lead, _ byte) bool { return lead > 0x98 && lead < 0xa0 || lead > 0xdf }},
+	{japanese.EUCJP, "ja", 4, func(lead, _ byte) bool { return lead >= 0xd0 }},
+	{simplifiedchinese.GB18030, "zh-Hans", 4, func(lead, trail byte) bool { return min(lead, trail) < 0xa1 || lead >= 0xd8 }},
+	{traditionalchinese.Big5, "zh-Hant", 4, func(lead, _ byte) bool { return lead < 0xa1 || lead >= 0xc9 }},
+	{korean.EUCKR, "ko", 4, func(lead, trail byte) bool { return min(lead, trail) < 0xa1 }},
+	{charmap.ISO8859_2, "pl cs sk hu ro hr", 3, nil},
+	{charmap.ISO8859_5, "ru bg sr", 3, nil},
+	{charmap.ISO8859_7, "el", 3, nil},
+	{charmap.ISO8859_15, "de fr es it pt nl fi", 3, nil},
+	{charmap.KOI8U, "ru uk", 3, nil},
+	{charmap.Macintosh, "de fr es it pt nl sv da", 4, nil},
+	{charmap.CodePage850, "de fr es it pt nl sv da", 4, nil},
+	{charmap.CodePage852, "pl cs sk hu", 4, nil},
+	{charmap.CodePage866, "ru", 4, nil},
+	{charmap.ISO8859_6, "ar", 4, nil},
+	{charmap.MacintoshCyrillic, "ru", 4, nil},
 }
 
 // guess returns the encoding in which data reads most like a text in one of its languages.
@@ -61,11 +65,28 @@ func guess(data []byte) encoding.Encoding {
 	var best encoding.Encoding
 	most := math.Inf(-1)
 	for _, c := range candidates {
-		if likely := likelihood(decodeAs(c.enc, sample), c.languages, words, most+c.rare) - c.rare; likely > most {
+		cost := c.rare + c.rarities(sample)
+		if likely := likelihood(decodeAs(c.enc, sample), c.languages, words, most+cost) - cost; likely > most {
 			best, most = c.enc, likely
 		}
 	}
 	return best
+}
+
+// rarities returns how unlikely the characters of two bytes are that are rare.
+func (c candidate) rarities(sample []byte) float64 {
+	sum := 0.0
+	for i := 0; c.rareRows != nil && i+1 < len(sample); i++ {
+		lead := sample[i]
+		if lead <= utf8.RuneSelf || c.enc == japanese.ShiftJIS && lead >= 0xa0 && lead <= 0xdf { // those of one byte
+			continue
+		}
+		i++
+		if c.rareRows(lead, sample[i]) {
+			sum += rareRow
+		}
+	}
+	return sum
 }
 
 // guessWide returns the UTF-16 in which data without a mark reads like text, or nil. Control characters give it away: they are
@@ -283,6 +304,9 @@ func (m *model) likelihood(text string, floor float64, all bool) float64 {
 		}
 		if k != boundary && last == boundary && before != ' ' && !strings.ContainsRune("’‘·´•–—", lastRune) { // a sign within a word
 			word -= 5
+		}
+		if k != boundary && strings.ContainsRune("¼½¾", lastRune) { // œ in another encoding
+			word -= 12
 		}
 		wide = wide || r >= utf8.RuneSelf
 		last, lastRune, before = k, r, lastRune

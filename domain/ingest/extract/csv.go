@@ -4,6 +4,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -13,7 +14,7 @@ const maxFields = 2000
 
 // readCSV reads separated values as one table.
 func readCSV(data []byte) (*Document, error) {
-	text := decode(data, false)
+	text := unixLines(decode(data, false))
 	comma, fields := sniffDelimiter(text)
 	if fields > maxFields {
 		return readText(data)
@@ -36,11 +37,38 @@ func readCSV(data []byte) (*Document, error) {
 	if len(rows) == 0 {
 		return nil, &Error{Reason: ReasonEmpty, Detail: "no records"}
 	}
+	lines, rows := cutTitle(rows)
 	table := Block{Kind: Table, Rows: rows}
 	if hasHeader(rows) {
 		table.Header, table.Rows = rows[0], rows[1:]
 	}
-	return &Document{Blocks: []Block{table}}, nil
+	if len(lines) == 0 {
+		return &Document{Blocks: []Block{table}}, nil
+	}
+	return &Document{Blocks: []Block{{Kind: Paragraph, Text: strings.Join(lines, "\n")}, table}}, nil
+}
+
+// cutTitle cuts off what stands above a table, as programs write it: rows that fill at most half as many fields as most do.
+func cutTitle(rows [][]string) (lines []string, table [][]string) {
+	const most = 20
+	filled := func(row []string) []string {
+		return slices.DeleteFunc(slices.Clone(row), func(cell string) bool { return !isFilled(cell) })
+	}
+	widths := make([]float64, len(rows))
+	for i, row := range rows {
+		widths[i] = float64(len(filled(row)))
+	}
+	usual := int(median(widths))
+	for i, row := range rows[:min(most, max(len(rows)-1, 0))] {
+		cells := filled(row)
+		if len(cells)*2 > usual {
+			return lines, rows[i:]
+		}
+		if len(cells) > 0 {
+			lines = append(lines, strings.Join(cells, " "))
+		}
+	}
+	return nil, rows
 }
 
 func newCSVReader(r io.Reader, comma rune) *csv.Reader {

@@ -42,6 +42,9 @@ func Detect(ra io.ReaderAt, size int64, name string) (Format, error) {
 		return RTF, nil
 	}
 	text := decode(head, true)
+	if what := xmlKind(text); what != "" {
+		return "", unsupported(what)
+	}
 	if what := binaryKind(head, text); what != "" {
 		return "", unsupported(what)
 	}
@@ -77,6 +80,20 @@ func binaryKind(head []byte, text string) string {
 		return "a packed archive (" + ext + ")"
 	case isBinary(head, text):
 		return "no text and no document that is known here"
+	}
+	return ""
+}
+
+// xmlKind names an office document that is one file of XML and no archive, or returns "".
+func xmlKind(text string) string {
+	start := text[:min(len(text), 4096)]
+	switch {
+	case !strings.HasPrefix(strings.TrimLeft(start, "\ufeff \t\r\n"), "<?xml"):
+		return ""
+	case strings.Contains(start, "<?mso-application progid="):
+		return "an Office document saved as XML"
+	case strings.Contains(start, "<office:document ") && strings.Contains(start, "urn:oasis:names:tc:opendocument"):
+		return "an OpenDocument file saved as XML"
 	}
 	return ""
 }

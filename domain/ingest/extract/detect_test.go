@@ -72,6 +72,8 @@ func TestDetect(t *testing.T) {
 		{"blanks", " \r\n\t\x00", ReasonEmpty, "nothing to read"},
 		{"picture named pdf", png, ReasonUnsupported, "a picture (PNG)"},
 		{"svg", `<svg xmlns="http://www.w3.org/2000/svg"></svg>`, ReasonUnsupported, "a drawing (SVG)"},
+		{"flat odt", `<?xml version="1.0"?><office:document xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0" xmlns:svg="urn:oasis:names:tc:opendocument:xmlns:svg-compatible:1.0">`, ReasonUnsupported, "an OpenDocument file saved as XML"},
+		{"office xml", `<?xml version="1.0"?><?mso-application progid="Excel.Sheet"?><Workbook>`, ReasonUnsupported, "an Office document saved as XML"},
 		{"gzip", "\x1f\x8b\x08\x00\x00\x00\x00\x00", ReasonUnsupported, "a packed archive (GZ)"},
 		{"program", "\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x3e\x00\x01\xfa\x93", ReasonUnsupported, "no text"},
 		{"empty zip", zipOf(t), ReasonEmpty, "nothing to read"},

@@ -19,27 +19,39 @@ func readDOCX(data []byte) (*Document, error) {
 		return nil, err
 	}
 	doc := &Document{}
-	r := &docxReader{archive: a, notes: map[string]string{}, headlines: newHeadlines()}
+	r := newDOCXReader(a)
+	r.side(a.part("docProps/core.xml", doc.readTitle))
+	if doc.Blocks, err = r.text(); err != nil {
+		return nil, err
+	}
+	if r.damaged {
+		doc.Notes = append(doc.Notes, damagedNote)
+	}
+	return doc, nil
+}
+
+func newDOCXReader(a *archive) *docxReader {
+	return &docxReader{archive: a, notes: map[string]string{}, headlines: newHeadlines()}
+}
+
+// text reads the main part with what it refers to.
+func (r *docxReader) text() ([]Block, error) {
 	main := r.readParts()
-	if a.files[main] == nil {
+	if r.files[main] == nil {
 		return nil, fmt.Errorf("no main document part")
 	}
-	r.side(a.part("docProps/core.xml", doc.readTitle))
 	if r.tooLarge != nil {
 		return nil, r.tooLarge
 	}
-	if err := a.part(main, func(x *xmlReader) error { return r.flow(x, &doc.Blocks) }); err != nil {
+	var blocks []Block
+	if err := r.part(main, func(x *xmlReader) error { return r.flow(x, &blocks) }); err != nil {
 		return nil, err
 	}
 	if r.tooLarge != nil {
 		return nil, r.tooLarge
 	}
-	r.promoteBold(doc.Blocks)
-	doc.Blocks = joinCode(doc.Blocks)
-	if r.damaged {
-		doc.Notes = append(doc.Notes, damagedNote)
-	}
-	return doc, nil
+	r.promoteBold(blocks)
+	return joinCode(blocks), nil
 }
 
 // readTitle reads the title in a part that describes the document.
@@ -62,6 +74,7 @@ type docxReader struct {
 	notes     map[string]string // "footnote 2" → text
 	noted     int               // notes referred to so far
 	pending   []string          // notes to print after the block being read
+	within    bool              // another document
 }
 
 // readParts finds the main part, and reads what it refers to.
@@ -129,9 +142,28 @@ func (r *docxReader) embedded(part string) []Block {
 		blocks, err = readContent(decode(data, true))
 	case ".mht", ".mhtml":
 		blocks = new(mailReader).message(data, 0).blocks
+	case ".docx", ".docm":
+		blocks, err = r.embeddedDOCX(data)
 	}
 	r.side(err)
 	return blocks
+}
+
+// embeddedDOCX reads a document within this one, whose parts count as this one's.
+func (r *docxReader) embeddedDOCX(data []byte) ([]Block, error) {
+	if r.within {
+		return nil, nil
+	}
+	a, err := openArchive(data)
+	if err != nil {
+		return nil, err
+	}
+	a.left, a.spent = r.left, r.spent
+	inner := newDOCXReader(a)
+	inner.within, inner.noted = true, r.noted
+	blocks, err := inner.text()
+	r.left, r.spent, r.noted = a.left, a.spent, inner.noted
+	return blocks, err
 }
 
 // docxPara is a paragraph being read.
@@ -142,16 +174,23 @@ type docxPara struct {
 	outline int // level + 1, 0 for none
 	plain   int // bytes of text that is not bold
 	boxes   []Block
-	hidden  bool // the run being read
-	isBold  bool // the run being read
-	fields  []docxField
+	docxRun
+	fields []docxField
+}
+
+// docxRun says how the text of the run being read is set.
+type docxRun struct {
+	hidden, isBold bool
+	shift          map[rune]rune   // above or below the line
+	symbols        map[byte]string // of a font of signs
 }
 
 // docxField is a field being read: an instruction, which is no text, and then its result, which is.
 type docxField struct {
 	instruction string
 	result      bool
-	from        int // where the result begins
+	from        int    // where the result begins
+	chosen      string // in a form
 }
 
 func (r *docxReader) paragraph(x *xmlReader, out *[]Block) error {
@@ -187,9 +226,9 @@ func (r *docxReader) inline(x *xmlReader, p *docxPara) error {
 		case "pPr":
 			return r.paragraphProperties(x, p)
 		case "r":
-			p.hidden, p.isBold = false, r.styles.get(p.style).bold
+			p.docxRun = docxRun{isBold: r.styles.get(p.style).bold}
 			err := r.inline(x, p)
-			p.hidden, p.isBold = false, false
+			p.docxRun = docxRun{}
 			return err
 		case "rPr":
 			return runProperties(x, p)
@@ -198,6 +237,10 @@ func (r *docxReader) inline(x *xmlReader, p *docxPara) error {
 		case "footnoteReference", "endnoteReference":
 			r.note(p, strings.TrimSuffix(e.Name.Local, "Reference")+" "+attrOf(e, "id"))
 			return x.skip()
+		case "oMath":
+			s, err := readOfficeMath(x)
+			p.write(s)
+			return err
 		case "txbxContent":
 			var boxes []Block
 			err := r.flow(x, &boxes)
@@ -205,6 +248,9 @@ func (r *docxReader) inline(x *xmlReader, p *docxPara) error {
 			return err
 		case "docPr":
 			p.write(" " + altText(attrOf(e, "descr")) + " ")
+			return x.skip()
+		case "textpath": // WordArt of the old kind
+			p.write(" " + attrOf(e, "string") + " ")
 			return x.skip()
 		case "del", "moveFrom", "Fallback", "rt", "sdtPr":
 			return x.skip()
@@ -218,7 +264,7 @@ func (r *docxReader) inlineText(x *xmlReader, e xml.StartElement, p *docxPara) e
 	switch e.Name.Local {
 	case "t":
 		s, err := x.content()
-		p.write(s)
+		p.write(p.spell(s))
 		return err
 	case "tab", "ptab":
 		p.write("\t")
@@ -229,11 +275,12 @@ func (r *docxReader) inlineText(x *xmlReader, e xml.StartElement, p *docxPara) e
 	case "noBreakHyphen":
 		p.write("-")
 	case "sym":
-		if code, err := strconv.ParseUint(attrOf(e, "char"), 16, 32); err == nil && code < 0xf000 {
-			p.write(string(rune(code)))
+		if code, err := strconv.ParseUint(attrOf(e, "char"), 16, 16); err == nil {
+			p.write(symbol(rune(code), symbolFont(attrOf(e, "font"))))
 		}
 	case "fldChar":
 		p.fieldChar(attrOf(e, "fldCharType"))
+		return x.each(func(e xml.StartElement) error { return p.formField(x, e) })
 	case "instrText":
 		s, err := x.content()
 		if last := len(p.fields) - 1; last >= 0 {
@@ -261,6 +308,72 @@ func (p *docxPara) write(s string) {
 	p.text = append(p.text, s...)
 }
 
+// spell returns text as it is shown: with the signs that its font has for it, and above or below the line.
+func (r *docxRun) spell(s string) string {
+	if r.symbols != nil {
+		var b strings.Builder
+		for _, c := range s {
+			b.WriteString(symbol(c, r.symbols))
+		}
+		s = b.String()
+	}
+	if r.shift != nil {
+		s = shift(s, r.shift)
+	}
+	return s
+}
+
+// symbol returns a character in a font of signs, or in any other for nil. One that means nothing outside it is left out.
+func symbol(c rune, symbols map[byte]string) string {
+	switch {
+	case symbols != nil && (c < 0x100 || c>>8 == 0xf0):
+		return symbols[byte(c)]
+	case c>>8 == 0xf0:
+		return ""
+	}
+	return string(c)
+}
+
+// formField reads what is chosen in a field of a form: an entry of a list, or whether a box is ticked.
+func (p *docxPara) formField(x *xmlReader, e xml.StartElement) error {
+	last := len(p.fields) - 1
+	if last < 0 {
+		return x.skip()
+	}
+	f := &p.fields[last]
+	switch e.Name.Local {
+	case "ffData":
+		return x.each(func(e xml.StartElement) error { return p.formField(x, e) })
+	case "ddList":
+		chosen, entries := 0, []string{}
+		err := x.each(func(e xml.StartElement) error {
+			switch e.Name.Local {
+			case "default", "result":
+				chosen, _ = strconv.Atoi(attrOf(e, "val"))
+			case "listEntry":
+				entries = append(entries, attrOf(e, "val"))
+			}
+			return x.skip()
+		})
+		if chosen >= 0 && chosen < len(entries) {
+			f.chosen = entries[chosen]
+		}
+		return err
+	case "checkBox":
+		f.chosen = "☐"
+		return x.each(func(e xml.StartElement) error {
+			switch e.Name.Local {
+			case "default", "checked":
+				if f.chosen = "☐"; isOn(e) {
+					f.chosen = "☒"
+				}
+			}
+			return x.skip()
+		})
+	}
+	return x.skip()
+}
+
 var hyperlinkField = regexp.MustCompile(`^\s*HYPERLINK\s+"([^"]+)"`)
 
 func (p *docxPara) fieldChar(kind string) {
@@ -276,6 +389,9 @@ func (p *docxPara) fieldChar(kind string) {
 		p.fields = p.fields[:last]
 		if m := hyperlinkField.FindStringSubmatch(f.instruction); m != nil && f.result {
 			p.relink(f.from, m[1])
+		}
+		if !f.result || len(p.text) == f.from {
+			p.write(f.chosen)
 		}
 	}
 }
@@ -334,6 +450,10 @@ func runProperties(x *xmlReader, p *docxPara) error {
 			p.hidden = isOn(e)
 		case "b":
 			p.isBold = isOn(e)
+		case "vertAlign":
+			p.shift = map[string]map[rune]rune{"superscript": raised, "subscript": lowered}[attrOf(e, "val")]
+		case "rFonts":
+			p.symbols = symbolFont(attrOf(e, "ascii"))
 		}
 		return x.skip()
 	})

@@ -4,8 +4,10 @@ import (
 	"archive/zip"
 	"bytes"
 	"compress/flate"
+	"encoding/binary"
 	"strings"
 	"testing"
+	"unicode/utf16"
 )
 
 const (
@@ -64,21 +66,51 @@ func TestDOCX(t *testing.T) {
 			[]string{"paragraph: Text", "paragraph: Box"}},
 		{"content control", `<w:sdt><w:sdtPr><w:alias w:val="no"/></w:sdtPr><w:sdtContent>` + para("", "Text") + `</w:sdtContent></w:sdt>`, []string{"paragraph: Text"}},
 		{"code", para(style("Code"), "if a {") + para(style("Code"), "}") + para("", "Then") + para(style("Code"), "b"), []string{"code: if a {\n}", "paragraph: Then", "code: b"}},
+		{"above and below the line", `<w:p><w:r><w:t>10</w:t></w:r><w:r><w:rPr><w:vertAlign w:val="superscript"/></w:rPr><w:t>6</w:t></w:r><w:r><w:t> H</w:t></w:r><w:r><w:rPr><w:vertAlign w:val="subscript"/></w:rPr><w:t>2</w:t></w:r><w:r><w:t>O, 1</w:t></w:r><w:r><w:rPr><w:vertAlign w:val="superscript"/></w:rPr><w:t>st</w:t></w:r></w:p>`,
+			[]string{"paragraph: 10⁶ H₂O, 1st"}},
+		{"formula", `<w:p><w:r><w:t>x = </w:t></w:r>` + testFormula + `</w:p>`, []string{"paragraph: x = (−b±√(b²−4ac))/(2a), ∑ᵢ₌₁ⁿ i^(k+m) [p, q; 1, 2] lim_(n→∞) f"}},
+		{"fonts of signs", `<w:p><w:r><w:sym w:font="Wingdings" w:char="F0FC"/><w:sym w:font="Symbol" w:char="F061"/><w:sym w:font="Other" w:char="F061"/><w:sym w:font="Other" w:char="2192"/></w:r><w:r><w:rPr><w:rFonts w:ascii="Symbol"/></w:rPr><w:t>` + "\uf062" + `m</w:t></w:r></w:p>`,
+			[]string{"paragraph: ✓α→βμ"}},
+		{"form", `<w:p><w:r><w:t>Size: </w:t>` + formField(`<w:ddList><w:result w:val="1"/><w:listEntry w:val="S"/><w:listEntry w:val="M"/></w:ddList>`) + `<w:t> </w:t>` + formField(`<w:checkBox><w:default w:val="0"/><w:checked/></w:checkBox>`) + `<w:t> lock</w:t></w:r></w:p>`,
+			[]string{"paragraph: Size: M ☒ lock"}},
+		{"letters drawn as a shape", `<w:p><w:r><w:pict><v:shape xmlns:v="v"><v:textpath string="Sale"/></v:shape></w:pict></w:r></w:p>`, []string{"paragraph: Sale"}},
 		{"entities are not resolved", "<w:p><w:r><w:t>a &lol; &amp; b</w:t></w:r></w:p>", []string{"paragraph: a &lol; & b"}},
 	}
 	for _, tt := range tests {
 		in := docxOf(t, tt.body, "styles.xml", testStyles, "numbering.xml", testNumbering, "footnotes.xml", testNotes)
 		testReader(t, "a.docx", []readTest{{tt.name, in, tt.want}})
 	}
+	wide := `<?xml version="1.0" encoding="UTF-16"?><w:document ` + wordNamespace + `><w:body>` + para("", "Größe") + `</w:body></w:document>`
+	testReader(t, "a.docx", []readTest{{"utf-16", zipOf(t, "[Content_Types].xml", "wordprocessingml", "word/document.xml", "\xff\xfe"+string(wideBytes(wide))), []string{"paragraph: Größe"}}})
 	bold := `<w:p><w:r><w:rPr><w:b/></w:rPr><w:t>Opening hours</w:t></w:r></w:p>` + para("", "Daily")
 	testReader(t, "a.docx", []readTest{
 		{"pages put in whole", docxOf(t, para("", "Before")+`<w:altChunk r:id="a.html"/><w:altChunk r:id="b.mht"/>`, "a.html", "<h2>Hours</h2><p>Daily",
 			"b.mht", "MIME-Version: 1.0\r\nContent-Type: text/html\r\n\r\n<p>Closed in May"),
 			[]string{"paragraph: Before", "heading2: Hours", "paragraph: Daily", "paragraph: Closed in May"}},
+		{"a document put in whole", docxOf(t, para("", "Before")+`<w:p><w:r><w:footnoteReference w:id="2"/></w:r></w:p><w:altChunk r:id="a.docx"/>`, "footnotes.xml", testNotes,
+			"a.docx", docxOf(t, item("1", "0", "Within")+`<w:p><w:r><w:footnoteReference w:id="2"/></w:r></w:p><w:altChunk r:id="b.docx"/>`, "numbering.xml", testNumbering, "footnotes.xml", testNotes, "b.docx", docxOf(t, para("", "deeper")))),
+			[]string{"paragraph: Before", "paragraph: [1]", "paragraph: [1] At 20 degrees.", "list_item1: 1. Within", "paragraph: [2]", "paragraph: [2] At 20 degrees."}},
 		{"a page put into a cell", docxOf(t, "<w:tbl><w:tr>"+cell("", "Hours")+`<w:tc><w:altChunk r:id="a.html"/><w:p/></w:tc></w:tr><w:tr>`+cell("", "x")+cell("", "y")+"</w:tr></w:tbl>",
 			"a.html", "<p>Daily"), []string{"table: Hours|Daily / x|y"}},
 		{"bold instead of headings", docxOf(t, bold), []string{"heading2: Opening hours", "paragraph: Daily"}},
 	})
+}
+
+const testFormula = `<m:oMath xmlns:m="m"><m:f><m:fPr><m:ctrlPr/></m:fPr><m:num><m:r><m:t>−b±</m:t></m:r><m:rad><m:deg/><m:e><m:sSup><m:e><m:r><m:t>b</m:t></m:r></m:e><m:sup><m:r><m:t>2</m:t></m:r></m:sup></m:sSup><m:r><m:t>−4ac</m:t></m:r></m:e></m:rad></m:num><m:den><m:r><m:t>2a</m:t></m:r></m:den></m:f>` +
+	`<m:r><m:t>, </m:t></m:r><m:nary><m:naryPr><m:chr m:val="∑"/></m:naryPr><m:sub><m:r><m:t>i=1</m:t></m:r></m:sub><m:sup><m:r><m:t>n</m:t></m:r></m:sup><m:e><m:sSup><m:e><m:r><m:t>i</m:t></m:r></m:e><m:sup><m:r><m:t>k+m</m:t></m:r></m:sup></m:sSup></m:e></m:nary>` +
+	`<m:r><m:t> </m:t></m:r><m:d><m:dPr><m:begChr m:val="["/><m:endChr m:val="]"/></m:dPr><m:e><m:m><m:mr><m:e><m:r><m:t>p</m:t></m:r></m:e><m:e><m:r><m:t>q</m:t></m:r></m:e></m:mr><m:mr><m:e><m:r><m:t>1</m:t></m:r></m:e><m:e><m:r><m:t>2</m:t></m:r></m:e></m:mr></m:m></m:e></m:d>` +
+	`<m:r><m:t> </m:t></m:r><m:func><m:fName><m:limLow><m:e><m:r><m:t>lim</m:t></m:r></m:e><m:lim><m:r><m:t>n→∞</m:t></m:r></m:lim></m:limLow></m:fName><m:e><m:r><m:t>f</m:t></m:r></m:e></m:func></m:oMath>`
+
+func wideBytes(s string) (b []byte) {
+	for _, c := range utf16.Encode([]rune(s)) {
+		b = binary.LittleEndian.AppendUint16(b, c)
+	}
+	return b
+}
+
+// formField writes a field of a form of the old kind.
+func formField(data string) string {
+	return `<w:fldChar w:fldCharType="begin"><w:ffData><w:name w:val="no"/>` + data + `</w:ffData></w:fldChar><w:instrText> FORM </w:instrText><w:fldChar w:fldCharType="end"/>`
 }
 
 // bombOf makes a document whose text claims to unpack to one size and unpacks to another.
@@ -143,6 +175,7 @@ func TestWarranty(t *testing.T) {
 func FuzzDOCX(f *testing.F) {
 	f.Add(`<w:p><w:pPr><w:numPr><w:ilvl w:val="8"/><w:numId w:val="1"/></w:numPr></w:pPr><w:r><w:fldChar w:fldCharType="end"/><w:t>x</w:t></w:r></w:p>`, testStyles, testNumbering)
 	f.Add(`<w:tbl><w:tr><w:tc><w:tcPr><w:gridSpan w:val="-1"/><w:vMerge/></w:tcPr><w:tbl/></w:tc></w:tr></w:tbl>`, "", "")
+	f.Add(`<w:p>`+testFormula+formField(`<w:ddList><w:result w:val="-1"/></w:ddList><w:checkBox/>`)+`<w:r><w:rPr><w:rFonts w:ascii="Symbol"/></w:rPr><w:sym w:font="Symbol" w:char="FFFF"/></w:r></w:p>`, "", "")
 	f.Fuzz(func(t *testing.T, body, styles, numbering string) {
 		doc, err := readDOCX([]byte(docxOf(t, body, "styles.xml", styles, "numbering.xml", numbering, "footnotes.xml", testNotes)))
 		if err == nil && doc.finish() == nil {

@@ -129,6 +129,8 @@ func (r *mailReader) part(p mailPart, depth int, whole bool) []Block {
 	case !whole && (disposition == "attachment" || p.filename() != ""):
 	case kind == "text/html" || kind == "application/xhtml+xml":
 		return r.text(mailHTML(decodeMail(p.decoded(), params["charset"], true)))
+	case kind == "text/css", kind == "text/javascript": // of a page saved whole
+		return nil
 	case kind == "text/calendar", strings.HasSuffix(kind, "vcard"), kind == "text/rtf":
 	case family == "text":
 		return r.text(mailText(decodeMail(p.decoded(), params["charset"], false), params["format"] == "flowed"))

@@ -47,6 +47,7 @@ func TestEML(t *testing.T) {
 		{"attachments", mailHead + multipartOf("mixed", plain, pdf, notes, picture), []string{"paragraph: The deposit is 50 euro.", "paragraph: Attachments: Prä prices.pdf, 1.txt"}},
 		{"signed", mailHead + multipartOf("signed", plain, "Content-Type: application/pgp-signature; name=s.asc\r\n\r\nxx"), []string{"paragraph: The deposit is 50 euro."}},
 		{"forwarded", mailHead + multipartOf("mixed", plain, forwarded), []string{"paragraph: The deposit is 50 euro.", "heading2: Forwarded message: Lock", "paragraph: From: bo@bikes.example", "heading4: Code", "quote: It is 7."}},
+		{"a page saved whole", mailHead + multipartOf("related", rich, "Content-Type: text/css\r\nContent-Location: cid:css\r\n\r\na { color: red }"), []string{"paragraph: Menu", "heading2: Deposit", "paragraph: It is [50 euro](https://bikes.example/d)."}},
 		{"quoted-printable", mailOf("Content-Transfer-Encoding: Quoted-Printable\r\nContent-Type: text/plain; charset=utf-8\r\n", "K=C3=BCche =\r\nhier =ZZ a=3Db 5=\r\n"), []string{"paragraph: Küche hier =ZZ a=b 5"}},
 		{"base64", mailOf("Content-Transfer-Encoding: base64\r\n", "S8O8\r\nY2hl IQ==\r\n"), []string{"paragraph: Küche!"}},
 		{"base64 that is none", mailOf("Content-Transfer-Encoding: base64\r\n", "Not encoded at all, is it?"), []string{"paragraph: Not encoded at all, is it?"}},

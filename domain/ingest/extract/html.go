@@ -16,6 +16,9 @@ func readHTML(data []byte) (*Document, error) { return readHTMLPart(decode(data,
 
 // readHTMLPart reads a page, or a part of one that stands below a heading of the given level.
 func readHTMLPart(text string, level int) (*Document, error) {
+	if strings.HasPrefix(strings.TrimLeft(text, "\ufeff \t\r\n"), "<?xml") { // XHTML
+		text = openTags(text)
+	}
 	root, err := parseHTML(text)
 	if err != nil {
 		return nil, err
@@ -335,7 +338,7 @@ func (w *htmlWalker) element(n *html.Node, z zone) {
 		w.walk(n, z)
 		w.writeText("”", z)
 	case atom.Math:
-		w.writeText(nodeText(n), z)
+		w.writeText(mathML(n), z)
 	case atom.Del, atom.S, atom.Strike:
 		w.struck(n, z)
 	case atom.Sup:
@@ -350,7 +353,13 @@ func (w *htmlWalker) element(n *html.Node, z zone) {
 			return
 		}
 		if isInline(n.DataAtom) {
-			w.walk(n, z)
+			apart := isCellRole(attr(n, "role"))
+			if apart {
+				w.writeText(" ", z)
+			}
+			if w.walk(n, z); apart {
+				w.writeText(" ", z)
+			}
 			return
 		}
 		w.block(n, z, w.continued())
@@ -384,6 +393,8 @@ func (w *htmlWalker) link(n *html.Node, z zone) {
 	href := attr(n, "href")
 	switch {
 	case href == "":
+	case href[0] == '#' && len(w.blocks) == blocks && isAnchorSign(string(w.text[start:])):
+		w.text = w.text[:start]
 	case len(w.blocks) == blocks && len(w.text) > start:
 		w.marks = append(w.marks, linkMark{start, len(w.text), href})
 	case start == 0:
@@ -394,6 +405,15 @@ func (w *htmlWalker) link(n *html.Node, z zone) {
 			}
 		}
 	}
+}
+
+// isAnchorSign reports whether a link within the page is but the handle by which a heading can be linked to.
+func isAnchorSign(text string) bool {
+	switch strings.TrimSpace(text) {
+	case "¶", "#", "§", "🔗":
+		return true
+	}
+	return false
 }
 
 // absolute makes an address absolute, unless it leads to another place on the same page.
@@ -449,6 +469,11 @@ func isInline(a atom.Atom) bool {
 		return true
 	}
 	return a == 0 // unknown and custom elements are inline until a style sheet says otherwise
+}
+
+// isCellRole reports whether an element is a cell of a table that is made of other elements.
+func isCellRole(role string) bool {
+	return role == "cell" || role == "gridcell" || role == "columnheader" || role == "rowheader"
 }
 
 func attr(n *html.Node, key string) string {

@@ -63,7 +63,7 @@ func isSwitchedOff(n *html.Node) bool {
 var (
 	iconNames   = regexp.MustCompile(`(?:^|\s)material-(?:icons|symbols)`)
 	spokenNames = regexp.MustCompile(`(?:^|\s)(?:sr-only|visually-?hidden|screen-?reader(?:-text|-only)?|u-hidden-visually|assistive-text)(?:$|\s)`)
-	panelNames  = regexp.MustCompile(`(?i)accordion|collaps|panel|answer|faq|(?:^|[\s_-])tabs?(?:$|[\s_-])`)
+	panelNames  = regexp.MustCompile(`(?i)accordion|collaps|expand|panel|answer|faq|(?:^|[\s_-])tabs?(?:$|[\s_-])`)
 	modalNames  = regexp.MustCompile(`(?i)(?:^|[\s_-])(?:modal|dialog|popup|overlay|lightbox|offcanvas|drawer)(?:$|[\s_-])`)
 )
 

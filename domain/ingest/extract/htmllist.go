@@ -156,7 +156,7 @@ func (w *htmlWalker) struck(n *html.Node, z zone) {
 // superscript returns digits raised, so that 10 m² and a price with small cents are read as they are meant; "" for anything else.
 func superscript(s string) string {
 	s = strings.TrimSpace(s)
-	if len(s) > 3 || strings.Trim(s, "0123456789") != "" {
+	if n := strings.TrimLeft(s, "+-−"); n == "" || len(n) > 3 || strings.Trim(n, "0123456789") != "" {
 		return ""
 	}
 	return shift(s, raised)

@@ -83,8 +83,8 @@ func (w *htmlWalker) tableRows(n *html.Node) [][]*html.Node {
 	return rows
 }
 
-// isLayout reports whether a table holds a page rather than data: tables, headings or lists in its cells, or a single
-// row or column.
+// isLayout reports whether a table holds a page rather than data: tables or headings in its cells where it does not name its
+// columns, or a single row or column.
 func isLayout(n *html.Node, rows [][]*html.Node) bool {
 	if role := attr(n, "role"); role == "presentation" || role == "none" {
 		return true
@@ -96,10 +96,13 @@ func isLayout(n *html.Node, rows [][]*html.Node) bool {
 	if columns < 2 || len(rows) < 2 {
 		return true
 	}
+	named := len(rows[0]) > 1 && isHeaderRow(rows[0])
 	return find(n, func(d *html.Node) bool {
 		switch d.DataAtom {
-		case atom.Table, atom.H1, atom.H2, atom.H3, atom.H4, atom.Form, atom.Pre, atom.Blockquote:
+		case atom.H1, atom.H2, atom.Form:
 			return true
+		case atom.Table, atom.H3, atom.H4, atom.Pre, atom.Blockquote:
+			return !named
 		}
 		return false
 	}) != nil
@@ -157,14 +160,11 @@ func isHeaderRow(cells []*html.Node) bool {
 
 // cellText reads a cell with a walker of its own and joins what it finds.
 func (w *htmlWalker) cellText(cell *html.Node, z zone) string {
-	inner := &htmlWalker{whole: w.whole, open: Block{Kind: Paragraph}, base: w.base, panels: w.panels}
+	inner := &htmlWalker{whole: w.whole, open: Block{Kind: Paragraph}, base: w.base, panels: w.panels, spent: w.spent}
 	inner.walk(cell, zone{furniture: z.furniture})
 	inner.flush()
-	var parts []string
-	for _, b := range inner.blocks {
-		parts = append(parts, strings.TrimSpace(b.Text))
-	}
-	return strings.Join(parts, " ")
+	w.spent = inner.spent
+	return strings.ReplaceAll(joinBlocks(inner.blocks), "\n", " ")
 }
 
 func span(cell *html.Node, key string) int {

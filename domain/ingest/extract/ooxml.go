@@ -2,6 +2,7 @@ package extract
 
 import (
 	"archive/zip"
+	"bufio"
 	"bytes"
 	"encoding/xml"
 	"errors"
@@ -50,7 +51,15 @@ func (a *archive) part(name string, read func(*xmlReader) error) error {
 		return err
 	}
 	defer r.Close()
-	dec := xml.NewDecoder(r)
+	in := bufio.NewReader(r)
+	if mark, _ := in.Peek(2); string(mark) == "\xff\xfe" || string(mark) == "\xfe\xff" {
+		data, err := io.ReadAll(in)
+		if err != nil {
+			return fmt.Errorf("%s: %w", path.Base(name), err)
+		}
+		in = bufio.NewReader(strings.NewReader(decode(data, true)))
+	}
+	dec := xml.NewDecoder(in)
 	dec.Strict = false
 	dec.CharsetReader = func(label string, in io.Reader) (io.Reader, error) {
 		data, err := io.ReadAll(in)

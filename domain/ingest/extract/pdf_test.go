@@ -184,6 +184,7 @@ func TestPDFLayout(t *testing.T) {
 		{"columns as drawn", at(50, 700, body[:40]) + at(50, 688, body[:38]) + at(320, 700, "On the right") + at(320, 688, "and on"),
 			[]string{"paragraph: " + body[:40] + " " + strings.TrimSpace(body[:38]), "paragraph: On the right and on"}},
 		{"turned", at(50, 700, body) + "BT /F1 9 Tf 0 1 -1 0 20 300 Tm (side note) Tj ET\n", []string{"paragraph: " + body, "paragraph: side note"}},
+		{"printed over", at(50, 700, body) + "BT /F2 60 Tf 0.7 0.7 -0.7 0.7 100 400 Tm (DRAFT) Tj ET " + at(50, 688, "goes on."), []string{"paragraph: " + body + " goes on.", "paragraph: DRAFT"}},
 		{"page turned as a whole", "BT /F1 10 Tf 0 1 -1 0 100 100 Tm (" + body + ") Tj ET BT /F1 10 Tf 0 1 -1 0 112 100 Tm (goes on.) Tj ET", []string{"paragraph: " + body + " goes on."}},
 		{"form that draws with itself", at(50, 700, "ends") + "/F1 Do q Q ET ET", []string{"paragraph: ends"}},
 	}

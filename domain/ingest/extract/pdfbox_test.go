@@ -299,6 +299,13 @@ func TestPDFStructure(t *testing.T) {
 	}{
 		{"form filled in", pdfPages("/AcroForm<</Fields[400 0 R]>>", "/Annots[400 0 R 300 0 R]", form+links, at(50, 700, "Here is the form.")+at(50, 645, "Name:")),
 			[]string{"paragraph: [Here](https://harbourloop.example/a?b=1) is the form.", "paragraph: Name: Mira Vale"}},
+		{"fields in their places", pdfPages("/AcroForm<</Fields[400 0 R]>>", "/Annots[400 0 R]", form, at(50, 700, "Order form")+at(50, 648, "Name:")+at(50, 620, "Street:")+at(50, 590, "Town:")),
+			[]string{"paragraph: Order form", "paragraph: Name: Mira Vale", "paragraph: Street:", "paragraph: Town:"}},
+		{"field under its name", pdfPages("/AcroForm<</Fields[400 0 R]>>", "/Annots[400 0 R]", form, at(50, 700, "Order form")+at(100, 665, "Name of the rider")+at(100, 610, "Street")),
+			[]string{"paragraph: Order form", "paragraph: Name of the rider", "paragraph: Mira Vale", "paragraph: Street"}},
+		{"fields that a program has filled in", pdfPages("/AcroForm<</NeedAppearances true/DA(/F1 10 Tf 0 g)/DR<</Font<</F1 5 0 R>>>>/Fields[400 0 R]>>", "/Annots[400 0 R]",
+			"400 0 obj<</Type/Annot/Subtype/Widget/FT/Tx/T(name)/V(Mira Vale)/Rect[100 640 250 660]>>endobj\n", at(50, 700, "Order form")+at(50, 645, "Name:")),
+			[]string{"paragraph: Order form", "paragraph: Name: Mira Vale"}},
 		{"tags", pdfPages("/MarkInfo<</Marked true>>/StructTreeRoot 100 0 R", "/StructParents 0", tree, tagged),
 			[]string{"heading1: Rider guide", "paragraph: One paragraph of two lines.", "paragraph: Another.", "list_item1: first thing", "list_item2: inner thing",
 				"table: Bike|Day / City|18", "furniture: page 1"}},

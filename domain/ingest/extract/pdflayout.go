@@ -203,7 +203,7 @@ func besides(a, b *pdfLine) bool {
 	}
 	up := a.base - b.base
 	raised := len(a.text) <= 3 && a.size < 0.8*b.size && up > 0 && up < 0.6*b.size && b.x0-a.x1 < 3*b.size
-	return raised || sameRow(a, b)
+	return raised || sameRow(a, b) || b.filledIn && inRow(a, b)
 }
 
 // firstRow makes one line of the first of lines and those that stand side by side with it but are no table, and returns how many

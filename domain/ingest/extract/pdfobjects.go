@@ -15,21 +15,37 @@ const (
 const maxAnnotations = 2000
 
 // loadPage loads page i, counted from 0, with what was filled into its form and typed over it as a part of its content; 0 means
-// that it cannot be loaded. before, which may be nil, sees the page with its links, which are lost when that is done.
-func (s *sandbox) loadPage(i int, before func(page uint64)) uint64 {
+// that it cannot be loaded. before, which may be nil, sees the page with its links, which are lost when that is done, and is told
+// whether it will be.
+func (s *sandbox) loadPage(i int, before func(page uint64, filledIn bool)) uint64 {
 	page := s.call("FPDF_LoadPage", s.document, uint64(i))
 	if page == 0 {
 		return 0
 	}
+	filledIn := s.isFilledIn(page)
 	if before != nil {
-		before(page)
+		before(page, filledIn)
 	}
 	const flattened = 1
-	if !s.isFilledIn(page) || s.call("FPDFPage_Flatten", page, 0) != flattened {
+	if !filledIn {
+		return page
+	}
+	s.showFields(page)
+	if s.call("FPDFPage_Flatten", page, 0) != flattened {
 		return page
 	}
 	s.call("FPDF_ClosePage", page)
 	return s.call("FPDF_LoadPage", s.document, uint64(i))
+}
+
+// showFields lets PDFium draw the page on nothing: where a program has filled in a form and left it to the reader to show that,
+// this is when the fields get an appearance.
+func (s *sandbox) showFields(page uint64) {
+	const annotations = 0x01
+	if bitmap := s.call("FPDFBitmap_CreateEx", 1, 1, bitmapGray, 0, 0); bitmap != 0 {
+		s.call("FPDF_RenderPageBitmap", bitmap, page, 0, 0, 1, 1, 0, annotations)
+		s.call("FPDFBitmap_Destroy", bitmap)
+	}
 }
 
 // isFilledIn reports whether a page has fields of a form, text typed over it, or stamps.

@@ -156,11 +156,41 @@ func cutRunning(p *pdfPage, running map[*pdfLine]bool) (head, body, foot []pdfLi
 // and Seth 1984).
 func readingOrder(lines []pdfLine) []pdfLine {
 	turned, plain := part(lines, func(l *pdfLine) bool { return l.turned })
+	filledIn, plain := part(plain, func(l *pdfLine) bool { return l.filledIn && l.table == nil })
 	if jumps := backJumps(plain); jumps > 3 && jumps*8 > len(plain) || zigzags(plain) {
 		plain = xyCut(plain, 0)
 	}
-	return append(plain, turned...)
+	return append(fillIn(plain, filledIn), turned...)
 }
+
+// fillIn puts what was filled into a form, and is drawn after all of it, behind the words before it in its row, or else above it.
+func fillIn(lines, filledIn []pdfLine) []pdfLine {
+	const most = 1 << 22 // comparisons
+	if len(lines)*len(filledIn) > most {
+		return append(lines, filledIn...)
+	}
+	for _, f := range filledIn {
+		at, nearest := 0, math.Inf(1)
+		for i := range lines {
+			l := &lines[i]
+			distance := math.Inf(1)
+			switch {
+			case inRow(l, &f) && l.x1 <= f.x0+f.size:
+				distance = f.x0 - l.x1
+			case l.bottom > middle(&f) && l.x0 < f.x1 && f.x0 < l.x1:
+				distance = maxCoordinate + l.bottom - f.top
+			}
+			if distance <= nearest {
+				at, nearest = i+1, distance
+			}
+		}
+		lines = slices.Insert(lines, at, f)
+	}
+	return lines
+}
+
+// inRow reports whether two lines stand about as high, as a word and the field beside it do.
+func inRow(a, b *pdfLine) bool { return math.Abs(a.base-b.base) < 0.6*max(a.size, b.size) }
 
 // backJumps counts the lines drawn above their predecessor without standing in a column beside it.
 func backJumps(lines []pdfLine) int {

@@ -38,6 +38,7 @@ type pdfLine struct {
 	broken      bool    // the last word goes on in the next line, its hyphen is removed
 	rightToLeft bool
 	turned      bool // written in another direction than the page
+	filledIn    bool // into a form
 	first, end  int  // index of the first and of the last character drawn
 	typical     int  // index of one in the longest word: no footnote's number
 	top, bottom float64
@@ -134,7 +135,7 @@ func (f *pdfFrame) shown(b pdfBox) Box {
 // pdfChar is a character as PDFium hands it out, in the page's own direction.
 type pdfChar struct {
 	r    rune
-	turn uint8 // quarters
+	turn uint8 // quarters, or askew
 	link int16 // number of the link it is in, from 1
 	tag  *pdfTag
 	box  pdfBox
@@ -152,7 +153,16 @@ type pdfReader struct {
 func (r *pdfReader) page(i int) (page pdfPage, err error) {
 	defer func() { err = r.err }() // of the calls that close the page, too
 	var links []pdfArea
-	ref := r.loadPage(i, func(ref uint64) { links = r.links(ref) })
+	printed := math.MaxInt // characters, before what was filled in
+	ref := r.loadPage(i, func(ref uint64, filledIn bool) {
+		if links = r.links(ref); !filledIn {
+			return
+		}
+		if text := r.call("FPDFText_LoadPage", ref); text != 0 {
+			printed = r.count("FPDFText_CountChars", text)
+			r.call("FPDFText_ClosePage", text)
+		}
+	})
 	if ref == 0 {
 		return pdfPage{broken: true}, nil
 	}
@@ -174,6 +184,9 @@ func (r *pdfReader) page(i int) (page pdfPage, err error) {
 	page.frame.turn = mainTurn(r.chars)
 	rules := turnRules(r.rules(ref, page.objects), page.frame.turn)
 	page.lines = splitLines(r.chars, links, rules, page.frame.turn)
+	for i := range page.lines {
+		page.lines[i].filledIn = page.lines[i].first >= printed
+	}
 	r.typeset(text, page.lines, page.frame.turn)
 	page.picture = r.isPicture(ref, &page)
 	page.size = page.bytes()
@@ -286,12 +299,23 @@ func markVertical(chars []pdfChar) {
 // maxCoordinate is far beyond the largest page there is, of 14,400 points (ISO 32000-1, annex C).
 const maxCoordinate = 1e6
 
+// askew is the turn of what runs across the page at a slant, as a word printed over it does. A page that was put crooked on a
+// scanner is not.
+const (
+	askew    = 4
+	maxCrook = 0.35 // radians
+)
+
 // quarter rounds an angle to a number of quarter turns.
 func quarter(angle float64) uint8 {
 	if angle == 0 || !(math.Abs(angle) < 100) {
 		return 0
 	}
-	return uint8((int(math.Round(angle/(math.Pi/2)))%4 + 4) % 4)
+	quarters := math.Round(angle / (math.Pi / 2))
+	if math.Abs(angle-quarters*math.Pi/2) > maxCrook {
+		return askew
+	}
+	return uint8((int(quarters)%4 + 4) % 4)
 }
 
 // pdfFont is what a font looks like.
@@ -378,14 +402,14 @@ func splitLines(chars []pdfChar, links []pdfArea, rules []pdfRule, turn int) []p
 
 // mainTurn returns the direction in which most of a page is written.
 func mainTurn(chars []pdfChar) int {
-	var count [4]int
+	var count [askew + 1]int
 	for i := range chars {
 		if chars[i].r > ' ' {
 			count[chars[i].turn]++
 		}
 	}
 	turn := 0
-	for i, n := range count {
+	for i, n := range count[:askew] {
 		if n > count[turn] {
 			turn = i
 		}

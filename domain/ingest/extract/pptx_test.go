@@ -78,6 +78,8 @@ func TestPPTX(t *testing.T) {
 		{"numbers", ph("", ap("", num("arabicPeriod"), "a")+ap(`lvl="1"`, num("alphaLcParenR"), "b")+ap(`lvl="1"`, num("alphaLcParenR"), "c")+ap("", num("arabicPeriod"), "d")+
 			ap("", "", "e")+ap("", `<a:buAutoNum type="romanUcParenBoth" startAt="4"/>`, "f")+ap("", `<a:buChar char="•"/>`, "3. typed")),
 			[]string{"list_item1: 1. a", "list_item2: a) b", "list_item2: b) c", "list_item1: 2. d", "paragraph: e", "list_item1: (IV) f", "list_item1: 3. typed"}},
+		{"formula", ph("", `<a:p><a:r><a:t>At </a:t></a:r><mc:AlternateContent><mc:Choice Requires="a14"><a14:m xmlns:a14="a14"><m:oMath xmlns:m="m"><m:f><m:num><m:r><a:rPr/><m:t>1</m:t></m:r></m:num><m:den><m:r><m:t>2</m:t></m:r></m:den></m:f></m:oMath></a14:m></mc:Choice></mc:AlternateContent></a:p>`),
+			[]string{"paragraph: At 1/2"}},
 		{"runs and links", ph("", `<a:p><a:r><a:t>See </a:t></a:r><a:r><a:rPr><a:hlinkClick r:id="web"/></a:rPr><a:t>our </a:t></a:r><a:r><a:rPr b="1"><a:hlinkClick r:id="web"/></a:rPr><a:t>page</a:t></a:r><a:br/><a:r><a:t>10</a:t></a:r><a:r><a:rPr baseline="30000"/><a:t>6</a:t></a:r><a:r><a:t>, 1</a:t></a:r><a:r><a:rPr baseline="30000"/><a:t>st</a:t></a:r><a:fld type="slidenum"><a:t>7</a:t></a:fld></a:p>`),
 			[]string{"paragraph: See [our page](https://harbourloop.example/)\n10⁶, 1st"}},
 		{"table", frameOf("<a:tbl>" + row(tc("", "Bike"), tc(`gridSpan="2"`, "Price"), tc(`hMerge="1"`, "")) + row(tc(`rowSpan="2"`, "City"), tc("", "4"), tc("", "9")) +

@@ -106,6 +106,10 @@ func (t *textReader) inline(x *xmlReader) error {
 			s, err := x.content()
 			t.write(s)
 			return err
+		case "oMath":
+			s, err := readOfficeMath(x)
+			t.write(s)
+			return err
 		case "br":
 			t.write("\n")
 		case "fld":

@@ -89,6 +89,7 @@ type rtfState struct {
 	bold    bool
 	hidden  bool
 	deleted bool
+	shift   map[rune]rune // above or below the line
 	para    rtfProps
 	field   *rtfField
 }
@@ -404,6 +405,9 @@ func (r *rtfReader) write(s string) {
 	switch r.state.dest {
 	case rtfShown:
 		if !r.state.hidden && !r.state.deleted {
+			if r.state.shift != nil {
+				s = shift(s, r.state.shift)
+			}
 			r.flow.write(s, r.state.bold)
 		}
 	case rtfTaken, rtfMarker:

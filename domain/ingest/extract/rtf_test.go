@@ -34,6 +34,7 @@ func TestRTF(t *testing.T) {
 		{"picture", rtf(`Map: {\*\shppict{\pict{\*\picprop{\sp{\sn wzName}{\sv x}}{\sp{\sn wzDescription}{\sv the loop}}}ffd8}}{\nonshppict{\pict 00}}`), []string{"paragraph: Map: the loop"}},
 		{"a picture that a program described", rtf(`Map:{\pict{\*\picprop{\sp{\sn wzDescription}{\sv A bear\line\line Description automatically generated}}}ffd8}`), []string{"paragraph: Map:"}},
 		{"no hexadecimal digits", rtf("a\\'\x14\x11b"), []string{"paragraph: ab"}},
+		{"above and below the line", rtf(`10{\super 6}, H\sub 2\nosupersub O, 1{\super st} 5`), []string{"paragraph: 10⁶, H₂O, 1st 5"}},
 		{"object", rtf(`{\object\objemb{\*\objdata 0105}{\result sum 12}}`), []string{"paragraph: sum 12"}},
 		{"formula", rtf(`{\mmath{\*\moMath{\mr E}{\mr =m}{\mctrlPr no}}{\mmathPict{\pict 00}}}`), []string{"paragraph: E=m"}},
 		{"said twice", rtf(`{\upr{\fldinst{no}}{\*\ud{yes}}}`), []string{"paragraph: yes"}},

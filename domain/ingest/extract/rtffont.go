@@ -34,15 +34,24 @@ func (r *rtfReader) fontName(s string) {
 			r.text = append(r.text, c)
 			continue
 		}
-		name := strings.ToLower(strings.TrimSpace(string(r.text)))
+		name := strings.TrimSpace(string(r.text))
 		r.text = r.text[:0]
-		switch {
-		case strings.HasPrefix(name, "symbol"):
-			r.setFont(func(f *rtfFont) { f.symbols = greekSymbols })
-		case strings.HasPrefix(name, "wingdings"), strings.HasPrefix(name, "webdings"), strings.HasPrefix(name, "zapfdingbats"):
-			r.setFont(func(f *rtfFont) { f.symbols = wingdings })
+		if symbols := symbolFont(name); symbols != nil {
+			r.setFont(func(f *rtfFont) { f.symbols = symbols })
 		}
 	}
+}
+
+// symbolFont returns the characters of a font of signs, by its name, or nil for any other font.
+func symbolFont(name string) map[byte]string {
+	name = strings.ToLower(name)
+	switch {
+	case strings.HasPrefix(name, "symbol"):
+		return greekSymbols
+	case strings.HasPrefix(name, "wingdings"), strings.HasPrefix(name, "webdings"), strings.HasPrefix(name, "zapfdingbats"):
+		return wingdings
+	}
+	return nil
 }
 
 // endFonts looks whether any font is declared to be in the code page of the file. Where none is, the writer knew nothing of

@@ -121,7 +121,7 @@ func (r *rtfReader) begin(done func([]Block)) {
 		return
 	}
 	r.flow = &rtfFlow{depth: outer.depth + 1}
-	r.state.dest, r.state.para, r.state.inner = rtfShown, rtfProps{}, false
+	r.state.dest, r.state.para, r.state.inner, r.state.shift = rtfShown, rtfProps{}, false, nil
 	r.state.done = func() {
 		r.endParagraph(0)
 		blocks := r.flow.finish()

@@ -32,6 +32,9 @@ func rtfWordTable() map[string]func(*rtfReader, int) {
 		"pard":         func(r *rtfReader, _ int) { r.state.para = rtfProps{} },
 		"plain":        rtfPlain,
 		"b":            func(r *rtfReader, n int) { r.state.bold = n != 0 },
+		"super":        func(r *rtfReader, _ int) { r.state.shift = raised },
+		"sub":          func(r *rtfReader, _ int) { r.state.shift = lowered },
+		"nosupersub":   func(r *rtfReader, _ int) { r.state.shift = nil },
 		"v":            func(r *rtfReader, n int) { r.state.hidden = n != 0 },
 		"deleted":      func(r *rtfReader, n int) { r.state.deleted = n != 0 },
 		"mvf":          func(r *rtfReader, _ int) { r.state.deleted = true }, // moved from here
@@ -94,7 +97,7 @@ func rtfGroupTable() map[string]func(*rtfReader) {
 }
 
 func rtfPlain(r *rtfReader, _ int) {
-	r.state.font, r.state.bold, r.state.hidden, r.state.deleted = r.font, false, false, false
+	r.state.font, r.state.bold, r.state.hidden, r.state.deleted, r.state.shift = r.font, false, false, false, nil
 }
 
 func rtfPage(r *rtfReader, n int) {

@@ -117,6 +117,10 @@ func TestCSV(t *testing.T) {
 		{"ragged", "a,b,c\nd\ne,f,g\n", []string{"table: a|b|c / d|| / e|f|g"}},
 		{"line end in a field", "a,b\n\"x\ny\",z\n", []string{"table: a|b / x y|z"}},
 		{"stray quote", "a,b\n6\" wheel,z\n", []string{"table: a|b / 6\" wheel|z"}},
+		{"lines of an old Mac", "bike,price\rcity,4\rcargo,9\r", []string{"table: bike|price / city|4 / cargo|9"}},
+		{"title above", "Prices for May,,\nFrom: 2024-05-01\n\nbike,hour,day\ncity,4,18\ncargo,9,42\nall,,60\n", []string{"paragraph: Prices for May\nFrom: 2024-05-01", "table: bike|hour|day / city|4|18 / cargo|9|42 / all||60"}},
+		{"account above", "Account:;DE12\nOwner:;Loop Bikes\n\nday;to;for;sum;left\n1;a;b;2;3\n2;c;d;4;5\n3;e;f;6;7\n", []string{"paragraph: Account: DE12\nOwner: Loop Bikes", "table: day|to|for|sum|left / 1|a|b|2|3 / 2|c|d|4|5 / 3|e|f|6|7"}},
+		{"hardly filled", "a,,,\n,b,,\n,,c,\n", []string{"table: ||| / a||| / |b|| / ||c|"}},
 		{"one column", "bike\ncity\ncargo\n", []string{"table: bike / city / cargo"}},
 		{"too wide for a table", strings.Repeat("a,", maxFields+1), []string{"paragraph: " + strings.Repeat("a,", maxFields+1)}},
 	})

@@ -57,6 +57,7 @@ type xlsxReader struct {
 	date1904 bool
 	lost     []string // names of sheets that could not be read
 	cut      []string // and of those read in part
+	hidden   []string // and of those not shown
 	unstored int      // formulas without a result
 	cells    int      // that may still come
 	text     int      // bytes of it that may still come
@@ -116,7 +117,11 @@ func (r *xlsxReader) workbook(main string, targets map[string]string) (sheets []
 					r.date1904 = isTrue(attrOf(e, "date1904"))
 				case "sheets":
 					return x.each(func(e xml.StartElement) error {
-						sheets = append(sheets, xlsxSheet{cleanText(attrOf(e, "name")), targets[idOf(e, "id")]})
+						name := cleanText(attrOf(e, "name"))
+						sheets = append(sheets, xlsxSheet{name, targets[idOf(e, "id")]})
+						if state := attrOf(e, "state"); state == "hidden" || state == "veryHidden" {
+							r.hidden = append(r.hidden, name)
+						}
 						if len(sheets) > MaxPages {
 							return &Error{Reason: ReasonTooManyPages, Detail: "more sheets than the limit"}
 						}
@@ -228,6 +233,9 @@ func (r *xlsxReader) notes() []string {
 	}
 	if len(r.cut) > 0 {
 		notes = append(notes, sheetsNamed(r.cut, "is damaged. Only its first part was read.", "are damaged. Only the first parts of them were read."))
+	}
+	if len(r.hidden) > 0 {
+		notes = append(notes, sheetsNamed(r.hidden, "is hidden and was read too.", "are hidden and were read too."))
 	}
 	if r.damaged {
 		notes = append(notes, "Some of it is damaged. Cells may be missing, or dates shown as numbers.")

@@ -20,7 +20,11 @@ func xlsxOf(t testing.TB, parts []string, sheets ...string) string {
 		"_rels/.rels", `<Relationships><Relationship Id="r1" Type="http://example/officeDocument" Target="xl/workbook.xml"/></Relationships>`,
 	}
 	for i, sheet := range sheets {
-		list += fmt.Sprintf(`<sheet name="S%d" sheetId="%d" r:id="s%d"/>`, i+1, i+1, i+1)
+		state := "visible"
+		if strings.HasPrefix(sheet, "<worksheet hidden>") {
+			state = "veryHidden"
+		}
+		list += fmt.Sprintf(`<sheet name="S%d" sheetId="%d" state=%q r:id="s%d"/>`, i+1, i+1, state, i+1)
 		rels += fmt.Sprintf(`<Relationship Id="s%d" Type="http://example/worksheet" Target="worksheets/sheet%d.xml"/>`, i+1, i+1)
 		if !strings.HasPrefix(sheet, "<chartsheet") && !strings.HasPrefix(sheet, "<worksheet") {
 			sheet = "<worksheet>" + sheet + "</worksheet>"
@@ -172,6 +176,9 @@ func TestXLSXNotes(t *testing.T) {
 		{"damaged later", xlsxOf(t, nil, cut, good), []string{"Sheet “S1” is damaged. Only its first part was read."}, 4},
 		{"several", xlsxOf(t, nil, "<", "<", good, "<"), []string{"Sheets “S1”, “S2” and “S4” are damaged and could not be read."}, 2},
 		{"styles", xlsxOf(t, []string{"styles.xml", "<styleSheet><"}, good), []string{"Some of it is damaged. Cells may be missing, or dates shown as numbers."}, 2},
+		{"hidden", xlsxOf(t, nil, good, "<worksheet hidden>"+good+"</worksheet>"), []string{"Sheet “S2” is hidden and was read too."}, 4},
+		{"not calculated, as libraries write it", xlsxOf(t, nil, strings.ReplaceAll(formula, "</f></c>", "</f><v></v></c>")),
+			[]string{"1 formula has no stored result. Open the workbook in a spreadsheet program, save it and upload it again."}, 2},
 		{"not calculated", xlsxOf(t, nil, formula), []string{"1 formula has no stored result. Open the workbook in a spreadsheet program, save it and upload it again."}, 2},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -127,7 +127,7 @@ func (s *sheetReader) cell(x *xmlReader, e xml.StartElement) (cell sheetCell, er
 		switch e.Name.Local {
 		case "v":
 			value, err = x.content()
-			stored = true
+			stored = value != "" || kind == "str"
 		case "f":
 			formula, err = x.content()
 			stored = stored || formula == ""
