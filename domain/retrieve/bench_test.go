@@ -315,7 +315,7 @@ func bare(b *testing.B, conn *pgx.Conn, tenant domain.ID, q question, plan strin
 				where e.tenant_id = $1 and e.model = $5 and e.chunk_id = best.chunk_id) from best order by 2`,
 				tenant, q.terms, q.sparse, q.dense, "topics").Query(func(rows pgx.Rows) error { return collect(rows, &words, &near) })
 			if plan != exactPlan {
-				batch.Queue("select set_config('hnsw.iterative_scan', 'relaxed_order', true), set_config('hnsw.ef_search', '400', true), set_config('enable_sort', 'off', true)")
+				batch.Queue(retrieve.HNSWSettings)
 			}
 			batch.Queue(plan, tenant, q.dense).Query(func(rows pgx.Rows) error { return collect(rows, &words) })
 		}
