@@ -98,14 +98,7 @@ func Guess(text string) Lang {
 	if len(text) > guessBytes {
 		text = strings.ToValidUTF8(text[:guessBytes], "")
 	}
-	score := map[Lang]float64{}
-	words := 0
-	for _, word := range strings.FieldsFunc(strings.ToLower(text), notLatin) {
-		words++
-		for _, l := range smallIndex[word] {
-			score[l] += 1 / float64(len(smallIndex[word]))
-		}
-	}
+	score, words := smallScores(text)
 	best := English
 	for _, l := range slices.Sorted(maps.Keys(score)) {
 		if score[l] > score[best] {
@@ -120,6 +113,18 @@ func Guess(text string) Lang {
 		return None
 	}
 	return best
+}
+
+// smallScores counts the small words of each language in a text, those of several languages in parts, and all words.
+func smallScores(text string) (score map[Lang]float64, words int) {
+	score = map[Lang]float64{}
+	for _, word := range strings.FieldsFunc(strings.ToLower(text), notLatin) {
+		words++
+		for _, l := range smallIndex[word] {
+			score[l] += 1 / float64(len(smallIndex[word]))
+		}
+	}
+	return score, words
 }
 
 // guessBytes is how much of a text Guess reads.

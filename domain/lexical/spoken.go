@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"maps"
 	"slices"
-	"strings"
 	"unicode"
 	"unicode/utf8"
 )
@@ -28,21 +27,13 @@ func Spoken(question string, documents []Lang) []string {
 	if language := byScript(question); language != anyLatin {
 		return []string{language}
 	}
-	score := map[Lang]float64{English: 0, Guess(question): 0}
-	about := map[Lang]int{}
+	about := map[Lang]int{English: 0, Guess(question): 0}
 	for _, l := range documents {
-		score[l] = 0
 		about[l]++
 	}
-	for _, word := range strings.FieldsFunc(strings.ToLower(question), notLatin) {
-		for _, l := range smallIndex[word] {
-			if _, candidate := score[l]; candidate {
-				score[l] += 1 / float64(len(smallIndex[word]))
-			}
-		}
-	}
+	score, _ := smallScores(question)
 	likelier := func(a, b Lang) int { return cmp.Or(cmp.Compare(score[a], score[b]), cmp.Compare(about[a], about[b])) }
-	candidates := slices.Sorted(maps.Keys(score))
+	candidates := slices.Sorted(maps.Keys(about))
 	likeliest := slices.MaxFunc(candidates, likelier)
 	if likelier(English, likeliest) == 0 {
 		return []string{string(English)}
