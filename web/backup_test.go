@@ -121,15 +121,7 @@ func TestBackupFollowsItsSecrets(t *testing.T) {
 	}
 	settings := map[string]string{"BITB_PRODUCTION": "true", "BITB_BACKUP_TO": t.TempDir(), "BITB_SECRET_REFRESH": "1s",
 		"BITB_BACKUP_DATABASE_URL_FILE": set("source", source.String()), "BITB_BACKUP_KEYS_FILE": set("keys", before)}
-	c, err := loadBackupConfig(func(name string) string { return settings[name] })
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, done, err := newBackups(c, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer done()
+	b, c := openBackups(t, settings)
 	if _, err := b.Take(t.Context(), backup.Dump); err == nil {
 		t.Skip("this database asks for no password")
 	}
@@ -150,6 +142,21 @@ func TestBackupFollowsItsSecrets(t *testing.T) {
 	}
 }
 
+// openBackups is what `bitb backup` begins with.
+func openBackups(t *testing.T, settings map[string]string) (*backup.Service, Config) {
+	t.Helper()
+	c, err := loadBackupConfig(func(name string) string { return settings[name] })
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, done, err := newBackups(c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(done)
+	return b, c
+}
+
 // Backups that began while the database in which they are noted was away are noted when it is back.
 func TestBackupsAreNotedLater(t *testing.T) {
 	needsPrograms(t)
@@ -161,15 +168,7 @@ func TestBackupsAreNotedLater(t *testing.T) {
 		t.Fatal(err)
 	}
 	settings := map[string]string{"DATABASE_URL": way.url, "BITB_BACKUP_DATABASE_URL": db.OwnerURL, "BITB_BACKUP_TO": t.TempDir(), "BITB_BACKUP_KEYS": key}
-	c, err := loadBackupConfig(func(name string) string { return settings[name] })
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, done, err := newBackups(c, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer done()
+	b, _ := openBackups(t, settings)
 	for noted, off := range []bool{true, false} {
 		way.off.Store(off)
 		if _, err := b.Take(t.Context(), backup.Dump); err != nil {
